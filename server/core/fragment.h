@@ -1,0 +1,71 @@
+/*
+ * Fragments: what one replica sends another. A full fragment is the difference between a server's
+ * state and the vector that a client showed; applying it is a join (replication.md 1.3, lemmas 1
+ * and 2). It is applied entirely or not at all (I7).
+ */
+#ifndef HORDE_CORE_FRAGMENT_H
+#define HORDE_CORE_FRAGMENT_H
+
+#include "server/core/map.h"
+
+enum fragment_mode {
+	FRAGMENT_TICK, /* nothing new: vector and digest only */
+	FRAGMENT_FULL, /* the full difference against the request's vector */
+};
+
+struct fragment_range { /* events (after, upto] of `origin` are covered */
+	struct origin_id origin;
+	uint64_t after;
+	uint64_t upto;
+};
+
+struct fragment_put {
+	struct dot dot;
+	uint64_t clock;
+	char *key;
+	size_t key_bytes;
+	char *value;
+	size_t value_bytes;
+	struct record *record; /* decoded by whoever made the fragment; NULL when undecodable */
+};
+
+struct fragment_kill {
+	struct dot killer;
+	struct dot victim;
+};
+
+struct fragment {
+	enum fragment_mode mode;
+	struct origin_id from; /* the server's incarnation */
+	bool borrowed;         /* keys, values and records belong to the map it was made from */
+	struct fragment_range *ranges;
+	size_t range_count;
+	struct fragment_put *puts; /* the live entries in the ranges, by origin and seq */
+	size_t put_count;
+	struct fragment_kill *kills; /* the kill records of all events in the ranges */
+	size_t kill_count;
+	struct vector vector; /* the server's, all of it */
+	struct digest digest;
+	uint64_t clock; /* the server's hybrid clock when it answered */
+};
+
+void fragment_fini(struct fragment *f);
+
+/*
+ * The full difference of `m` against `after` (entries, kill records and ranges of all events that
+ * `after` lacks), or a tick when there is none. The fragment borrows from the map and is good until
+ * its next mutation. Errors: NO_MEMORY.
+ */
+enum err map_difference(const struct map *m, const struct vector *after, struct fragment *ret);
+
+/*
+ * Joins a full fragment into the map, atomically. Requires that the map's vector covers each
+ * range's `after`; ranges that are known already are harmless, so applying twice changes nothing.
+ * Takes keys, values and records out of a fragment that owns them, copies from a borrowed one
+ * (records are not copied: a borrowed fragment must carry none, or NULL).
+ * Errors: NO_MEMORY, MALFORMED (a range is beyond the map's vector, a dot is outside the ranges, a
+ * victim is not covered, a put twice). The map is unchanged then.
+ */
+enum err map_apply(struct map *m, struct fragment *f, struct changes *changes);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * The replicated map: an add-wins, last-write-wins delta-CRDT (replication.md part 1).
+ *
+ * Every mutation is one event with its own dot and the explicit list of the dots that it kills, so
+ * the state is a pure function of the version vector. Concurrent entries of one key (siblings) are
+ * all kept until a causal event kills them; readers see the winner. There are no tombstones: what
+ * was removed lives on as kill records only.
+ *
+ * Every mutating call appends to `changes` what became of the state, in order, for the store and
+ * the watchers. Entries and keys named there stay readable until the next map_sweep.
+ */
+#ifndef HORDE_CORE_MAP_H
+#define HORDE_CORE_MAP_H
+
+#include "server/core/record.h"
+#include "server/core/vector.h"
+
+#define VALUE_BYTES_MAX (2u << 20) /* the longest value text; api limits are below it */
+
+struct map;
+
+struct entry { /* one live put; read only outside map.c */
+	struct dot dot;
+	uint64_t clock;
+	const char *key; /* NUL-terminated; may hold any other byte */
+	size_t key_bytes;
+	const char *value; /* JSON text, NUL-terminated */
+	size_t value_bytes;
+	const struct record *record; /* NULL when the value could not be decoded, or needs no record */
+	uint64_t content;            /* hash of the value's text, for ETags */
+	uint64_t batch;              /* the store batch that carries it (map_batch_set); 0: loaded */
+	const struct entry *sibling; /* the next live entry of the same key, or NULL */
+};
+
+struct digest { /* equal vectors must have equal digests */
+	uint64_t sums[2];
+};
+
+enum change_kind {
+	CHANGE_PUT,    /* entry `entry` (dot) is live now */
+	CHANGE_DROP,   /* the entry `dot` is no longer live */
+	CHANGE_KILL,   /* a kill record: event `dot` killed `victim` */
+	CHANGE_VECTOR, /* events of dot.origin up to dot.seq are known now */
+};
+
+struct change {
+	enum change_kind kind;
+	struct dot dot;
+	struct dot victim;
+	const struct entry *entry; /* of PUT, and of DROP what it was */
+};
+
+struct changes {
+	struct change *items;
+	size_t used;
+	size_t size;
+};
+
+void changes_fini(struct changes *c);
+
+/* `self` is this process's fresh origin; `key` seeds the digest and is the cluster's. */
+enum err map_new(struct origin_id self, uint64_t key, struct map **ret_map);
+void map_free(struct map *m);
+/* Another digest key; all terms are computed anew. */
+void map_rekey(struct map *m, uint64_t key);
+/* Frees what died since the last call; pointers in older changes end here. */
+void map_sweep(struct map *m);
+/* Entries put from now on carry this store batch number. */
+void map_batch_set(struct map *m, uint64_t batch);
+
+/* ---- reading; O(log n), nothing is allocated ---- */
+/* The winner among the live entries of a key, or NULL. The losers follow it by ->sibling. */
+const struct entry *map_get(const struct map *m, const char *key, size_t key_bytes);
+/* The winner of the first key after `key` (map_from: at or after), or NULL at the end. */
+const struct entry *map_after(const struct map *m, const char *key, size_t key_bytes);
+const struct entry *map_from(const struct map *m, const char *key, size_t key_bytes);
+/* Keys that begin with `family`'s first segment, by family; O(1). */
+size_t map_count(const struct map *m, enum family family);
+const struct vector *map_vector(const struct map *m);
+struct digest map_digest(const struct map *m);
+/* The dot of this origin's last event. */
+struct dot map_last_dot(const struct map *m);
+
+/* ---- the delta mutators (replication.md 1.3); all or nothing ---- */
+/*
+ * Writes `key`, killing what is live of it here. The texts are copied; `record` is taken on
+ * success. Errors: NO_MEMORY, LIMIT (key or value too long).
+ */
+enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *value,
+	size_t value_bytes, struct record *record, uint64_t clock, struct changes *changes);
+/* Removes all live entries of `key`; NOT_FOUND when there is none, and no event then. */
+enum err map_remove(struct map *m, const char *key, size_t key_bytes, uint64_t clock,
+	struct changes *changes);
+/* Removes the losers among siblings; nothing when there are none. Errors: NO_MEMORY. */
+enum err map_resolve(struct map *m, const char *key, size_t key_bytes, uint64_t clock,
+	struct changes *changes);
+
+/* ---- loading a store, before anything else; rows in any order, then map_load_end ---- */
+enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const char *key,
+	size_t key_bytes, const char *value, size_t value_bytes, struct record *record);
+enum err map_load_kill(struct map *m, struct dot killer, struct dot victim);
+enum err map_load_vector(struct map *m, struct origin_id origin, uint64_t count);
+/* Sorts and checks what was loaded. Errors: MALFORMED when a row is beyond the vector. */
+enum err map_load_end(struct map *m);
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * What the values of the replicated map mean. The key's first segment names the family; each
+ * family has one kind of writer, so a status can never resurrect what a user deleted.
+ *
+ *   member/{node_id}         that node alone           spec/{sup}/{child}     the API alone
+ *   assign/{sup}/{child}     the placement step        status/{sup}/{child}   the assigned node
+ *   entry/{reg}/{key}        the API                   meta/{reg}/{key}       the API
+ *
+ * A value travels and is stored as JSON text, byte for byte. Its record is the same decoded once,
+ * by the shell, when it arrives (api/records.h); the core never parses JSON. What the core writes
+ * itself it encodes here. A value that could not be decoded has no record (NULL).
+ */
+#ifndef HORDE_CORE_RECORD_H
+#define HORDE_CORE_RECORD_H
+
+#include <stddef.h>
+
+#include "server/core/dot.h"
+#include "server/core/err.h"
+#include "server/core/text.h"
+
+#define KEY_BYTES_MAX 1024 /* family, sup or reg, and a 512-byte key, raw */
+
+enum family {
+	FAMILY_OTHER, /* kept and passed on, not understood */
+	FAMILY_MEMBER,
+	FAMILY_SPEC,
+	FAMILY_ASSIGN,
+	FAMILY_STATUS,
+	FAMILY_ENTRY,
+	FAMILY_META,
+	FAMILY_COUNT
+};
+
+#define MEMBER_STATES(X) X(JOINING, "joining") X(ALIVE, "alive") X(DRAINING, "draining") X(LEFT, "left")
+#define RESTART_TYPES(X)                                                                           \
+	X(PERMANENT, "permanent") X(TRANSIENT, "transient") X(TEMPORARY, "temporary")
+#define MAX_RESTARTS_POLICIES(X) X(BACKOFF, "backoff") X(FAIL_CHILD, "fail_child")
+#define CHILD_STATES(X)                                                                            \
+	X(PENDING, "pending") X(STARTING, "starting") X(RUNNING, "running") X(BACKOFF, "backoff")  \
+	X(STOPPING, "stopping") X(STOPPED, "stopped") X(EXITED, "exited") X(FAILED, "failed")      \
+	X(LOST, "lost")
+#define REASONS(X)                                                                                 \
+	X(NONE, "none") X(EXIT, "exit") X(SIGNAL, "signal") X(SPAWN_ERROR, "spawn_error")          \
+	X(MAX_RESTARTS, "max_restarts") X(CONFLICT, "conflict") X(NAME_CONFLICT, "name_conflict")  \
+	X(TERMINATED, "terminated") X(NODE_DEAD, "node_dead") X(INVALID_SPEC, "invalid_spec")      \
+	X(NO_ELIGIBLE_MEMBER, "no_eligible_member")
+#define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static")
+
+/* Each list above becomes `enum <name>`, its count, a name function and a lookup by name. */
+#define ENUM_ITEM_MEMBER(c, t) MEMBER_##c,
+#define ENUM_ITEM_RESTART(c, t) RESTART_##c,
+#define ENUM_ITEM_POLICY(c, t) POLICY_##c,
+#define ENUM_ITEM_CHILD(c, t) CHILD_##c,
+#define ENUM_ITEM_REASON(c, t) REASON_##c,
+#define ENUM_ITEM_OWNER(c, t) OWNER_##c,
+enum member_state { MEMBER_STATES(ENUM_ITEM_MEMBER) MEMBER_STATE_COUNT };
+enum restart_type { RESTART_TYPES(ENUM_ITEM_RESTART) RESTART_TYPE_COUNT };
+enum max_restarts_policy { MAX_RESTARTS_POLICIES(ENUM_ITEM_POLICY) POLICY_COUNT };
+enum child_state { CHILD_STATES(ENUM_ITEM_CHILD) CHILD_STATE_COUNT };
+enum reason { REASONS(ENUM_ITEM_REASON) REASON_COUNT };
+enum owner_kind { OWNER_KINDS(ENUM_ITEM_OWNER) OWNER_KIND_COUNT };
+
+const char *member_state_name(enum member_state s);
+const char *restart_type_name(enum restart_type t);
+const char *max_restarts_policy_name(enum max_restarts_policy p);
+const char *child_state_name(enum child_state s);
+const char *reason_name(enum reason r);
+const char *owner_kind_name(enum owner_kind k);
+/* The value of a name, or the COUNT of that enum when there is none. */
+enum member_state member_state_from(const char *name);
+enum restart_type restart_type_from(const char *name);
+enum max_restarts_policy max_restarts_policy_from(const char *name);
+enum child_state child_state_from(const char *name);
+enum reason reason_from(const char *name);
+enum owner_kind owner_kind_from(const char *name);
+
+struct member_record {
+	char *name;
+	char *url;
+	struct origin_id incarnation;
+	uint64_t started; /* hybrid clock at start */
+	enum member_state state;
+};
+
+struct restart_rule { /* budget and back-off of one child */
+	enum restart_type type;
+	enum max_restarts_policy policy;
+	uint32_t max_restarts;
+	uint32_t max_seconds;
+	int64_t initial_ms;
+	int64_t max_ms;
+	double factor;
+	int64_t reset_after_ms;
+};
+
+struct spec_record {
+	char **command; /* NULL-terminated */
+	char **env;     /* "NAME=value", NULL-terminated */
+	char *cwd;
+	struct restart_rule restart;
+	int shutdown_signal;
+	int64_t shutdown_timeout_ms;
+	uint8_t success_exit[32]; /* a bit per exit code */
+	uint64_t log_bytes_max;
+	uint32_t log_files_max;
+	bool desired_running;
+	uint64_t hash; /* of the spec as asked for, without `desired` and the times */
+};
+
+struct assign_record {
+	struct origin_id node;
+	struct origin_id incarnation;
+	uint64_t epoch; /* the fencing token; grows at every new assignment */
+	const char *reason; /* a literal of the core, or NULL when decoded from elsewhere */
+	int64_t at_ms;  /* wall */
+};
+
+struct exit_record {
+	bool known;   /* there was one */
+	int code;     /* -1 when a signal ended it, or the start failed */
+	int signal;   /* 0 when it exited */
+	bool core_dumped;
+	int64_t at_ms; /* wall */
+	int64_t uptime_ms;
+	char error[64]; /* of a failed start: "exec: ENOENT"; else empty */
+};
+
+struct status_record {
+	enum child_state state;
+	enum reason reason;
+	struct origin_id node;
+	struct origin_id incarnation;
+	uint64_t epoch;
+	uint64_t spec_hash; /* of the spec it runs */
+	int32_t pid;        /* 0 when none */
+	uint32_t restarts;
+	int64_t started_at_ms; /* wall; 0 when never */
+	int64_t retry_at_ms;   /* wall; when `backoff` ends, else 0 */
+	struct exit_record last_exit;
+};
+
+struct entry_record {
+	enum owner_kind owner_kind;
+	char *owner_id;         /* "default/web" for a child */
+	struct origin_id node;  /* where the owner ran when it registered; zero for static */
+	uint64_t epoch;         /* the owner's, 0 for static */
+	uint64_t created;       /* hybrid clock of the first registration by this owner */
+	size_t value_at;        /* where the raw value stands in the entry's text */
+	size_t value_bytes;
+};
+
+struct record {
+	enum family family;
+	union {
+		struct member_record member;
+		struct spec_record spec;
+		struct assign_record assign;
+		struct status_record status;
+		struct entry_record entry;
+	};
+};
+
+/* The family of a map key, by its first segment. */
+enum family family_of(const char *key, size_t key_bytes);
+/* What follows the first '/': "default/web" of "spec/default/web"; "" when nothing does. */
+const char *key_rest(const char *key);
+void record_free(struct record *r);
+
+/*
+ * Appends the JSON text of a member, assign, status or entry record; integers that may pass 2^53
+ * (epoch excepted, it is in milliseconds) are strings of hex digits. `value` is the raw JSON value
+ * of an entry, which stands last in its text, and is ignored for the others.
+ */
+void record_encode(const struct record *r, const char *value, size_t value_bytes, struct text *t);
+
+#endif

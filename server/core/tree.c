@@ -1,0 +1,133 @@
+#include "server/core/tree.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static int compare(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
+{
+	size_t least = a_bytes < b_bytes ? a_bytes : b_bytes;
+	int order = memcmp(a, b, least);
+
+	if (order != 0)
+		return order;
+	return a_bytes == b_bytes ? 0 : (a_bytes < b_bytes ? -1 : 1);
+}
+
+static int compare_node(const char *name, size_t bytes, const struct tree_node *n)
+{
+	return compare(name, bytes, n->name, n->name_bytes);
+}
+
+/* Splits `t` into the names below and those above `name`, which is not in it. */
+static void split(struct tree_node *t, const char *name, size_t bytes, struct tree_node **below,
+	struct tree_node **above)
+{
+	while (t) {
+		if (compare_node(name, bytes, t) < 0) {
+			*above = t;
+			above = &t->left;
+			t = t->left;
+		} else {
+			*below = t;
+			below = &t->right;
+			t = t->right;
+		}
+	}
+	*below = NULL;
+	*above = NULL;
+}
+
+void tree_insert(struct tree *t, struct tree_node *n, const char *name, size_t name_bytes)
+{
+	struct tree_node **at = &t->root;
+
+	assert(!tree_find(t, name, name_bytes));
+	n->name = name;
+	n->name_bytes = name_bytes;
+	n->priority = XXH3_64bits(name, name_bytes);
+	while (*at && (*at)->priority >= n->priority)
+		at = compare_node(name, name_bytes, *at) < 0 ? &(*at)->left : &(*at)->right;
+	split(*at, name, name_bytes, &n->left, &n->right);
+	*at = n;
+	t->count++;
+}
+
+/* Joins two trees, every name of `below` being less than every name of `above`. */
+static void merge(struct tree_node **at, struct tree_node *below, struct tree_node *above)
+{
+	while (below && above) {
+		if (below->priority > above->priority) {
+			*at = below;
+			at = &below->right;
+			below = below->right;
+		} else {
+			*at = above;
+			at = &above->left;
+			above = above->left;
+		}
+	}
+	*at = below ? below : above;
+}
+
+void tree_remove(struct tree *t, struct tree_node *n)
+{
+	struct tree_node **at = &t->root;
+
+	while (*at != n) {
+		assert(*at);
+		at = compare_node(n->name, n->name_bytes, *at) < 0 ? &(*at)->left : &(*at)->right;
+	}
+	merge(at, n->left, n->right);
+	n->left = n->right = NULL;
+	t->count--;
+}
+
+struct tree_node *tree_find(const struct tree *t, const char *name, size_t name_bytes)
+{
+	struct tree_node *n = t->root;
+
+	while (n) {
+		int order = compare_node(name, name_bytes, n);
+
+		if (order == 0)
+			return n;
+		n = order < 0 ? n->left : n->right;
+	}
+	return NULL;
+}
+
+/* The least node whose name is greater than `name`, or equal to it when `equal`. */
+static struct tree_node *bound(const struct tree *t, const char *name, size_t bytes, bool equal)
+{
+	struct tree_node *n = t->root, *best = NULL;
+
+	while (n) {
+		int order = compare_node(name, bytes, n);
+
+		if (order < 0 || (order == 0 && equal)) {
+			best = n;
+			n = n->left;
+		} else {
+			n = n->right;
+		}
+	}
+	return best;
+}
+
+struct tree_node *tree_after(const struct tree *t, const char *name, size_t name_bytes)
+{
+	return bound(t, name, name_bytes, false);
+}
+
+struct tree_node *tree_from(const struct tree *t, const char *name, size_t name_bytes)
+{
+	return bound(t, name, name_bytes, true);
+}
+
+struct tree_node *tree_first(const struct tree *t)
+{
+	return bound(t, "", 0, true);
+}

@@ -1,0 +1,38 @@
+/*
+ * An ordered set of named nodes: the one ordered structure of the core. The map's keys and the
+ * children live in such trees, so lookup, prefix and page are all "the first node after this name".
+ *
+ * A treap whose priorities are hashes of the names: balanced without randomness, so every replica
+ * and every run builds the same tree. Nodes are embedded in the caller's structs and never move;
+ * no call allocates. Source: Aragon, Seidel, "Randomized Search Trees" (1989).
+ */
+#ifndef HORDE_CORE_TREE_H
+#define HORDE_CORE_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tree_node {
+	struct tree_node *left;
+	struct tree_node *right;
+	uint64_t priority;
+	const char *name; /* NUL-terminated, the caller's, unchanged while in the tree */
+	size_t name_bytes;
+};
+
+struct tree {
+	struct tree_node *root;
+	size_t count;
+};
+
+/* `name` must not be in the tree already (assert). */
+void tree_insert(struct tree *t, struct tree_node *n, const char *name, size_t name_bytes);
+void tree_remove(struct tree *t, struct tree_node *n);
+struct tree_node *tree_find(const struct tree *t, const char *name, size_t name_bytes);
+/* The node with the least name greater than `name` (greater or equal for tree_from), or NULL. */
+struct tree_node *tree_after(const struct tree *t, const char *name, size_t name_bytes);
+struct tree_node *tree_from(const struct tree *t, const char *name, size_t name_bytes);
+struct tree_node *tree_first(const struct tree *t);
+
+#endif
