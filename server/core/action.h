@@ -1,0 +1,52 @@
+/*
+ * What a node wants done: the output of horde_step. The shell carries it out and decides nothing.
+ */
+#ifndef HORDE_CORE_ACTION_H
+#define HORDE_CORE_ACTION_H
+
+#include "server/core/event.h"
+
+enum action_kind {
+	ACTION_HELLO,   /* POST hello to `url`, answer with an event for `link` */
+	ACTION_POLL,    /* POST deltas to `url` and park; answer with an event for `link` */
+	ACTION_UNLINK,  /* drop what is under way for `link`; no event is wanted any more */
+	ACTION_GOODBYE, /* tell `url`, best effort, no event */
+	ACTION_SPAWN,   /* start `ref` as `spec` says, with `epoch` */
+	ACTION_STOP,    /* `signal` to the group of ref and epoch, SIGKILL after `timeout_ms` */
+	ACTION_SIGNAL,  /* `signal` to ref and epoch, or its `group` */
+	ACTION_CLUSTER, /* keep `cluster_id` in the store */
+	ACTION_WAKE,    /* opinions changed: wake the watchers of members and lists */
+	ACTION_LOG,     /* one event line: `event` is its name, `subject` and `detail` what it is about */
+	ACTION_EXIT,    /* all is stopped and written: flush and end */
+};
+
+struct action { /* texts and specs are borrowed until the next step */
+	enum action_kind kind;
+	uint32_t link;
+	const char *url;
+	const char *ref;
+	uint64_t epoch;
+	const struct spec_record *spec;
+	int signal;
+	bool group;
+	int64_t timeout_ms;
+	enum goodbye_reason reason; /* GOODBYE */
+	struct origin_id cluster_id;
+	const char *event;
+	const char *subject;
+	char detail[160];
+};
+
+struct actions { /* what a step gave; the caller empties it with actions_clear */
+	struct action *items;
+	size_t used;
+	size_t size;
+	struct changes changes; /* of the map: for the store, the watchers, the parked polls */
+	bool created;           /* PUT_SPEC, REGISTER, PUT_META: the key was new */
+	struct dot dot;         /* the last dot that a command minted */
+};
+
+void actions_clear(struct actions *a);
+void actions_fini(struct actions *a);
+
+#endif

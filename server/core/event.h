@@ -1,0 +1,140 @@
+/*
+ * What can happen to a node: the input of horde_step. The shell fills one and keeps what it points
+ * to until the step returns, but for what is said to be taken.
+ */
+#ifndef HORDE_CORE_EVENT_H
+#define HORDE_CORE_EVENT_H
+
+#include "server/core/fragment.h"
+
+#define PROTOCOL_VERSION 1
+#define NAME_BYTES_MAX 128
+#define URL_BYTES_MAX 512
+#define REF_BYTES_MAX 264 /* "sup/child" and its NUL */
+
+/* Who a peer says it is; of hello requests and answers. */
+struct hello {
+	char cluster[NAME_BYTES_MAX + 1];
+	char name[NAME_BYTES_MAX + 1];
+	char url[URL_BYTES_MAX + 1];
+	struct origin_id cluster_id; /* zero: none yet */
+	struct origin_id node_id;
+	struct origin_id incarnation;
+	bool virgin; /* its store holds nothing but its own member record */
+	uint32_t protocol_min;
+	uint32_t protocol_max;
+	uint64_t started;
+	uint64_t clock;
+};
+
+enum goodbye_reason { GOODBYE_RESTART, GOODBYE_LEAVE };
+
+enum event_kind {
+	EVENT_START,        /* the store is loaded; `start` */
+	EVENT_TICK,         /* a deadline (horde_deadline_ms) has passed */
+	EVENT_STORED,       /* all batches up to `stored.batch` are on disk */
+	EVENT_STORE_FAILED, /* a batch could not be written; it will be tried again */
+	EVENT_JOIN,         /* connect to `join.url` */
+	/* links, as client: every one names the link that the action named */
+	EVENT_HELLO_ANSWERED, /* `answered` */
+	EVENT_FRAGMENT,       /* `fragment`: a poll was answered */
+	EVENT_LINK_REFUSED,   /* connection refused: no process there (link) */
+	EVENT_LINK_LOST,      /* the connection ended, or a poll was answered 410 (link) */
+	EVENT_LINK_SILENT,    /* no answer in time, or no route (link) */
+	EVENT_LINK_REJECTED,  /* the peer answered with a problem, or nonsense (link) */
+	/* links, as server */
+	EVENT_HELLO,   /* a peer says hello: ret OK, CLUSTER_MISMATCH, NAME_TAKEN, PROTOCOL, LIMIT */
+	EVENT_POLLED,  /* a peer polls: ret OK or UNKNOWN_LINK */
+	EVENT_GOODBYE, /* a peer announces its end */
+	/* processes */
+	EVENT_STARTED,
+	EVENT_START_FAILED,
+	EVENT_EXITED,
+	/* commands of the API; refused with NOT_READY, SHUTTING_DOWN, STORAGE_* before a dot is minted */
+	EVENT_PUT_SPEC,      /* `put`: key spec/SUP/CHILD; places the child when it is new */
+	EVENT_REMOVE_SPEC,   /* `put.key`; ret NOT_FOUND */
+	EVENT_RESTART_CHILD, /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
+	EVENT_SIGNAL_CHILD,  /* `signal`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
+	EVENT_REGISTER,      /* `entry`; ret OK, ALREADY_REGISTERED, OWNER_UNKNOWN, WRONG_STATE */
+	EVENT_UPDATE,        /* `entry` without value owner change; ret OK, NOT_FOUND, NOT_OWNER */
+	EVENT_UNREGISTER,    /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
+	EVENT_PUT_META,      /* `put`: key meta/REG/KEY, no record */
+	EVENT_REMOVE_META,   /* `put.key`; ret NOT_FOUND */
+	EVENT_STOP,          /* SIGTERM: `stop` */
+	EVENT_COUNT
+};
+
+struct process_end {
+	int code;   /* -1 when a signal ended it */
+	int signal; /* 0 when it exited */
+	bool core_dumped;
+	bool guardian_lost; /* the guardian was killed: counts as no failure of the child */
+};
+
+struct event {
+	enum event_kind kind;
+	int64_t now_ms;  /* monotonic */
+	int64_t wall_ms; /* for stamps and for people */
+	uint32_t link;   /* of link events */
+	union {
+		struct {
+			struct origin_id cluster_id; /* as stored, or zero */
+		} start;
+		struct {
+			uint64_t batch;
+			enum err err;
+		} stored;
+		struct {
+			const char *url;
+			bool keep; /* a seed: retried for ever; else tried once, see horde_link_find */
+		} join;
+		const struct hello *hello; /* HELLO, HELLO_ANSWERED */
+		struct fragment *fragment; /* emptied by the step */
+		struct {
+			enum err err; /* REJECTED: CLUSTER_MISMATCH, NAME_TAKEN, ... */
+		} rejected;
+		struct {
+			struct origin_id incarnation;
+		} polled;
+		struct {
+			struct origin_id node_id;
+			struct origin_id incarnation;
+			enum goodbye_reason reason;
+			int64_t back_within_ms;
+		} goodbye;
+		struct {
+			const char *ref;
+			uint64_t epoch;
+			int pid;           /* STARTED */
+			const char *error; /* START_FAILED: "exec: ENOENT" */
+			struct process_end end;
+		} process;
+		struct {
+			const char *key;
+			size_t key_bytes;
+			const char *value;
+			size_t value_bytes;
+			struct record *record; /* taken when the step returns OK */
+		} put;
+		struct {
+			const char *ref;
+			int number;
+			bool group;
+		} signal;
+		struct {
+			const char *key; /* entry/REG/KEY */
+			size_t key_bytes;
+			bool owner_given; /* else the caller acts as admin (UPDATE, UNREGISTER) */
+			enum owner_kind owner_kind;
+			const char *owner_id;
+			const char *value; /* raw JSON */
+			size_t value_bytes;
+		} entry;
+		struct {
+			enum goodbye_reason reason;
+			int64_t back_within_ms;
+		} stop;
+	};
+};
+
+#endif
