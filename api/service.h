@@ -1,0 +1,42 @@
+/*
+ * What a handler may ask of the node: read the core, run a command, call a peer. exchange_service()
+ * is a pointer to this. server/node.c fills it; the api room knows nothing else of server/.
+ */
+#ifndef HORDE_API_SERVICE_H
+#define HORDE_API_SERVICE_H
+
+#include "server/core/horde.h"
+
+struct command_result {
+	uint64_t batch; /* the store batch that carries it: wait for exchange_stored */
+	struct dot dot; /* the last dot it minted, for Horde-Dot */
+	bool created;
+};
+
+enum call_state { CALL_PENDING, CALL_ANSWERED, CALL_FAILED };
+
+struct service {
+	const struct horde *horde; /* for reading */
+	void *node;
+	/*
+	 * One event for the core, on behalf of a request: sets its times, steps, carries out the
+	 * actions (changes are stored with the turn's batch; watchers and parked polls are woken).
+	 * Errors: those that horde_step documents for the event.
+	 */
+	enum err (*command)(void *node, struct event *e, struct command_result *ret);
+	/*
+	 * POSTs `body` (copied, JSON) to `<url><path>` with the peers' secret and gives a ticket; the
+	 * key "call/<ticket>" is woken when it ends. `path` is "/peer/v1/call". Errors: NO_MEMORY, LIMIT.
+	 */
+	enum err (*call)(void *node, const char *url, const char *path, const char *body,
+		size_t body_bytes, int64_t timeout_ms, uint64_t *ret_ticket);
+	/* ANSWERED: status and body (borrowed until call_end) are set. */
+	enum call_state (*call_result)(void *node, uint64_t ticket, unsigned *ret_status,
+		const char **ret_body, size_t *ret_bytes);
+	void (*call_end)(void *node, uint64_t ticket);
+	/* For getNode and getVersion. */
+	int64_t started_wall_ms;
+	const char *version;
+};
+
+#endif
