@@ -30,6 +30,8 @@ void vector_fini(struct vector *v);
 uint64_t vector_get(const struct vector *v, struct origin_id origin);
 /* Raises the count of `origin` to `count`; a lower one changes nothing. Errors: NO_MEMORY. */
 enum err vector_raise(struct vector *v, struct origin_id origin, uint64_t count);
+/* Makes room, so that the next `extra` origins cannot fail. Errors: NO_MEMORY. */
+enum err vector_reserve(struct vector *v, size_t extra);
 /* Pointwise maximum into `v`; all or nothing. Errors: NO_MEMORY. */
 enum err vector_join(struct vector *v, const struct vector *other);
 /* Fills an empty `ret_copy`. Errors: NO_MEMORY. */
