@@ -61,8 +61,8 @@ enum err map_difference(const struct map *m, const struct vector *after, struct 
 /*
  * Joins a full fragment into the map, atomically. Requires that the map's vector covers each
  * range's `after`; ranges that are known already are harmless, so applying twice changes nothing.
- * Takes keys, values and records out of a fragment that owns them, copies from a borrowed one
- * (records are not copied: a borrowed fragment must carry none, or NULL).
+ * Texts are copied. Records are taken out of a fragment that owns them, on success, and copied from
+ * a borrowed one. The puts, kills and ranges are sorted in place.
  * Errors: NO_MEMORY, MALFORMED (a range is beyond the map's vector, a dot is outside the ranges, a
  * victim is not covered, a put twice). The map is unchanged then.
  */

@@ -84,7 +84,7 @@ struct dot map_last_dot(const struct map *m);
 /* ---- the delta mutators (replication.md 1.3); all or nothing ---- */
 /*
  * Writes `key`, killing what is live of it here. The texts are copied; `record` is taken on
- * success. Errors: NO_MEMORY, LIMIT (key or value too long).
+ * success. Errors: NO_MEMORY, LIMIT (key or value too long), MALFORMED (a NUL in the key).
  */
 enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *value,
 	size_t value_bytes, struct record *record, uint64_t clock, struct changes *changes);
@@ -96,11 +96,15 @@ enum err map_resolve(struct map *m, const char *key, size_t key_bytes, uint64_t 
 	struct changes *changes);
 
 /* ---- loading a store, before anything else; rows in any order, then map_load_end ---- */
+/* The texts are copied, `record` is taken on success. Errors: NO_MEMORY, LIMIT, MALFORMED. */
 enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const char *key,
 	size_t key_bytes, const char *value, size_t value_bytes, struct record *record);
 enum err map_load_kill(struct map *m, struct dot killer, struct dot victim);
 enum err map_load_vector(struct map *m, struct origin_id origin, uint64_t count);
-/* Sorts and checks what was loaded. Errors: MALFORMED when a row is beyond the vector. */
+/*
+ * Sorts and checks what was loaded. Errors: MALFORMED when a row is beyond the vector, is there
+ * twice, or a kill names a live entry; the map may only be freed then.
+ */
 enum err map_load_end(struct map *m);
 
 #endif

@@ -30,7 +30,9 @@ struct member {
 	int64_t refused_ms;     /* since when it refuses connections; 0 when it does not */
 	int64_t goodbye_until_ms; /* it said it would be back by then; 0 when it did not */
 	bool leaving;           /* it said goodbye for good: no new children */
-	int64_t incarnation_ms; /* when its present incarnation was first seen here */
+	bool silent;            /* its last answer did not come in time */
+	struct origin_id incarnation; /* as of its record */
+	int64_t incarnation_ms; /* when that was first seen here */
 };
 
 #endif

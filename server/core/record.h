@@ -166,6 +166,8 @@ enum family family_of(const char *key, size_t key_bytes);
 /* What follows the first '/': "default/web" of "spec/default/web"; "" when nothing does. */
 const char *key_rest(const char *key);
 void record_free(struct record *r);
+/* A deep copy for the caller to free; NULL when there is no memory. */
+struct record *record_dup(const struct record *r);
 
 /*
  * Appends the JSON text of a member, assign, status or entry record; integers that may pass 2^53

@@ -1,0 +1,238 @@
+/*
+ * One child's process on this node, as a table: what each event does in each state.
+ *
+ *	          start      started   stop       ended
+ *	NONE      STARTING   -         -          -
+ *	STARTING  -          RUNNING   STOPPING   NONE, counted
+ *	RUNNING   -          -         STOPPING   NONE, counted
+ *	STOPPING  -          STOPPING  (hurry)    NONE, not counted
+ *
+ * "Counted": the end is the child's own, and its restart type, budget and back-off decide. What was
+ * stopped on purpose (deleted, replaced, a conflict, the node's end) never counts.
+ */
+#include "server/core/state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum process_event { PROCESS_START, PROCESS_STARTED, PROCESS_STOP, PROCESS_ENDED, PROCESS_EVENTS };
+
+#define STAYS PROCESS_STATES
+
+static const enum process_state table[PROCESS_STATES][PROCESS_EVENTS] = {
+	[PROCESS_NONE] = {PROCESS_STARTING, STAYS, STAYS, STAYS},
+	[PROCESS_STARTING] = {STAYS, PROCESS_RUNNING, PROCESS_STOPPING, PROCESS_NONE},
+	[PROCESS_RUNNING] = {STAYS, STAYS, PROCESS_STOPPING, PROCESS_NONE},
+	[PROCESS_STOPPING] = {STAYS, PROCESS_STOPPING, STAYS, PROCESS_NONE},
+};
+_Static_assert(sizeof(table) / sizeof(table[0]) == PROCESS_STATES, "a row for each state");
+
+/* The one place that writes `process`. False: the event is stale, and ignored. */
+static bool process_turn(struct child *c, enum process_event e)
+{
+	enum process_state next = table[c->process][e];
+
+	if (next == STAYS)
+		return false;
+	c->process = next;
+	return true;
+}
+
+struct child *child_find(const struct horde *h, const char *ref)
+{
+	return (struct child *)tree_find(&h->children, ref, strlen(ref));
+}
+
+static struct child *child_make(struct horde *h, const char *ref)
+{
+	struct child *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->ref = strdup(ref);
+	if (!c->ref) {
+		free(c);
+		return NULL;
+	}
+	tree_insert(&h->children, &c->node, c->ref, strlen(c->ref));
+	c->next = h->all;
+	if (h->all)
+		h->all->previous = c;
+	h->all = c;
+	return c;
+}
+
+void child_free(struct horde *h, struct child *c)
+{
+	assert(!c->dirty);
+	tree_remove(&h->children, &c->node);
+	if (c->previous)
+		c->previous->next = c->next;
+	else
+		h->all = c->next;
+	if (c->next)
+		c->next->previous = c->previous;
+	budget_fini(&c->budget);
+	free(c->ref);
+	free(c);
+}
+
+void child_mark_it(struct horde *h, struct child *c)
+{
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	c->next_dirty = h->dirty;
+	h->dirty = c;
+}
+
+void child_mark(struct horde *h, const char *ref)
+{
+	struct child *c = child_find(h, ref);
+
+	if (strlen(ref) >= REF_BYTES_MAX)
+		return; /* no API takes such a name: a peer's nonsense is kept, not acted upon */
+	if (!c)
+		c = child_make(h, ref);
+	if (c)
+		child_mark_it(h, c);
+	else
+		h->rescan = true;
+}
+
+void children_mark_all(struct horde *h)
+{
+	for (struct child *c = h->all; c; c = c->next)
+		child_mark_it(h, c);
+}
+
+bool children_running(const struct horde *h)
+{
+	for (const struct child *c = h->all; c; c = c->next)
+		if (c->process != PROCESS_NONE)
+			return true;
+	return false;
+}
+
+/* The epoch is the life's already (supervise.c); without memory the child is looked at again. */
+void child_start(struct horde *h, struct child *c, const struct spec_record *spec)
+{
+	struct action *a = act(h, ACTION_SPAWN);
+
+	if (!a) {
+		h->rescan = true;
+		return;
+	}
+	if (!process_turn(c, PROCESS_START))
+		assert(!"a process is there already");
+	c->process_epoch = c->epoch;
+	c->spec_hash = spec->hash;
+	c->stop_signal = spec->shutdown_signal;
+	c->stop_timeout_ms = spec->shutdown_timeout_ms;
+	c->started_ms = h->now_ms;
+	c->started_wall_ms = h->wall_ms;
+	a->ref = c->ref;
+	a->epoch = c->process_epoch;
+	a->spec = spec;
+}
+
+void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const char *why)
+{
+	struct action *a = act(h, ACTION_STOP);
+
+	if (!a) {
+		h->rescan = true;
+		return;
+	}
+	process_turn(c, PROCESS_STOP);
+	a->ref = c->ref;
+	a->epoch = c->process_epoch;
+	a->signal = c->stop_signal;
+	a->timeout_ms = c->stop_timeout_ms < timeout_max_ms ? c->stop_timeout_ms : timeout_max_ms;
+	say(h, "child.stopping", c->ref, "%s", why);
+}
+
+void child_started(struct horde *h, struct child *c, int pid)
+{
+	if (!process_turn(c, PROCESS_STARTED))
+		return;
+	c->pid = pid;
+	c->started_ms = h->now_ms;
+	c->started_wall_ms = h->wall_ms;
+	child_mark_it(h, c);
+}
+
+static void note_exit(struct horde *h, struct child *c, const struct process_end *end,
+	const char *error)
+{
+	c->last_exit = (struct exit_record){
+		.known = true,
+		.code = error ? -1 : end->code,
+		.signal = error ? 0 : end->signal,
+		.core_dumped = !error && end->core_dumped,
+		.at_ms = h->wall_ms,
+		.uptime_ms = error ? 0 : h->now_ms - c->started_ms,
+	};
+	if (error)
+		snprintf(c->last_exit.error, sizeof(c->last_exit.error), "%s", error);
+}
+
+static bool is_success(const struct spec_record *spec, const struct process_end *end,
+	const char *error)
+{
+	if (error || end->signal || end->code < 0 || end->code > 255)
+		return false;
+	return spec->success_exit[end->code / 8] >> (end->code % 8) & 1;
+}
+
+/* The end was the child's own: its spec decides what becomes of it. */
+static void counted(struct horde *h, struct child *c, bool success, const struct spec_record *spec)
+{
+	struct restart_decision d = budget_ended(&c->budget, &spec->restart, success,
+		c->last_exit.uptime_ms, h->now_ms, c->node.priority);
+
+	c->reason = c->last_exit.error[0] ? REASON_SPAWN_ERROR
+		: c->last_exit.signal    ? REASON_SIGNAL
+					 : REASON_EXIT;
+	if (d.crash_loop)
+		say(h, "child.crash_loop", c->ref, "more than %u restarts in %u s",
+			spec->restart.max_restarts, spec->restart.max_seconds);
+	if (d.verdict == VERDICT_DONE)
+		c->state = CHILD_EXITED;
+	if (d.verdict == VERDICT_FAIL) {
+		c->state = CHILD_FAILED;
+		c->reason = REASON_MAX_RESTARTS;
+	}
+	if (d.verdict != VERDICT_RESTART) {
+		return;
+	}
+	c->restarts++;
+	c->state = d.at_ms > h->now_ms ? CHILD_BACKOFF : CHILD_PENDING;
+	c->retry_ms = d.at_ms;
+	c->retry_wall_ms = h->wall_ms + (d.at_ms - h->now_ms);
+	if (c->state == CHILD_BACKOFF && d.at_ms < h->retry_ms)
+		h->retry_ms = d.at_ms;
+}
+
+void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
+	const struct spec_record *spec)
+{
+	bool on_purpose = c->process == PROCESS_STOPPING || (!error && end->guardian_lost);
+
+	if (!process_turn(c, PROCESS_ENDED))
+		return;
+	note_exit(h, c, end, error);
+	c->pid = 0;
+	c->state = CHILD_PENDING;
+	c->reason = REASON_NONE;
+	if (!on_purpose && spec)
+		counted(h, c, is_success(spec, end, error), spec);
+	else
+	if (error)
+		say(h, "child.start_failed", c->ref, "%s", error);
+	else
+		say(h, "child.ended", c->ref, "code %d signal %d", end->code, end->signal);
+	child_mark_it(h, c);
+}

@@ -1,0 +1,112 @@
+/* Reading a node: what the shell and the handlers may ask. */
+#include "server/core/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct map *horde_map(const struct horde *h)
+{
+	return h->map;
+}
+
+struct map *horde_map_mutable(struct horde *h)
+{
+	return h->map;
+}
+
+const struct horde_config *horde_config(const struct horde *h)
+{
+	return &h->config;
+}
+
+uint64_t horde_clock(const struct horde *h)
+{
+	return h->clock.stamp;
+}
+
+void horde_hello(const struct horde *h, struct hello *ret_hello)
+{
+	*ret_hello = (struct hello){
+		.cluster_id = h->cluster_id,
+		.node_id = h->config.node_id,
+		.incarnation = h->config.incarnation,
+		.virgin = contact_virgin(h),
+		.protocol_min = PROTOCOL_VERSION,
+		.protocol_max = PROTOCOL_VERSION,
+		.started = h->started,
+		.clock = h->clock.stamp,
+	};
+	snprintf(ret_hello->cluster, sizeof(ret_hello->cluster), "%s", h->config.cluster);
+	snprintf(ret_hello->name, sizeof(ret_hello->name), "%s", h->config.name);
+	snprintf(ret_hello->url, sizeof(ret_hello->url), "%s", h->config.url);
+}
+
+struct readiness horde_readiness(const struct horde *h)
+{
+	return (struct readiness){
+		.cluster = !origin_is_zero(h->cluster_id),
+		.synced = h->synced,
+		.storing = h->store_error == ERR_OK,
+		.running = !h->stopping,
+	};
+}
+
+enum err horde_write_refused(const struct horde *h)
+{
+	if (h->stopping)
+		return ERR_SHUTTING_DOWN;
+	if (!h->synced)
+		return ERR_NOT_READY;
+	return h->store_error;
+}
+
+size_t horde_member_count(const struct horde *h)
+{
+	return h->member_count;
+}
+
+const struct member *horde_member_at(const struct horde *h, size_t index)
+{
+	return index < h->member_count ? &h->members[index] : NULL;
+}
+
+const struct member *horde_member_by_id(const struct horde *h, struct origin_id node_id)
+{
+	for (size_t i = 0; i < h->member_count; i++)
+		if (origin_equal(h->members[i].node_id, node_id))
+			return &h->members[i];
+	return NULL;
+}
+
+const struct member *horde_member_by_name(const struct horde *h, const char *name)
+{
+	for (size_t i = 0; i < h->member_count; i++)
+		if (h->members[i].recorded && strcmp(h->members[i].record->name, name) == 0)
+			return &h->members[i];
+	return NULL;
+}
+
+const char *horde_member_name(const struct horde *h, struct origin_id node_id)
+{
+	const struct member *m = horde_member_by_id(h, node_id);
+
+	return m && m->recorded ? m->record->name : "?";
+}
+
+enum link_result horde_link_result(const struct horde *h, const char *url, enum err *ret_err)
+{
+	for (size_t i = 0; i < h->link_count; i++) {
+		const struct link *l = &h->links[i];
+
+		if (strcmp(l->url, url) != 0)
+			continue;
+		if (l->joined)
+			return LINK_JOINED;
+		if (l->error == ERR_OK)
+			return LINK_PENDING;
+		*ret_err = l->error;
+		return LINK_FAILED;
+	}
+	*ret_err = ERR_LIMIT;
+	return LINK_FAILED;
+}

@@ -1,0 +1,409 @@
+/*
+ * Connections to peers, as client: each link greets, then keeps one poll parked at the peer.
+ *
+ *	             tick         answered      fragment     lost         refused, silent, rejected
+ *	WAITING      GREETING     -             -            -            -
+ *	GREETING     -            POLLING       -            WAITING      WAITING, with back-off
+ *	POLLING      -            -             POLLING      GREETING     WAITING, with back-off
+ *	DONE         leads to this node, to a peer that another link has, or was tried once in vain
+ */
+#include "server/core/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct link *link_by_id(struct horde *h, uint32_t id)
+{
+	for (size_t i = 0; i < h->link_count; i++)
+		if (h->links[i].id == id)
+			return &h->links[i];
+	return NULL;
+}
+
+struct link *link_by_url(struct horde *h, const char *url)
+{
+	for (size_t i = 0; i < h->link_count; i++)
+		if (strcmp(h->links[i].url, url) == 0)
+			return &h->links[i];
+	return NULL;
+}
+
+struct link *link_by_node(struct horde *h, struct origin_id node_id)
+{
+	struct link *done = NULL;
+
+	for (size_t i = 0; i < h->link_count; i++) {
+		if (!origin_equal(h->links[i].node_id, node_id))
+			continue;
+		if (h->links[i].state != LINK_DONE)
+			return &h->links[i];
+		done = &h->links[i];
+	}
+	return done;
+}
+
+static void greet(struct horde *h, struct link *l)
+{
+	struct action *a = act(h, ACTION_HELLO);
+
+	if (!a) {
+		l->state = LINK_WAITING;
+		l->retry_ms = h->now_ms + RETRY_NO_MEMORY_MS;
+		return;
+	}
+	l->state = LINK_GREETING;
+	a->link = l->id;
+	a->url = l->url;
+}
+
+static void poll(struct horde *h, struct link *l)
+{
+	struct action *a = act(h, ACTION_POLL);
+
+	if (!a) {
+		l->state = LINK_WAITING;
+		l->retry_ms = h->now_ms + RETRY_NO_MEMORY_MS;
+		return;
+	}
+	l->state = LINK_POLLING;
+	a->link = l->id;
+	a->url = l->url;
+}
+
+static struct link *link_make(struct horde *h, const char *url)
+{
+	struct link *l;
+
+	if (h->link_count == MEMBERS_MAX || strlen(url) > URL_BYTES_MAX)
+		return NULL;
+	l = &h->links[h->link_count++];
+	*l = (struct link){.id = ++h->link_last, .state = LINK_WAITING, .retry_ms = h->now_ms};
+	snprintf(l->url, sizeof(l->url), "%s", url);
+	return l;
+}
+
+enum err link_join(struct horde *h, const char *url, bool keep)
+{
+	struct link *l = link_by_url(h, url);
+
+	if (!l) {
+		l = link_make(h, url);
+		if (!l)
+			return ERR_LIMIT;
+		l->once = !keep;
+	}
+	l->keep = l->keep || keep;
+	if (l->state == LINK_DONE && !l->self && !l->joined) {
+		l->state = LINK_WAITING;
+		l->error = ERR_OK;
+	}
+	if (l->state == LINK_WAITING)
+		l->retry_ms = h->now_ms;
+	return ERR_OK;
+}
+
+static bool worth_a_link(const struct member *m)
+{
+	return m->recorded && !m->self && m->record->state != MEMBER_LEFT;
+}
+
+void links_follow_members(struct horde *h)
+{
+	for (size_t i = 0; i < h->member_count; i++) {
+		const struct member *m = &h->members[i];
+		struct link *l = link_by_node(h, m->node_id);
+
+		if (!worth_a_link(m))
+			continue;
+		if (!l)
+			l = link_by_url(h, m->record->url);
+		if (!l)
+			l = link_make(h, m->record->url);
+		if (!l || l->self)
+			continue;
+		if (!origin_is_zero(l->node_id) && !origin_equal(l->node_id, m->node_id))
+			continue; /* another node lives at that address now */
+		l->node_id = m->node_id;
+		l->once = false;
+		if (l->state == LINK_DONE && !l->joined) {
+			l->state = LINK_WAITING;
+			l->retry_ms = h->now_ms;
+		}
+	}
+}
+
+/* A member that moved is followed: its own record names its new address. */
+static void follow_address(struct horde *h, struct link *l)
+{
+	const struct member *m = member_by_id(h, l->node_id);
+
+	if (m && m->recorded && !l->keep && strcmp(m->record->url, l->url) != 0 &&
+		!link_by_url(h, m->record->url))
+		snprintf(l->url, sizeof(l->url), "%s", m->record->url);
+}
+
+/* A member that left is not called any more, until a new life of it says hello. */
+static bool wanted(struct horde *h, const struct link *l)
+{
+	const struct member *m = member_by_id(h, l->node_id);
+
+	if (origin_is_zero(l->node_id) || l->keep || !m || !m->recorded)
+		return true;
+	return m->record->state != MEMBER_LEFT || !origin_equal(l->incarnation, m->incarnation);
+}
+
+void links_tick(struct horde *h)
+{
+	if (h->stopping)
+		return;
+	for (size_t i = 0; i < h->link_count; i++) {
+		struct link *l = &h->links[i];
+
+		if (l->state != LINK_WAITING || l->retry_ms > h->now_ms)
+			continue;
+		if (!wanted(h, l)) {
+			l->retry_ms = h->now_ms + LINK_RETRY_REJECTED_MS;
+			continue;
+		}
+		follow_address(h, l);
+		greet(h, l);
+	}
+}
+
+int64_t links_deadline_ms(const struct horde *h)
+{
+	int64_t least = INT64_MAX;
+
+	for (size_t i = 0; i < h->link_count && !h->stopping; i++)
+		if (h->links[i].state == LINK_WAITING && h->links[i].retry_ms < least)
+			least = h->links[i].retry_ms;
+	return least;
+}
+
+void links_goodbye(struct horde *h)
+{
+	for (size_t i = 0; i < h->link_count; i++) {
+		struct action *a;
+
+		if (h->links[i].state != LINK_POLLING)
+			continue;
+		a = act(h, ACTION_GOODBYE);
+		if (!a)
+			return;
+		a->link = h->links[i].id;
+		a->url = h->links[i].url;
+		a->reason = h->stop.stop.reason;
+		a->timeout_ms = h->stop.stop.back_within_ms;
+	}
+}
+
+static void back_off(struct horde *h, struct link *l, int64_t least_ms)
+{
+	int64_t wait = LINK_RETRY_FIRST_MS << (l->failures < 8 ? l->failures : 8);
+
+	l->failures++;
+	if (wait > LINK_RETRY_MAX_MS)
+		wait = LINK_RETRY_MAX_MS;
+	if (wait < least_ms)
+		wait = least_ms;
+	l->state = LINK_WAITING;
+	l->retry_ms = h->now_ms + wait;
+	l->tried = l->tried || !origin_is_zero(h->cluster_id);
+}
+
+/* A link that was asked for once has failed: it stays, done, so that the caller can read why. */
+static void give_up(struct horde *h, struct link *l, enum err err)
+{
+	l->error = err;
+	if (l->once && !l->keep && !l->joined) {
+		l->state = LINK_DONE;
+		act(h, ACTION_WAKE);
+	}
+}
+
+/* Whatever is under way is dropped, and the peer is greeted before the step ends. */
+void link_anew(struct horde *h, struct link *l, const char *url)
+{
+	struct action *a;
+
+	if (strcmp(l->url, url) != 0 && !link_by_url(h, url))
+		snprintf(l->url, sizeof(l->url), "%s", url);
+	a = act(h, ACTION_UNLINK);
+	if (a)
+		a->link = l->id;
+	l->state = LINK_WAITING;
+	l->retry_ms = h->now_ms;
+}
+
+static void in_contact(struct horde *h, struct link *l)
+{
+	struct member *m = member_make(h, l->node_id);
+
+	l->failures = 0;
+	if (!m)
+		return;
+	m->contacted = true;
+	m->seen_ms = h->now_ms;
+	m->refused_ms = 0;
+	m->silent = false;
+}
+
+/* A new life of a peer has said no goodbye; another node at the address means the old one is gone. */
+static void new_incarnation(struct horde *h, struct link *l, const struct hello *peer)
+{
+	struct member *m = member_make(h, peer->node_id);
+	struct member *old = member_by_id(h, l->node_id);
+
+	if (m && !origin_equal(l->incarnation, peer->incarnation)) {
+		m->goodbye_until_ms = 0;
+		m->leaving = false;
+	}
+	if (old && old != m && old->refused_ms == 0)
+		old->refused_ms = h->now_ms;
+	l->node_id = peer->node_id;
+	l->incarnation = peer->incarnation;
+	memcpy(l->name, peer->name, sizeof(l->name));
+}
+
+/* Two links to one peer: the later one ends. */
+static bool superfluous(struct horde *h, struct link *l, const struct hello *peer)
+{
+	for (size_t i = 0; i < h->link_count; i++) {
+		struct link *other = &h->links[i];
+
+		if (other != l && origin_equal(other->node_id, peer->node_id) &&
+			other->state != LINK_DONE) {
+			other->keep = other->keep || l->keep;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void done(struct horde *h, struct link *l)
+{
+	l->state = LINK_DONE;
+	l->joined = true;
+	l->tried = true;
+	act(h, ACTION_WAKE);
+}
+
+void link_answered(struct horde *h, struct link *l, const struct hello *peer)
+{
+	enum err err;
+
+	if (l->state != LINK_GREETING)
+		return;
+	if (origin_equal(peer->node_id, h->config.node_id)) {
+		l->self = true;
+		done(h, l);
+		contact_found(h);
+		return;
+	}
+	err = contact_agree(h, peer);
+	if (err != ERR_OK) {
+		link_rejected(h, l, err);
+		return;
+	}
+	if (superfluous(h, l, peer)) {
+		done(h, l);
+		return;
+	}
+	new_incarnation(h, l, peer);
+	in_contact(h, l);
+	l->none = origin_is_zero(peer->cluster_id);
+	clock_receive(&h->clock, peer->clock, h->wall_ms);
+	contact_found(h);
+	if (!origin_equal(peer->cluster_id, h->cluster_id)) {
+		back_off(h, l, 0); /* one of us has no id yet, or has just changed it: ask again */
+		return;
+	}
+	l->joined = true;
+	l->once = false;
+	l->error = ERR_OK;
+	act(h, ACTION_WAKE);
+	poll(h, l);
+}
+
+/* Equal vectors have equal digests, or a replica has diverged: said once, repaired later. */
+static void compare_digests(struct horde *h, struct link *l, const struct fragment *f)
+{
+	struct digest d = map_digest(h->map);
+
+	if (!vector_equal(map_vector(h->map), &f->vector))
+		return;
+	if (d.sums[0] == f->digest.sums[0] && d.sums[1] == f->digest.sums[1]) {
+		l->diverged = false;
+		return;
+	}
+	if (!l->diverged)
+		say(h, "sync.diverged", l->name, "equal vectors, different digests");
+	l->diverged = true;
+}
+
+void link_fragment(struct horde *h, struct link *l, struct fragment *f)
+{
+	enum err err = ERR_OK;
+
+	if (l->state != LINK_POLLING)
+		return;
+	if (!clock_receive(&h->clock, f->clock, h->wall_ms) && !l->complained)
+		say(h, "clock.skew", l->name, "its clock is ahead of ours");
+	if (f->mode == FRAGMENT_FULL)
+		err = map_apply(h->map, f, &h->out->changes);
+	if (err == ERR_NO_MEMORY) {
+		back_off(h, l, RETRY_NO_MEMORY_MS);
+		return;
+	}
+	if (err != ERR_OK) {
+		link_rejected(h, l, err);
+		return;
+	}
+	in_contact(h, l);
+	l->tried = true;
+	l->complained = false;
+	compare_digests(h, l, f);
+	poll(h, l);
+}
+
+void link_refused(struct horde *h, struct link *l)
+{
+	struct member *m = member_by_id(h, l->node_id);
+
+	if (m && m->refused_ms == 0)
+		m->refused_ms = h->now_ms;
+	if (m)
+		m->silent = false;
+	back_off(h, l, 0);
+	give_up(h, l, ERR_NOT_FOUND);
+}
+
+/* The parked poll is a tripwire: when it ends, the reconnect that follows at once tells why. */
+void link_lost(struct horde *h, struct link *l)
+{
+	if (l->state == LINK_POLLING && !h->stopping)
+		greet(h, l);
+	else
+		back_off(h, l, 0);
+}
+
+void link_silent(struct horde *h, struct link *l)
+{
+	struct member *m = member_by_id(h, l->node_id);
+
+	if (m) {
+		m->silent = true;
+		m->refused_ms = 0;
+	}
+	back_off(h, l, 0);
+	give_up(h, l, ERR_NOT_FOUND);
+}
+
+void link_rejected(struct horde *h, struct link *l, enum err err)
+{
+	if (!l->complained)
+		say(h, "peer.rejected", l->url, "%s", err_text(err));
+	l->complained = true;
+	back_off(h, l, err == ERR_NAME_TAKEN ? LINK_RETRY_MAX_MS : LINK_RETRY_REJECTED_MS);
+	give_up(h, l, err);
+}

@@ -1,0 +1,77 @@
+/* Filling a map from a store, before anything else is done with it. */
+#include "server/core/replica.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const char *key,
+	size_t key_bytes, const char *value, size_t value_bytes, struct record *record)
+{
+	struct history *h = replica_history(m, dot.origin);
+	struct key_node *n, *fresh = NULL;
+	struct live *l = NULL;
+
+	if (key_bytes > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX)
+		return ERR_LIMIT;
+	if (memchr(key, '\0', key_bytes))
+		return ERR_MALFORMED;
+	n = replica_find_key(m, key, key_bytes);
+	if (!n)
+		n = fresh = key_node_new(key, key_bytes);
+	l = live_new(value, value_bytes);
+	if (!h || !n || !l || history_reserve(h, 1, 0) != ERR_OK) {
+		free(fresh);
+		free(l);
+		return ERR_NO_MEMORY;
+	}
+	if (fresh)
+		replica_add_key(m, fresh);
+	replica_add(m, l, n, h, dot.seq, clock, record);
+	l->entry.batch = 0;
+	return ERR_OK;
+}
+
+enum err map_load_kill(struct map *m, struct dot killer, struct dot victim)
+{
+	struct history *h = replica_history(m, killer.origin);
+	struct history *v = replica_history(m, victim.origin);
+
+	if (!h || !v || history_reserve(h, 0, 1) != ERR_OK)
+		return ERR_NO_MEMORY;
+	history_add_kill(h, killer.seq, v, victim.seq);
+	return ERR_OK;
+}
+
+enum err map_load_vector(struct map *m, struct origin_id origin, uint64_t count)
+{
+	struct history *h = replica_history(m, origin);
+	enum err e = h ? vector_raise(&m->vector, origin, count) : ERR_NO_MEMORY;
+
+	if (e == ERR_OK && count > h->count)
+		h->count = count;
+	return e;
+}
+
+/* True when a kill record of `h` names an entry that was loaded as live (I4). */
+static bool kills_a_live_one(const struct history *h)
+{
+	for (size_t i = 0; i < h->kill_used; i++) {
+		if (history_live(h->kills[i].victim, h->kills[i].victim_seq))
+			return true;
+	}
+	return false;
+}
+
+enum err map_load_end(struct map *m)
+{
+	replica_settle(m);
+	for (size_t i = 0; i < m->used; i++) {
+		if (!history_sort(m->histories[i]))
+			return ERR_MALFORMED;
+	}
+	for (size_t i = 0; i < m->used; i++) {
+		if (kills_a_live_one(m->histories[i]))
+			return ERR_MALFORMED;
+	}
+	return ERR_OK;
+}

@@ -1,0 +1,252 @@
+#include "server/core/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/core/digest.h"
+#include "server/core/replica.h"
+
+enum err map_new(struct origin_id self, uint64_t key, struct map **ret_map)
+{
+	struct map *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return ERR_NO_MEMORY;
+	m->self_id = self;
+	m->key = key;
+	m->self = replica_history(m, self);
+	if (!m->self) {
+		map_free(m);
+		return ERR_NO_MEMORY;
+	}
+	*ret_map = m;
+	return ERR_OK;
+}
+
+static void free_live(struct live *l)
+{
+	record_free(l->record);
+	free(l);
+}
+
+/* Frees all keys with their entries, turning the tree into a list on the way down. */
+static void free_keys(struct map *m)
+{
+	struct tree_node *n = m->keys.root;
+
+	while (n) {
+		struct tree_node *left = n->left, *right = n->right;
+
+		if (left) {
+			n->left = left->right;
+			left->right = n;
+			n = left;
+			continue;
+		}
+		for (struct live *l = ((struct key_node *)n)->winner, *next; l; l = next) {
+			next = l->next;
+			free_live(l);
+		}
+		free(n);
+		n = right;
+	}
+}
+
+void map_free(struct map *m)
+{
+	if (!m)
+		return;
+	map_sweep(m);
+	free_keys(m);
+	for (size_t i = 0; i < m->used; i++)
+		history_free(m->histories[i]);
+	free(m->histories);
+	vector_fini(&m->vector);
+	free(m);
+}
+
+void map_sweep(struct map *m)
+{
+	while (m->dead) {
+		struct live *l = m->dead;
+
+		m->dead = l->next;
+		free_live(l);
+	}
+	while (m->dead_nodes) {
+		struct key_node *n = m->dead_nodes;
+
+		m->dead_nodes = n->next;
+		free(n);
+	}
+}
+
+void map_rekey(struct map *m, uint64_t key)
+{
+	m->key = key;
+	m->digest = (struct digest){{0, 0}};
+	for (size_t i = 0; i < m->used; i++) {
+		for (size_t j = 0; j < m->histories[i]->slot_used; j++) {
+			struct live *l = m->histories[i]->slots[j].live;
+
+			if (!l)
+				continue;
+			l->term = digest_term(key, &l->entry);
+			digest_add(&m->digest, l->term);
+		}
+	}
+}
+
+void map_batch_set(struct map *m, uint64_t batch)
+{
+	m->batch = batch;
+}
+
+static const struct entry *winner_of(const struct tree_node *n)
+{
+	return n ? &((const struct key_node *)n)->winner->entry : NULL;
+}
+
+const struct entry *map_get(const struct map *m, const char *key, size_t key_bytes)
+{
+	return winner_of(tree_find(&m->keys, key, key_bytes));
+}
+
+const struct entry *map_after(const struct map *m, const char *key, size_t key_bytes)
+{
+	return winner_of(tree_after(&m->keys, key, key_bytes));
+}
+
+const struct entry *map_from(const struct map *m, const char *key, size_t key_bytes)
+{
+	return winner_of(tree_from(&m->keys, key, key_bytes));
+}
+
+size_t map_count(const struct map *m, enum family family)
+{
+	return m->counts[family];
+}
+
+const struct vector *map_vector(const struct map *m)
+{
+	return &m->vector;
+}
+
+struct digest map_digest(const struct map *m)
+{
+	return m->digest;
+}
+
+struct dot map_last_dot(const struct map *m)
+{
+	return (struct dot){m->self_id, m->self->count};
+}
+
+/* All live entries of `n` but `keep` die by the event `killer`; room is there. */
+static void kill_siblings(struct map *m, struct key_node *n, const struct live *keep,
+	struct dot killer, struct changes *changes)
+{
+	size_t first = changes->used;
+
+	for (struct live *l = n->winner, *next; l; l = next) {
+		next = l->next;
+		if (l == keep)
+			continue;
+		history_add_kill(m->self, killer.seq, l->history, l->entry.dot.seq);
+		changes_add(changes, CHANGE_DROP, l->entry.dot, (struct dot){0}, &l->entry);
+		replica_drop(m, l);
+		history_tidy(l->history);
+	}
+	for (size_t i = first, end = changes->used; i < end; i++)
+		changes_add(changes, CHANGE_KILL, killer, changes->items[i].dot, NULL);
+}
+
+static size_t count_siblings(const struct key_node *n)
+{
+	size_t count = 0;
+
+	for (const struct live *l = n ? n->winner : NULL; l; l = l->next)
+		count++;
+	return count;
+}
+
+/* The memory for one event of our own with `slots` entries and `kills` victims. */
+static enum err reserve_event(struct map *m, size_t slots, size_t kills, struct changes *changes)
+{
+	enum err e = history_reserve(m->self, slots, kills);
+
+	if (e == ERR_OK)
+		e = vector_reserve(&m->vector, 1);
+	if (e == ERR_OK)
+		e = changes_reserve(changes, 2 * kills + 2);
+	return e;
+}
+
+/* The end of each event of our own: its dot is known from now on. */
+static void finish_event(struct map *m, struct dot dot, struct changes *changes)
+{
+	replica_raise(m, m->self, dot.seq);
+	changes_add(changes, CHANGE_VECTOR, dot, (struct dot){0}, NULL);
+	replica_settle(m);
+}
+
+enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *value,
+	size_t value_bytes, struct record *record, uint64_t clock, struct changes *changes)
+{
+	struct dot dot = {m->self_id, m->self->count + 1};
+	struct key_node *n, *fresh = NULL;
+	struct live *l;
+
+	if (key_bytes > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX)
+		return ERR_LIMIT;
+	if (memchr(key, '\0', key_bytes))
+		return ERR_MALFORMED;
+	n = replica_find_key(m, key, key_bytes);
+	if (!n)
+		n = fresh = key_node_new(key, key_bytes);
+	l = live_new(value, value_bytes);
+	if (!n || !l || reserve_event(m, 1, count_siblings(n), changes) != ERR_OK) {
+		free(fresh);
+		free(l);
+		return ERR_NO_MEMORY;
+	}
+	if (fresh)
+		replica_add_key(m, fresh);
+	kill_siblings(m, n, NULL, dot, changes);
+	replica_add(m, l, n, m->self, dot.seq, clock, record);
+	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, &l->entry);
+	finish_event(m, dot, changes);
+	return ERR_OK;
+}
+
+/* An event of our own without a value, that kills all of `n` but `keep`. */
+static enum err emit_kill(struct map *m, struct key_node *n, const struct live *keep,
+	struct changes *changes)
+{
+	struct dot dot = {m->self_id, m->self->count + 1};
+	enum err e = reserve_event(m, 0, count_siblings(n), changes);
+
+	if (e != ERR_OK)
+		return e;
+	kill_siblings(m, n, keep, dot, changes);
+	finish_event(m, dot, changes);
+	return ERR_OK;
+}
+
+enum err map_remove(struct map *m, const char *key, size_t key_bytes, uint64_t clock,
+	struct changes *changes)
+{
+	struct key_node *n = replica_find_key(m, key, key_bytes);
+
+	(void)clock; /* no one ever compares the clock of an event without a value */
+	return n ? emit_kill(m, n, NULL, changes) : ERR_NOT_FOUND;
+}
+
+enum err map_resolve(struct map *m, const char *key, size_t key_bytes, uint64_t clock,
+	struct changes *changes)
+{
+	struct key_node *n = replica_find_key(m, key, key_bytes);
+
+	(void)clock;
+	return n && n->winner->next ? emit_kill(m, n, n->winner, changes) : ERR_OK;
+}

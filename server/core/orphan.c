@@ -1,0 +1,93 @@
+/*
+ * Who takes what: each node computes the same plan over the orphans from the same map and opinions,
+ * and carries out its own share (replication.md part 6, "Orphans"). Different views cost at most a
+ * duplicate, which the winner rule ends.
+ */
+#include "server/core/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t total_load(const struct horde *h)
+{
+	uint32_t total = 0;
+
+	for (const struct child *c = h->all; c; c = c->next)
+		total += !origin_is_zero(c->assigned) || c->orphan;
+	return total;
+}
+
+bool orphan_place(struct horde *h, const char *ref, struct origin_id *ret_node,
+	const char **ret_why)
+{
+	struct candidate candidates[MEMBERS_MAX];
+	size_t count = member_candidates(h, candidates);
+	uint32_t cap = placement_cap(total_load(h) + 1, count);
+	struct placement p;
+
+	if (!place(candidates, count, cap, ref, strlen(ref), &p))
+		return false;
+	*ret_node = candidates[p.index].node;
+	*ret_why = p.over_capacity ? "over_capacity" : "placed";
+	return true;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct child *x = *(struct child *const *)a, *y = *(struct child *const *)b;
+
+	if (x->node.priority != y->node.priority)
+		return x->node.priority < y->node.priority ? -1 : 1;
+	return strcmp(x->ref, y->ref);
+}
+
+/* The k-th node in rendezvous order takes what is still an orphan after k steps of the ladder. */
+static bool ladder(const struct horde *h, const struct candidate *candidates, size_t count,
+	const struct child *c)
+{
+	size_t rank = rendezvous_rank(
+		candidates, count, c->ref, strlen(c->ref), h->config.node_id);
+
+	return h->now_ms - c->orphan_since_ms > LADDER_STEP_MS * ((int64_t)rank + 1);
+}
+
+static void plan_one(struct horde *h, struct candidate *candidates, size_t count, uint32_t cap,
+	struct child *c)
+{
+	struct placement p;
+
+	if (!place(candidates, count, cap, c->ref, strlen(c->ref), &p))
+		return;
+	c->planned = origin_equal(candidates[p.index].node, h->config.node_id) ||
+		ladder(h, candidates, count, c);
+	if (c->planned)
+		child_mark_it(h, c);
+}
+
+void orphans_plan(struct horde *h)
+{
+	struct candidate candidates[MEMBERS_MAX];
+	size_t count = member_candidates(h, candidates), orphans = 0;
+	const struct member *self = member_by_id(h, h->config.node_id);
+	uint32_t cap = placement_cap(total_load(h), count);
+	struct child **list;
+
+	h->plan_now = false;
+	h->plan_ms = h->now_ms + PLAN_EVERY_MS;
+	for (struct child *c = h->all; c; c = c->next)
+		orphans += c->orphan;
+	h->orphans = orphans > 0;
+	if (orphans == 0 || !self || !member_eligible(h, self))
+		return;
+	list = malloc(orphans * sizeof(struct child *));
+	if (!list)
+		return; /* the next plan is a second away */
+	orphans = 0;
+	for (struct child *c = h->all; c; c = c->next)
+		if (c->orphan)
+			list[orphans++] = c;
+	qsort(list, orphans, sizeof(struct child *), by_hash);
+	for (size_t i = 0; i < orphans; i++)
+		plan_one(h, candidates, count, cap, list[i]);
+	free(list);
+}

@@ -1,0 +1,265 @@
+#include "server/core/record.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_ITEM(c, t) t,
+
+/* The place of `name` in `names`, or `count` when it is not there. */
+static int place_of(const char *name, const char *const *names, int count)
+{
+	int i = 0;
+
+	while (i < count && strcmp(name, names[i]) != 0)
+		i++;
+	return i;
+}
+
+/* The two functions of one list: from value to name, and back. */
+#define NAMES(type, function, LIST, COUNT)                                                         \
+	static const char *const type##_names[] = {LIST(NAME_ITEM)};                               \
+	_Static_assert(sizeof(type##_names) / sizeof(type##_names[0]) == COUNT, "a name each");    \
+	const char *function##_name(enum type value)                                               \
+	{                                                                                          \
+		assert((unsigned)value < COUNT);                                                   \
+		return type##_names[value];                                                        \
+	}                                                                                          \
+	enum type function##_from(const char *name)                                                \
+	{                                                                                          \
+		return (enum type)place_of(name, type##_names, COUNT);                             \
+	}
+
+NAMES(member_state, member_state, MEMBER_STATES, MEMBER_STATE_COUNT)
+NAMES(restart_type, restart_type, RESTART_TYPES, RESTART_TYPE_COUNT)
+NAMES(max_restarts_policy, max_restarts_policy, MAX_RESTARTS_POLICIES, POLICY_COUNT)
+NAMES(child_state, child_state, CHILD_STATES, CHILD_STATE_COUNT)
+NAMES(reason, reason, REASONS, REASON_COUNT)
+NAMES(owner_kind, owner_kind, OWNER_KINDS, OWNER_KIND_COUNT)
+
+enum family family_of(const char *key, size_t key_bytes)
+{
+	static const struct {
+		const char *prefix;
+		size_t bytes;
+		enum family family;
+	} table[] = {
+		{"member/", 7, FAMILY_MEMBER},
+		{"spec/", 5, FAMILY_SPEC},
+		{"assign/", 7, FAMILY_ASSIGN},
+		{"status/", 7, FAMILY_STATUS},
+		{"entry/", 6, FAMILY_ENTRY},
+		{"meta/", 5, FAMILY_META},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (key_bytes >= table[i].bytes && memcmp(key, table[i].prefix, table[i].bytes) == 0)
+			return table[i].family;
+	}
+	return FAMILY_OTHER;
+}
+
+const char *key_rest(const char *key)
+{
+	const char *slash = strchr(key, '/');
+
+	return slash ? slash + 1 : "";
+}
+
+static void free_strings(char **strings)
+{
+	for (char **s = strings; s && *s; s++)
+		free(*s);
+	free(strings);
+}
+
+void record_free(struct record *r)
+{
+	if (!r)
+		return;
+	switch (r->family) {
+	case FAMILY_MEMBER:
+		free(r->member.name);
+		free(r->member.url);
+		break;
+	case FAMILY_SPEC:
+		free_strings(r->spec.command);
+		free_strings(r->spec.env);
+		free(r->spec.cwd);
+		break;
+	case FAMILY_ENTRY:
+		free(r->entry.owner_id);
+		break;
+	case FAMILY_ASSIGN:
+	case FAMILY_STATUS:
+	case FAMILY_META:
+	case FAMILY_OTHER:
+	case FAMILY_COUNT:
+		break;
+	}
+	free(r);
+}
+
+/* A copy of `s` into `*ret`; NULL stays NULL. False when there is no memory. */
+static bool dup_string(const char *s, char **ret)
+{
+	*ret = s ? strdup(s) : NULL;
+	return !s || *ret;
+}
+
+static bool dup_strings(char *const *strings, char ***ret)
+{
+	size_t count = 0;
+
+	*ret = NULL;
+	if (!strings)
+		return true;
+	while (strings[count])
+		count++;
+	*ret = calloc(count + 1, sizeof(**ret));
+	if (!*ret)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!dup_string(strings[i], &(*ret)[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Makes the pointers of the flat copy `c` its own, all of them, so that it can be freed. */
+static bool dup_parts(const struct record *r, struct record *c)
+{
+	bool ok = true;
+
+	if (r->family == FAMILY_MEMBER) {
+		ok = dup_string(r->member.name, &c->member.name);
+		ok = dup_string(r->member.url, &c->member.url) && ok;
+	} else if (r->family == FAMILY_SPEC) {
+		ok = dup_strings(r->spec.command, &c->spec.command);
+		ok = dup_strings(r->spec.env, &c->spec.env) && ok;
+		ok = dup_string(r->spec.cwd, &c->spec.cwd) && ok;
+	} else if (r->family == FAMILY_ENTRY) {
+		ok = dup_string(r->entry.owner_id, &c->entry.owner_id);
+	}
+	return ok;
+}
+
+struct record *record_dup(const struct record *r)
+{
+	struct record *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = *r;
+	if (!dup_parts(r, copy)) {
+		record_free(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+static void put_hex(struct text *t, const char *name, uint64_t value)
+{
+	char hex[ORIGIN_HEX_BYTES];
+
+	/* The low half of an id is the 16 digits wanted. */
+	origin_to_hex((struct origin_id){0, value}, hex);
+	json_put_string(t, name, hex + 16);
+}
+
+static void put_origin(struct text *t, const char *name, struct origin_id id)
+{
+	char hex[ORIGIN_HEX_BYTES];
+
+	origin_to_hex(id, hex);
+	json_put_string(t, name, hex);
+}
+
+static void encode_member(const struct member_record *m, struct text *t)
+{
+	json_put_string(t, "name", m->name);
+	json_put_string(t, "url", m->url);
+	put_origin(t, "incarnation", m->incarnation);
+	put_hex(t, "started", m->started);
+	json_put_string(t, "state", member_state_name(m->state));
+}
+
+static void encode_assign(const struct assign_record *a, struct text *t)
+{
+	put_origin(t, "node", a->node);
+	put_origin(t, "incarnation", a->incarnation);
+	json_put_uint(t, "epoch", a->epoch);
+	if (a->reason)
+		json_put_string(t, "reason", a->reason);
+	json_put_int(t, "at", a->at_ms);
+}
+
+static void encode_exit(const struct exit_record *e, struct text *t)
+{
+	json_key(t, "last_exit");
+	json_object(t);
+	json_put_int(t, "code", e->code);
+	json_put_int(t, "signal", e->signal);
+	json_put_bool(t, "core_dumped", e->core_dumped);
+	json_put_int(t, "at", e->at_ms);
+	json_put_int(t, "uptime_ms", e->uptime_ms);
+	if (e->error[0])
+		json_put_string(t, "error", e->error);
+	json_end_object(t);
+}
+
+static void encode_status(const struct status_record *s, struct text *t)
+{
+	json_put_string(t, "state", child_state_name(s->state));
+	json_put_string(t, "reason", reason_name(s->reason));
+	put_origin(t, "node", s->node);
+	put_origin(t, "incarnation", s->incarnation);
+	json_put_uint(t, "epoch", s->epoch);
+	put_hex(t, "spec_hash", s->spec_hash);
+	json_put_int(t, "pid", s->pid);
+	json_put_uint(t, "restarts", s->restarts);
+	json_put_int(t, "started_at", s->started_at_ms);
+	json_put_int(t, "retry_at", s->retry_at_ms);
+	if (s->last_exit.known)
+		encode_exit(&s->last_exit, t);
+}
+
+static void encode_entry(const struct entry_record *e, const char *value, size_t bytes,
+	struct text *t)
+{
+	json_key(t, "owner");
+	json_object(t);
+	json_put_string(t, "kind", owner_kind_name(e->owner_kind));
+	json_put_string(t, "id", e->owner_id);
+	put_origin(t, "node", e->node);
+	json_put_uint(t, "epoch", e->epoch);
+	json_end_object(t);
+	put_hex(t, "created", e->created);
+	json_key(t, "value");
+	json_raw(t, value, bytes);
+}
+
+void record_encode(const struct record *r, const char *value, size_t value_bytes, struct text *t)
+{
+	json_object(t);
+	switch (r->family) {
+	case FAMILY_MEMBER:
+		encode_member(&r->member, t);
+		break;
+	case FAMILY_ASSIGN:
+		encode_assign(&r->assign, t);
+		break;
+	case FAMILY_STATUS:
+		encode_status(&r->status, t);
+		break;
+	case FAMILY_ENTRY:
+		encode_entry(&r->entry, value, value_bytes, t);
+		break;
+	case FAMILY_SPEC:
+	case FAMILY_META:
+	case FAMILY_OTHER:
+	case FAMILY_COUNT:
+		assert(false && "a family that the core does not write");
+	}
+	json_end_object(t);
+}

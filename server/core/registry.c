@@ -1,0 +1,160 @@
+/*
+ * The registry's rules: one owner per key, only the owner or an admin changes it, and a name ends
+ * with its owner (design.md, "Registry"). Clean-up removes only what the ended epochs registered,
+ * so that a loser's end never takes the winner's name.
+ */
+#include "server/core/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_owner(const struct entry_record *r, enum owner_kind kind, const char *id)
+{
+	return r->owner_kind == kind && strcmp(r->owner_id, id) == 0;
+}
+
+static bool ended(enum child_state s)
+{
+	return s == CHILD_EXITED || s == CHILD_FAILED || s == CHILD_STOPPED;
+}
+
+/* Fills who the owner is now. */
+static enum err find_owner(struct horde *h, const struct event *e, struct entry_record *ret)
+{
+	struct child_view view;
+
+	ret->owner_kind = e->entry.owner_kind;
+	if (e->entry.owner_kind == OWNER_STATIC)
+		return ERR_OK;
+	horde_child(h, e->entry.owner_id, &view);
+	if (!view.spec)
+		return ERR_OWNER_UNKNOWN;
+	if (ended(view.state))
+		return ERR_WRONG_STATE;
+	if (view.assign && view.assign->record) {
+		ret->node = view.assign->record->assign.node;
+		ret->epoch = view.assign->record->assign.epoch;
+	}
+	return ERR_OK;
+}
+
+/* Writes an entry; `value_at` is found anew, since the text is made here. */
+static enum err put_entry(struct horde *h, const struct event *e, const struct entry_record *fields,
+	const char *owner_id)
+{
+	struct record *r = calloc(1, sizeof(*r));
+	struct text text = TEXT_INIT;
+	enum err err = ERR_NO_MEMORY;
+
+	if (!r)
+		return ERR_NO_MEMORY;
+	r->family = FAMILY_ENTRY;
+	r->entry = *fields;
+	r->entry.owner_id = strdup(owner_id);
+	if (!r->entry.owner_id)
+		goto out;
+	record_encode(r, e->entry.value, e->entry.value_bytes, &text);
+	if (!text_cstr(&text))
+		goto out;
+	r->entry.value_bytes = e->entry.value_bytes;
+	r->entry.value_at = text.used - 1 - e->entry.value_bytes; /* it stands last, before the '}' */
+	err = map_put(h->map, e->entry.key, e->entry.key_bytes, text.bytes, text.used, r, stamp(h),
+		&h->out->changes);
+	if (err == ERR_OK)
+		r = NULL;
+out:
+	record_free(r);
+	text_fini(&text);
+	return err;
+}
+
+enum err registry_register(struct horde *h, const struct event *e)
+{
+	const struct entry *present = map_get(h->map, e->entry.key, e->entry.key_bytes);
+	const struct record *old = present ? present->record : NULL;
+	struct entry_record fields = {0};
+	bool renewed = old && same_owner(&old->entry, e->entry.owner_kind, e->entry.owner_id);
+	enum err err = find_owner(h, e, &fields);
+
+	if (err != ERR_OK)
+		return err;
+	if (present && !renewed)
+		return ERR_ALREADY_REGISTERED;
+	fields.created = renewed ? old->entry.created : stamp(h);
+	h->out->created = !renewed;
+	return put_entry(h, e, &fields, e->entry.owner_id);
+}
+
+/* The present entry, if it exists and the caller may change it. */
+static enum err may_change(struct horde *h, const struct event *e, const struct entry **ret)
+{
+	const struct entry *present = map_get(h->map, e->entry.key, e->entry.key_bytes);
+
+	if (!present)
+		return ERR_NOT_FOUND;
+	if (e->entry.owner_given &&
+		(!present->record ||
+			!same_owner(&present->record->entry, e->entry.owner_kind, e->entry.owner_id)))
+		return ERR_NOT_OWNER;
+	*ret = present;
+	return ERR_OK;
+}
+
+enum err registry_update(struct horde *h, const struct event *e)
+{
+	const struct entry *present;
+	enum err err = may_change(h, e, &present);
+
+	if (err != ERR_OK)
+		return err;
+	if (!present->record)
+		return ERR_NOT_OWNER; /* nobody can say whose it is: unregister it first */
+	return put_entry(h, e, &present->record->entry, present->record->entry.owner_id);
+}
+
+enum err registry_unregister(struct horde *h, const struct event *e)
+{
+	const struct entry *present;
+	enum err err = may_change(h, e, &present);
+
+	if (err != ERR_OK)
+		return err;
+	return map_remove(
+		h->map, e->entry.key, e->entry.key_bytes, stamp(h), &h->out->changes);
+}
+
+static bool names(const struct entry *e, const char *ref, uint64_t epoch)
+{
+	return e->record && e->record->entry.owner_kind == OWNER_CHILD &&
+		e->record->entry.epoch <= epoch && strcmp(e->record->entry.owner_id, ref) == 0;
+}
+
+/* The winner goes with its siblings; a losing sibling goes alone, by resolve. */
+static enum err end_one(struct horde *h, const struct entry *e, const char *ref, uint64_t epoch)
+{
+	if (names(e, ref, epoch))
+		return map_remove(h->map, e->key, e->key_bytes, stamp(h), &h->out->changes);
+	for (const struct entry *s = e->sibling; s; s = s->sibling)
+		if (names(s, ref, epoch))
+			return map_resolve(
+				h->map, e->key, e->key_bytes, stamp(h), &h->out->changes);
+	return ERR_OK;
+}
+
+void registry_end(struct horde *h, const char *ref, uint64_t epoch)
+{
+	static const char prefix[] = "entry/";
+	const struct entry *e;
+
+	if (map_count(h->map, FAMILY_ENTRY) == 0)
+		return;
+	e = map_from(h->map, prefix, sizeof(prefix) - 1);
+	while (e && family_of(e->key, e->key_bytes) == FAMILY_ENTRY) {
+		const char *key = e->key; /* readable until the sweep, even when it dies here */
+		size_t key_bytes = e->key_bytes;
+
+		if (end_one(h, e, ref, epoch) != ERR_OK)
+			h->rescan = true;
+		e = map_after(h->map, key, key_bytes);
+	}
+}

@@ -1,0 +1,196 @@
+#include "server/core/replica.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/core/digest.h"
+
+/* The first history whose origin is not below `origin`. */
+static size_t history_place(const struct map *m, struct origin_id origin)
+{
+	size_t low = 0, high = m->used;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (origin_compare(m->histories[middle]->origin, origin) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct history *replica_find_history(const struct map *m, struct origin_id origin)
+{
+	size_t at = history_place(m, origin);
+
+	if (at < m->used && origin_equal(m->histories[at]->origin, origin))
+		return m->histories[at];
+	return NULL;
+}
+
+struct history *replica_history(struct map *m, struct origin_id origin)
+{
+	struct history *h = replica_find_history(m, origin);
+	size_t at;
+
+	if (h)
+		return h;
+	if (m->used == m->size) {
+		size_t size = m->size ? 2 * m->size : 8;
+		struct history **grown = realloc(m->histories, size * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		m->histories = grown;
+		m->size = size;
+	}
+	h = history_new(origin);
+	if (!h)
+		return NULL;
+	at = history_place(m, origin);
+	memmove(m->histories + at + 1, m->histories + at, (m->used - at) * sizeof(*m->histories));
+	m->histories[at] = h;
+	m->used++;
+	return h;
+}
+
+struct key_node *replica_find_key(const struct map *m, const char *key, size_t key_bytes)
+{
+	return (struct key_node *)tree_find(&m->keys, key, key_bytes);
+}
+
+struct key_node *key_node_new(const char *key, size_t key_bytes)
+{
+	struct key_node *n = malloc(sizeof(*n) + key_bytes + 1);
+
+	if (!n)
+		return NULL;
+	*n = (struct key_node){.family = family_of(key, key_bytes)};
+	memcpy(n->key, key, key_bytes);
+	n->key[key_bytes] = '\0';
+	n->tree.name_bytes = key_bytes;
+	return n;
+}
+
+struct live *live_new(const char *value, size_t value_bytes)
+{
+	struct live *l = malloc(sizeof(*l) + value_bytes + 1);
+
+	if (!l)
+		return NULL;
+	*l = (struct live){.entry = {.value = l->value, .value_bytes = value_bytes}};
+	memcpy(l->value, value, value_bytes);
+	l->value[value_bytes] = '\0';
+	return l;
+}
+
+void changes_fini(struct changes *c)
+{
+	free(c->items);
+	*c = (struct changes){0};
+}
+
+enum err changes_reserve(struct changes *c, size_t extra)
+{
+	size_t size = c->size ? c->size : 16;
+	struct change *items;
+
+	if (c->size - c->used >= extra)
+		return ERR_OK;
+	while (size - c->used < extra)
+		size *= 2;
+	items = realloc(c->items, size * sizeof(*items));
+	if (!items)
+		return ERR_NO_MEMORY;
+	c->items = items;
+	c->size = size;
+	return ERR_OK;
+}
+
+void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struct dot victim,
+	const struct entry *entry)
+{
+	assert(c->used < c->size);
+	c->items[c->used++] = (struct change){kind, dot, victim, entry};
+}
+
+void replica_add_key(struct map *m, struct key_node *n)
+{
+	tree_insert(&m->keys, &n->tree, n->key, n->tree.name_bytes);
+	m->counts[n->family]++;
+}
+
+static void mark_changed(struct map *m, struct key_node *n)
+{
+	if (n->changed)
+		return;
+	n->changed = true;
+	n->next = m->changed;
+	m->changed = n;
+}
+
+void replica_add(struct map *m, struct live *l, struct key_node *n, struct history *h, uint64_t seq,
+	uint64_t clock, struct record *record)
+{
+	assert(!record || record->family == n->family);
+	l->entry.dot = (struct dot){h->origin, seq};
+	l->entry.clock = clock;
+	l->entry.key = n->key;
+	l->entry.key_bytes = n->tree.name_bytes;
+	l->entry.record = l->record = record;
+	l->entry.content = digest_content(l->value, l->entry.value_bytes);
+	l->entry.batch = m->batch;
+	l->history = h;
+	l->node = n;
+	l->term = digest_term(m->key, &l->entry);
+	digest_add(&m->digest, l->term);
+	history_add_live(h, seq, l);
+	l->next = n->winner;
+	n->winner = l;
+	mark_changed(m, n);
+}
+
+void replica_drop(struct map *m, struct live *l)
+{
+	struct live **at = &l->node->winner;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	mark_changed(m, l->node);
+	history_drop(l->history, l->entry.dot.seq);
+	digest_subtract(&m->digest, l->term);
+	l->entry.sibling = NULL;
+	l->next = m->dead;
+	m->dead = l;
+}
+
+void replica_raise(struct map *m, struct history *h, uint64_t count)
+{
+	enum err e = vector_raise(&m->vector, h->origin, count);
+
+	assert(e == ERR_OK);
+	h->count = count;
+}
+
+void replica_settle(struct map *m)
+{
+	while (m->changed) {
+		struct key_node *n = m->changed;
+
+		m->changed = n->next;
+		n->changed = false;
+		if (n->winner) {
+			siblings_rank(n);
+			continue;
+		}
+		/* Its key is still read through the entries that died with it. */
+		tree_remove(&m->keys, &n->tree);
+		m->counts[n->family]--;
+		n->next = m->dead_nodes;
+		m->dead_nodes = n;
+	}
+}

@@ -1,0 +1,80 @@
+/*
+ * The inside of the map, shared by map.c, load.c, siblings.c, fragment.c and apply.c; nobody else
+ * includes it.
+ *
+ * Every change has two halves: first all memory is taken (it may fail, and nothing has happened),
+ * then the state is changed by calls none of which can fail.
+ */
+#ifndef HORDE_CORE_REPLICA_H
+#define HORDE_CORE_REPLICA_H
+
+#include "server/core/history.h"
+#include "server/core/map.h"
+#include "server/core/tree.h"
+
+struct key_node { /* a key with its live entries; in the tree while it has any */
+	struct tree_node tree; /* first */
+	struct live *winner;   /* the others follow by ->next */
+	struct key_node *next; /* among the changed ones, then among the dead */
+	enum family family;
+	bool changed; /* its list must be ranked, or the node leave the tree */
+	char key[];
+};
+
+struct live {               /* one live entry */
+	struct entry entry; /* first: every entry of a map is a live */
+	struct digest term; /* what it adds to the digest */
+	struct history *history;
+	struct key_node *node;
+	struct live *next;     /* the next sibling, then the next dead */
+	struct record *record; /* entry.record, ours to free */
+	bool outranked;        /* a sibling of the same owner has a greater epoch */
+	char value[];
+};
+
+struct map {
+	struct origin_id self_id;
+	struct history *self;
+	uint64_t key; /* of the digest */
+	uint64_t batch;
+	struct history **histories; /* sorted by origin; some may have no event yet */
+	size_t used;
+	size_t size;
+	struct vector vector;
+	struct digest digest;
+	struct tree keys;
+	size_t counts[FAMILY_COUNT];
+	struct key_node *changed; /* until replica_settle */
+	struct live *dead;        /* until map_sweep */
+	struct key_node *dead_nodes;
+};
+
+/* ---- the first half: memory ---- */
+/* The history of `origin`, made when there is none; NULL when there is no memory. */
+struct history *replica_history(struct map *m, struct origin_id origin);
+struct history *replica_find_history(const struct map *m, struct origin_id origin);
+struct key_node *replica_find_key(const struct map *m, const char *key, size_t key_bytes);
+struct key_node *key_node_new(const char *key, size_t key_bytes);
+/* A copy of the value; key, dot and record are set when it is added. */
+struct live *live_new(const char *value, size_t value_bytes);
+enum err changes_reserve(struct changes *c, size_t extra);
+
+/* ---- the second half: the change ---- */
+void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struct dot victim,
+	const struct entry *entry);
+/* Makes `n` a key of the map. */
+void replica_add_key(struct map *m, struct key_node *n);
+/* Makes `l` live as event `seq` of `h`, whose slots have room; takes `record`. */
+void replica_add(struct map *m, struct live *l, struct key_node *n, struct history *h,
+	uint64_t seq, uint64_t clock, struct record *record);
+/* `l` dies; it stays readable until map_sweep. */
+void replica_drop(struct map *m, struct live *l);
+/* Events of `h` up to `count` are known now; the vector has room. */
+void replica_raise(struct map *m, struct history *h, uint64_t count);
+/* Chooses the winners of the keys that changed, and removes keys without entries. Always last. */
+void replica_settle(struct map *m);
+
+/* Orders the entries of a key, the winner first (replication.md 1.4). */
+void siblings_rank(struct key_node *n);
+
+#endif

@@ -1,0 +1,96 @@
+/* Who wins among the concurrent entries of one key (replication.md 1.4). */
+#include "server/core/replica.h"
+
+#include <string.h>
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return a == b ? 0 : (a < b ? -1 : 1);
+}
+
+/* The last word, in all families: the hybrid clock, then the dot. */
+static int compare_age(const struct live *a, const struct live *b)
+{
+	int order = compare_u64(a->entry.clock, b->entry.clock);
+
+	return order != 0 ? order : dot_compare(a->entry.dot, b->entry.dot);
+}
+
+static int compare_members(const struct member_record *a, const struct member_record *b)
+{
+	int order = compare_u64(a->started, b->started);
+
+	return order != 0 ? order : origin_compare(a->incarnation, b->incarnation);
+}
+
+/* Between two decoded values of one family, before their age is looked at. */
+static int compare_records(const struct live *a, const struct live *b)
+{
+	const struct record *x = a->record, *y = b->record;
+
+	if (!x || !y || x->family != y->family)
+		return (x != NULL) - (y != NULL);
+	switch (x->family) {
+	case FAMILY_MEMBER:
+		return compare_members(&x->member, &y->member);
+	case FAMILY_ASSIGN:
+		return compare_u64(x->assign.epoch, y->assign.epoch);
+	case FAMILY_STATUS:
+		return compare_u64(x->status.epoch, y->status.epoch);
+	case FAMILY_ENTRY:
+		return b->outranked - a->outranked;
+	case FAMILY_SPEC:
+	case FAMILY_META:
+	case FAMILY_OTHER:
+	case FAMILY_COUNT:
+		break;
+	}
+	return 0;
+}
+
+static bool before(const struct live *a, const struct live *b)
+{
+	int order = compare_records(a, b);
+
+	return (order != 0 ? order : compare_age(a, b)) > 0;
+}
+
+static bool same_owner(const struct entry_record *a, const struct entry_record *b)
+{
+	return a->owner_kind == b->owner_kind && strcmp(a->owner_id, b->owner_id) == 0;
+}
+
+/*
+ * Of each owner only the greatest epoch competes. This looks at the whole set, since "same owner:
+ * epoch, else: clock" between pairs alone is not transitive and would depend on the order of arrival.
+ */
+static void mark_outranked(struct key_node *n)
+{
+	for (struct live *l = n->winner; l; l = l->next) {
+		l->outranked = false;
+		for (struct live *o = n->winner; o && l->record && !l->outranked; o = o->next) {
+			l->outranked = o->record && o->record->entry.epoch > l->record->entry.epoch &&
+				same_owner(&o->record->entry, &l->record->entry);
+		}
+	}
+}
+
+void siblings_rank(struct key_node *n)
+{
+	struct live *rest = n->winner, *next;
+
+	if (n->family == FAMILY_ENTRY && rest && rest->next)
+		mark_outranked(n);
+	n->winner = NULL;
+	for (; rest; rest = next) {
+		struct live **at = &n->winner;
+
+		next = rest->next;
+		while (*at && before(*at, rest))
+			at = &(*at)->next;
+		rest->next = *at;
+		*at = rest;
+	}
+	for (struct live *l = n->winner; l; l = l->next)
+		l->entry.sibling = l->next ? &l->next->entry : NULL;
+}

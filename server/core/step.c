@@ -1,0 +1,365 @@
+/* One event in, actions out. */
+#include "server/core/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void actions_clear(struct actions *a)
+{
+	a->used = 0;
+	a->changes.used = 0;
+	a->created = false;
+	a->dot = (struct dot){0};
+}
+
+void actions_fini(struct actions *a)
+{
+	free(a->items);
+	changes_fini(&a->changes);
+	*a = (struct actions){0};
+}
+
+enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
+{
+	struct horde *h = calloc(1, sizeof(*h));
+	char *name = strdup(config->name), *url = strdup(config->url);
+	char *cluster = strdup(config->cluster);
+
+	if (!h || !name || !url || !cluster ||
+		map_new(config->incarnation, 0, &h->map) != ERR_OK) {
+		free(name);
+		free(url);
+		free(cluster);
+		free(h);
+		return ERR_NO_MEMORY;
+	}
+	h->config = *config;
+	h->config.name = name;
+	h->config.url = url;
+	h->config.cluster = cluster;
+	h->batch = 1;
+	h->retry_ms = h->review_ms = INT64_MAX;
+	map_batch_set(h->map, h->batch);
+	*ret_horde = h;
+	return ERR_OK;
+}
+
+void horde_free(struct horde *h)
+{
+	if (!h)
+		return;
+	for (struct child *c = h->all; c; c = c->next)
+		c->dirty = false;
+	while (h->all)
+		child_free(h, h->all);
+	map_free(h->map);
+	free((char *)(uintptr_t)h->config.name);
+	free((char *)(uintptr_t)h->config.url);
+	free((char *)(uintptr_t)h->config.cluster);
+	free(h);
+}
+
+static enum err on_start(struct horde *h, const struct event *e)
+{
+	h->begun = true;
+	h->start_ms = h->now_ms;
+	h->rescan = true;
+	h->members_stale = true;
+	if (!origin_is_zero(e->start.cluster_id)) {
+		struct hello known = {.cluster_id = e->start.cluster_id};
+
+		memcpy(known.cluster, h->config.cluster, strlen(h->config.cluster) + 1);
+		return contact_agree(h, &known);
+	}
+	contact_found(h);
+	return ERR_OK;
+}
+
+static enum err on_stored(struct horde *h, const struct event *e)
+{
+	if (h->store_error != ERR_OK)
+		say(h, "storage.recovered", h->config.name, "batch %llu is on disk",
+			(unsigned long long)e->stored.batch);
+	h->store_error = ERR_OK;
+	h->stored = e->stored.batch;
+	for (struct child *c = h->all; c; c = c->next)
+		if (c->waiting)
+			child_mark_it(h, c);
+	return ERR_OK;
+}
+
+static enum err on_store_failed(struct horde *h, const struct event *e)
+{
+	if (h->store_error == ERR_OK)
+		say(h, "storage.error", h->config.name, "%s", err_text(e->stored.err));
+	h->store_error = e->stored.err;
+	return ERR_OK;
+}
+
+static enum err on_link(struct horde *h, const struct event *e)
+{
+	struct link *l = link_by_id(h, e->link);
+
+	if (!l || h->stopping)
+		return ERR_OK;
+	if (e->kind == EVENT_HELLO_ANSWERED)
+		link_answered(h, l, e->hello);
+	else if (e->kind == EVENT_FRAGMENT)
+		link_fragment(h, l, e->fragment);
+	else if (e->kind == EVENT_LINK_REFUSED)
+		link_refused(h, l);
+	else if (e->kind == EVENT_LINK_LOST)
+		link_lost(h, l);
+	else if (e->kind == EVENT_LINK_SILENT)
+		link_silent(h, l);
+	else
+		link_rejected(h, l, e->rejected.err);
+	return ERR_OK;
+}
+
+static enum err on_join(struct horde *h, const struct event *e)
+{
+	return link_join(h, e->join.url, e->join.keep);
+}
+
+static enum err on_hello(struct horde *h, const struct event *e)
+{
+	if (h->stopping)
+		return ERR_SHUTTING_DOWN;
+	return contact_hello(h, e->hello);
+}
+
+static enum err on_polled(struct horde *h, const struct event *e)
+{
+	for (size_t i = 0; i < h->link_count; i++) {
+		struct member *m;
+
+		if (!origin_equal(h->links[i].incarnation, e->polled.incarnation))
+			continue;
+		m = member_by_id(h, h->links[i].node_id);
+		if (m)
+			m->seen_ms = h->now_ms;
+		return ERR_OK;
+	}
+	return ERR_UNKNOWN_LINK;
+}
+
+static enum err on_goodbye(struct horde *h, const struct event *e)
+{
+	struct member *m = member_by_id(h, e->goodbye.node_id);
+	const struct link *l = link_by_node(h, e->goodbye.node_id);
+
+	if (!m || !l || !origin_equal(l->incarnation, e->goodbye.incarnation))
+		return ERR_NOT_FOUND;
+	if (e->goodbye.reason == GOODBYE_LEAVE)
+		m->leaving = true;
+	else
+		m->goodbye_until_ms = h->now_ms + e->goodbye.back_within_ms;
+	say(h, "member.draining", m->recorded ? m->record->name : l->name,
+		e->goodbye.reason == GOODBYE_LEAVE ? "leaves" : "will be back");
+	act(h, ACTION_WAKE);
+	return ERR_OK;
+}
+
+static enum err on_process(struct horde *h, const struct event *e)
+{
+	struct child *c = child_find(h, e->process.ref);
+	const struct entry *spec = get(h, "spec", e->process.ref);
+	const struct spec_record *rule = spec && spec->record ? &spec->record->spec : NULL;
+
+	if (!c || c->process_epoch != e->process.epoch)
+		return ERR_OK;
+	if (e->kind == EVENT_STARTED)
+		child_started(h, c, e->process.pid);
+	else
+		child_ended(h, c, &e->process.end,
+			e->kind == EVENT_START_FAILED ? e->process.error : NULL, rule);
+	return ERR_OK;
+}
+
+static enum err on_put_spec(struct horde *h, const struct event *e)
+{
+	return supervise_put(h, e);
+}
+
+static enum err on_remove(struct horde *h, const struct event *e)
+{
+	return map_remove(h->map, e->put.key, e->put.key_bytes, stamp(h), &h->out->changes);
+}
+
+static enum err on_put_meta(struct horde *h, const struct event *e)
+{
+	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
+	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes,
+		e->put.record, stamp(h), &h->out->changes);
+}
+
+static enum err on_restart_child(struct horde *h, const struct event *e)
+{
+	return h->stopping ? ERR_SHUTTING_DOWN : supervise_restart(h, e->signal.ref);
+}
+
+static enum err on_stop(struct horde *h, const struct event *e)
+{
+	if (h->stopping)
+		return ERR_OK;
+	h->stop = *e;
+	links_goodbye(h);
+	h->stopping = true;
+	children_mark_all(h);
+	return ERR_OK;
+}
+
+static enum err on_tick(struct horde *h, const struct event *e)
+{
+	(void)h;
+	(void)e;
+	return ERR_OK; /* settle looks at what time has changed */
+}
+
+/* What each event does, and whether it is a write of the API, which may be refused as such. */
+static const struct {
+	enum err (*handle)(struct horde *h, const struct event *e);
+	bool write;
+} events[] = {
+	[EVENT_START] = {on_start, false},
+	[EVENT_TICK] = {on_tick, false},
+	[EVENT_STORED] = {on_stored, false},
+	[EVENT_STORE_FAILED] = {on_store_failed, false},
+	[EVENT_JOIN] = {on_join, false},
+	[EVENT_HELLO_ANSWERED] = {on_link, false},
+	[EVENT_FRAGMENT] = {on_link, false},
+	[EVENT_LINK_REFUSED] = {on_link, false},
+	[EVENT_LINK_LOST] = {on_link, false},
+	[EVENT_LINK_SILENT] = {on_link, false},
+	[EVENT_LINK_REJECTED] = {on_link, false},
+	[EVENT_HELLO] = {on_hello, false},
+	[EVENT_POLLED] = {on_polled, false},
+	[EVENT_GOODBYE] = {on_goodbye, false},
+	[EVENT_STARTED] = {on_process, false},
+	[EVENT_START_FAILED] = {on_process, false},
+	[EVENT_EXITED] = {on_process, false},
+	[EVENT_PUT_SPEC] = {on_put_spec, true},
+	[EVENT_REMOVE_SPEC] = {on_remove, true},
+	[EVENT_RESTART_CHILD] = {on_restart_child, false},
+	[EVENT_SIGNAL_CHILD] = {supervise_signal, false},
+	[EVENT_REGISTER] = {registry_register, true},
+	[EVENT_UPDATE] = {registry_update, true},
+	[EVENT_UNREGISTER] = {registry_unregister, true},
+	[EVENT_PUT_META] = {on_put_meta, true},
+	[EVENT_REMOVE_META] = {on_remove, true},
+	[EVENT_STOP] = {on_stop, false},
+};
+_Static_assert(sizeof(events) / sizeof(events[0]) == EVENT_COUNT, "a row for each event");
+
+static enum err dispatch(struct horde *h, const struct event *e)
+{
+	enum err refused = events[e->kind].write ? horde_write_refused(h) : ERR_OK;
+
+	return refused == ERR_OK ? events[e->kind].handle(h, e) : refused;
+}
+
+/* The first sync was tried with everybody that is known; only then this node counts, and runs. */
+static void try_sync(struct horde *h)
+{
+	bool patient = h->now_ms < h->start_ms + h->config.startup_grace_ms;
+
+	if (!h->begun || origin_is_zero(h->cluster_id))
+		return;
+	if (!h->synced) {
+		if (h->config.joins && h->link_count == 0)
+			return;
+		for (size_t i = 0; i < h->link_count && patient; i++)
+			if (!h->links[i].tried && !h->links[i].once)
+				return;
+		h->synced = true;
+		say(h, "node.synced", h->config.name, "runs what is assigned to it");
+		children_mark_all(h);
+		h->plan_now = true;
+	}
+	if (!h->announced && !h->stopping)
+		h->announced = member_announce(h, MEMBER_ALIVE) == ERR_OK;
+}
+
+/* All processes of a stopping node are gone: the last record, and the end. */
+static void try_exit(struct horde *h)
+{
+	struct action *a;
+
+	if (!h->stopping || h->exit_said || children_running(h))
+		return;
+	if (h->stop.stop.reason == GOODBYE_LEAVE && h->announced && !h->left) {
+		h->left = member_announce(h, MEMBER_LEFT) == ERR_OK;
+		if (!h->left)
+			return;
+	}
+	a = act(h, ACTION_EXIT);
+	h->exit_said = a != NULL;
+}
+
+/* Until nothing follows from anything any more. */
+static void settle(struct horde *h)
+{
+	do {
+		supervise_changes(h);
+		if (h->members_stale) {
+			members_refresh(h);
+			links_follow_members(h);
+		}
+		members_judge(h);
+		try_sync(h);
+		supervise_tick(h);
+		supervise(h);
+		if (h->plan_now || (h->orphans && h->now_ms >= h->plan_ms))
+			orphans_plan(h);
+		try_exit(h);
+	} while (h->dirty || h->members_stale || h->seen < h->out->changes.used);
+	links_tick(h);
+}
+
+enum err horde_step(struct horde *h, const struct event *e, struct actions *out)
+{
+	enum err err;
+
+	actions_clear(out);
+	map_sweep(h->map);
+	h->out = out;
+	h->seen = 0;
+	h->now_ms = e->now_ms;
+	h->wall_ms = e->wall_ms;
+	err = dispatch(h, e);
+	out->dot = map_last_dot(h->map);
+	settle(h);
+	h->out = NULL;
+	return err;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t horde_deadline_ms(const struct horde *h)
+{
+	int64_t at = least(links_deadline_ms(h), members_deadline_ms(h));
+
+	if (!h->stopping) {
+		at = least(at, h->retry_ms);
+		at = least(at, h->review_ms);
+	}
+	if (h->orphans && !h->stopping)
+		at = least(at, h->plan_ms);
+	if (h->rescan || (h->synced && !h->announced))
+		at = least(at, h->now_ms + RETRY_NO_MEMORY_MS);
+	if (!h->synced && h->begun && h->now_ms < h->start_ms + h->config.startup_grace_ms)
+		at = least(at, h->start_ms + h->config.startup_grace_ms);
+	return at;
+}
+
+uint64_t horde_batch_cut(struct horde *h)
+{
+	uint64_t cut = h->batch++;
+
+	map_batch_set(h->map, h->batch);
+	return cut;
+}

@@ -1,0 +1,488 @@
+/*
+ * The children: what the map says of each, what runs here, and carrying out what reconcile decides.
+ * Level-triggered: a child that is marked is looked at until there is nothing left to decide.
+ */
+#include "server/core/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct view { /* what is known of one child at this moment */
+	const struct entry *spec_entry;
+	const struct entry *assign_entry;
+	const struct entry *status_entry;
+	const struct spec_record *spec; /* NULL: none, or undecodable */
+	const struct assign_record *assign;
+	const struct status_record *status;
+	enum assigned assigned;
+};
+
+enum assigned classify(struct horde *h, const struct assign_record *a)
+{
+	const struct member *m;
+	int64_t patience_ms;
+
+	if (!a)
+		return ASSIGNED_NOWHERE;
+	if (origin_equal(a->node, h->config.node_id))
+		return origin_equal(a->incarnation, h->config.incarnation) ? ASSIGNED_HERE
+									   : ASSIGNED_FORMERLY;
+	m = member_by_id(h, a->node);
+	if (!m || !m->recorded || m->record->state == MEMBER_LEFT || m->opinion == OPINION_DEAD)
+		return ASSIGNED_GONE;
+	if (origin_equal(a->incarnation, m->incarnation))
+		return ASSIGNED_AWAY;
+	patience_ms = m->incarnation_ms + h->config.restart_grace_ms + READOPT_MS;
+	if (h->now_ms >= patience_ms)
+		return ASSIGNED_GONE;
+	if (patience_ms < h->review_ms)
+		h->review_ms = patience_ms;
+	return ASSIGNED_AWAY;
+}
+
+static struct view look_up(struct horde *h, const char *ref)
+{
+	struct view v = {
+		.spec_entry = get(h, "spec", ref),
+		.assign_entry = get(h, "assign", ref),
+		.status_entry = get(h, "status", ref),
+	};
+
+	if (v.spec_entry && v.spec_entry->record)
+		v.spec = &v.spec_entry->record->spec;
+	if (v.assign_entry && v.assign_entry->record)
+		v.assign = &v.assign_entry->record->assign;
+	if (v.status_entry && v.status_entry->record)
+		v.status = &v.status_entry->record->status;
+	v.assigned = classify(h, v.assign);
+	return v;
+}
+
+/* A new epoch, or a new spec, begins a new life of a child that has no process here. */
+static void refresh(struct horde *h, struct child *c, const struct view *v)
+{
+	bool same_spec = v->spec && c->spec_hash == v->spec->hash;
+	const struct status_record *s = v->status;
+
+	if (v->assigned != ASSIGNED_HERE || c->process != PROCESS_NONE || !v->spec)
+		return;
+	if (c->epoch == v->assign->epoch && same_spec)
+		return;
+	if (!same_spec)
+		budget_reset(&c->budget);
+	if (c->epoch == 0 && s && s->spec_hash == v->spec->hash) {
+		c->restarts = s->restarts; /* it goes on here: its count and its last end too */
+		c->last_exit = s->last_exit;
+	}
+	c->epoch = v->assign->epoch;
+	c->spec_hash = v->spec->hash;
+	c->state = CHILD_PENDING;
+	c->reason = REASON_NONE;
+	if (s && s->epoch == c->epoch && s->spec_hash == c->spec_hash &&
+		origin_equal(s->node, h->config.node_id) &&
+		(s->state == CHILD_EXITED || s->state == CHILD_FAILED)) {
+		c->state = s->state; /* written when its node died: never started twice */
+		c->reason = s->reason;
+	}
+}
+
+static bool finished_state(enum child_state s, enum reason r)
+{
+	return s == CHILD_EXITED || s == CHILD_FAILED ||
+		(s == CHILD_STOPPED && r == REASON_NAME_CONFLICT);
+}
+
+/* Exited or failed in the winning epoch, of the present spec. */
+static bool finished(const struct child *c, const struct view *v)
+{
+	const struct status_record *s = v->status;
+
+	if (!v->spec)
+		return false;
+	if (v->assigned == ASSIGNED_HERE)
+		return c->process == PROCESS_NONE && c->epoch == v->assign->epoch &&
+			finished_state(c->state, c->reason);
+	return s && (!v->assign || s->epoch >= v->assign->epoch) &&
+		s->spec_hash == v->spec->hash && finished_state(s->state, s->reason);
+}
+
+/* What status ought to say; false when there is nothing to say yet. */
+static bool status_of(const struct horde *h, const struct child *c, const struct view *v,
+	struct status_record *ret)
+{
+	if (!v->assign || c->process == PROCESS_STARTING || c->process == PROCESS_STOPPING)
+		return false;
+	*ret = (struct status_record){
+		.state = c->state,
+		.reason = c->reason,
+		.node = h->config.node_id,
+		.incarnation = h->config.incarnation,
+		.epoch = v->assign->epoch,
+		.spec_hash = c->spec_hash,
+		.restarts = c->restarts,
+		.started_at_ms = c->started_wall_ms,
+		.last_exit = c->last_exit,
+	};
+	if (c->process == PROCESS_RUNNING) {
+		ret->state = CHILD_RUNNING;
+		ret->reason = REASON_NONE;
+		ret->pid = c->pid;
+	} else if (!v->spec) {
+		ret->state = CHILD_FAILED;
+		ret->reason = REASON_INVALID_SPEC;
+	} else if (!v->spec->desired_running) {
+		ret->state = CHILD_STOPPED;
+		ret->reason = REASON_TERMINATED;
+		ret->spec_hash = v->spec->hash;
+	} else if (c->state == CHILD_PENDING) {
+		return false;
+	}
+	if (ret->state == CHILD_BACKOFF)
+		ret->retry_at_ms = c->retry_wall_ms;
+	return true;
+}
+
+static bool status_right(const struct horde *h, const struct child *c, const struct view *v)
+{
+	const struct status_record *s = v->status;
+	struct status_record want;
+
+	if (!status_of(h, c, v, &want))
+		return true;
+	return s && s->state == want.state && s->reason == want.reason && s->epoch == want.epoch &&
+		origin_equal(s->node, want.node) &&
+		origin_equal(s->incarnation, want.incarnation) &&
+		s->spec_hash == want.spec_hash && s->pid == want.pid &&
+		s->restarts == want.restarts && s->retry_at_ms == want.retry_at_ms &&
+		s->last_exit.at_ms == want.last_exit.at_ms;
+}
+
+/* Who holds the records of a deleted child: the assigned node, or else the one that ran it. */
+static bool records_ours(struct horde *h, const char *ref, const struct view *v)
+{
+	struct assign_record ran;
+
+	if (!v->assign && v->status) {
+		ran = (struct assign_record){
+			.node = v->status->node, .incarnation = v->status->incarnation};
+		if (classify(h, &ran) == ASSIGNED_AWAY)
+			return false;
+		return origin_equal(ran.node, h->config.node_id) || member_first(h, ref);
+	}
+	switch (v->assigned) {
+	case ASSIGNED_HERE:
+	case ASSIGNED_FORMERLY:
+		return true;
+	case ASSIGNED_NOWHERE:
+	case ASSIGNED_GONE:
+		return member_first(h, ref);
+	case ASSIGNED_AWAY:
+	case ASSIGNED_COUNT:
+		break;
+	}
+	return false;
+}
+
+/* Losing assigns are resolved by the loser itself, or for dead ones by the rendezvous-first. */
+static bool assign_resolvable(struct horde *h, const char *ref, const struct view *v)
+{
+	bool all_gone = true, all_here = v->assigned == ASSIGNED_HERE;
+
+	if (!v->assign_entry || !v->assign_entry->sibling)
+		return false;
+	for (const struct entry *s = v->assign_entry->sibling; s; s = s->sibling) {
+		const struct assign_record *a = s->record ? &s->record->assign : NULL;
+
+		if (a && origin_equal(a->node, h->config.node_id) && v->assigned != ASSIGNED_HERE)
+			return true;
+		all_here = all_here && (!a || origin_equal(a->node, h->config.node_id));
+		all_gone = all_gone && (!a || classify(h, a) == ASSIGNED_GONE);
+	}
+	return all_here || (all_gone && member_first(h, ref));
+}
+
+static bool resolvable(struct horde *h, const char *ref, const struct view *v)
+{
+	if (v->assigned == ASSIGNED_HERE && v->status_entry && v->status_entry->sibling)
+		return true;
+	return assign_resolvable(h, ref, v);
+}
+
+static struct situation situation_of(struct horde *h, struct child *c, const struct view *v)
+{
+	struct situation s = {
+		.node_stopping = h->stopping,
+		.synced = h->synced,
+		.spec = v->spec_entry != NULL,
+		.spec_invalid = v->spec_entry && !v->spec,
+		.wanted = v->spec_entry && (!v->spec || v->spec->desired_running),
+		.temporary = v->spec && v->spec->restart.type == RESTART_TEMPORARY,
+		.assigned = v->assigned,
+		.assign_stored = v->assign_entry && v->assign_entry->batch <= h->stored,
+		.records = v->assign_entry || v->status_entry,
+		.finished = finished(c, v),
+		.planned_here = c->planned,
+		.process = c->process,
+		.process_current = v->spec && c->spec_hash == v->spec->hash,
+		.process_epoch = v->assign && c->epoch == v->assign->epoch,
+		.due = c->process == PROCESS_NONE &&
+			(c->state == CHILD_PENDING ||
+				(c->state == CHILD_BACKOFF && h->now_ms >= c->retry_ms)),
+		.status_right = status_right(h, c, v),
+	};
+	s.records_ours = s.records && !s.spec && records_ours(h, c->ref, v);
+	s.resolvable = resolvable(h, c->ref, v);
+	return s;
+}
+
+/* max(greatest known + 1, clock): it never falls back, not even after a delete and a new put. */
+static uint64_t next_epoch(struct horde *h, const char *ref)
+{
+	uint64_t epoch = (uint64_t)clock_ms(stamp(h));
+
+	for (const struct entry *e = get(h, "assign", ref); e; e = e->sibling)
+		if (e->record && e->record->assign.epoch >= epoch)
+			epoch = e->record->assign.epoch + 1;
+	for (const struct entry *e = get(h, "status", ref); e; e = e->sibling)
+		if (e->record && e->record->status.epoch >= epoch)
+			epoch = e->record->status.epoch + 1;
+	return epoch;
+}
+
+enum err supervise_assign(struct horde *h, const char *ref, struct origin_id node, const char *why)
+{
+	const struct member *m = member_by_id(h, node);
+	struct record r = {.family = FAMILY_ASSIGN};
+
+	r.assign = (struct assign_record){
+		.node = node,
+		.incarnation = !m || m->self ? h->config.incarnation : m->incarnation,
+		.epoch = next_epoch(h, ref),
+		.reason = why,
+		.at_ms = h->wall_ms,
+	};
+	return write_record(h, "assign", ref, &r);
+}
+
+static enum err write_status(struct horde *h, const struct child *c, const struct view *v)
+{
+	struct record r = {.family = FAMILY_STATUS};
+
+	if (!status_of(h, c, v, &r.status))
+		return ERR_OK;
+	return write_record(h, "status", c->ref, &r);
+}
+
+/* Its node died; it is written down as ended, and never started twice. */
+static enum err finish_dead(struct horde *h, struct child *c, const struct view *v)
+{
+	struct record r = {.family = FAMILY_STATUS};
+	enum err err = supervise_assign(h, c->ref, h->config.node_id, "node_dead");
+	const struct entry *assign = get(h, "assign", c->ref);
+
+	if (err != ERR_OK)
+		return err;
+	r.status = (struct status_record){
+		.state = CHILD_EXITED,
+		.reason = REASON_NODE_DEAD,
+		.node = h->config.node_id,
+		.incarnation = h->config.incarnation,
+		.epoch = assign->record->assign.epoch,
+		.spec_hash = v->spec->hash,
+		.restarts = v->status ? v->status->restarts : 0,
+		.last_exit = v->status ? v->status->last_exit : (struct exit_record){0},
+	};
+	c->epoch = r.status.epoch;
+	c->spec_hash = r.status.spec_hash;
+	c->state = CHILD_EXITED;
+	c->reason = REASON_NODE_DEAD;
+	c->restarts = r.status.restarts;
+	c->last_exit = r.status.last_exit;
+	return write_record(h, "status", c->ref, &r);
+}
+
+static enum err clear(struct horde *h, struct child *c, const struct view *v)
+{
+	uint64_t epoch = v->assign ? v->assign->epoch : v->status ? v->status->epoch : UINT64_MAX;
+	enum err err = remove_key(h, "status", c->ref);
+
+	if (err == ERR_OK)
+		err = remove_key(h, "assign", c->ref);
+	if (err != ERR_OK)
+		return err;
+	if (c->names)
+		registry_end(h, c->ref, epoch);
+	say(h, "child.deleted", c->ref, "records cleared");
+	return ERR_OK;
+}
+
+static enum err resolve(struct horde *h, const struct child *c, const struct view *v)
+{
+	enum err err = ERR_OK;
+
+	if (v->assigned == ASSIGNED_HERE)
+		err = resolve_key(h, "status", c->ref);
+	if (err == ERR_OK && assign_resolvable(h, c->ref, v))
+		err = resolve_key(h, "assign", c->ref);
+	return err;
+}
+
+static enum err take(struct horde *h, struct child *c, const char *why)
+{
+	enum err err = supervise_assign(h, c->ref, h->config.node_id, why);
+
+	if (err == ERR_OK) {
+		c->planned = false;
+		say(h, "child.assigned", c->ref, "%s", why);
+	}
+	return err;
+}
+
+static enum err carry_out(struct horde *h, struct child *c, const struct view *v, enum decision d)
+{
+	switch (d) {
+	case DECISION_START:
+		child_start(h, c, v->spec);
+		return ERR_OK;
+	case DECISION_STOP_TERMINATED:
+		child_stop(h, c, INT64_MAX, "terminated");
+		return ERR_OK;
+	case DECISION_STOP_REPLACED:
+		child_stop(h, c, INT64_MAX, "replaced");
+		return ERR_OK;
+	case DECISION_STOP_CONFLICT:
+		child_stop(h, c, CONFLICT_STOP_MAX_MS, "conflict");
+		return ERR_OK;
+	case DECISION_CLEAR:
+		return clear(h, c, v);
+	case DECISION_ADOPT:
+		return take(h, c, "adopted");
+	case DECISION_TAKE:
+		return take(h, c, "takeover");
+	case DECISION_FINISH_DEAD:
+		return finish_dead(h, c, v);
+	case DECISION_RELABEL:
+		c->epoch = v->assign->epoch;
+		return ERR_OK;
+	case DECISION_WRITE_STATUS:
+		return write_status(h, c, v);
+	case DECISION_RESOLVE:
+		return resolve(h, c, v);
+	case DECISION_NOTHING:
+	case DECISION_COUNT:
+		break;
+	}
+	return ERR_OK;
+}
+
+/* A child that ended keeps no name; whoever holds its records takes them away. */
+static void end_names(struct horde *h, struct child *c, const struct view *v,
+	const struct situation *s)
+{
+	bool ended = !s->spec || !s->wanted || s->finished;
+	uint64_t epoch = v->assign ? v->assign->epoch : v->status ? v->status->epoch : UINT64_MAX;
+
+	if (c->names == 0 || !ended || c->process != PROCESS_NONE || !h->synced)
+		return;
+	if (records_ours(h, c->ref, v))
+		registry_end(h, c->ref, epoch);
+}
+
+static void note_orphan(struct horde *h, struct child *c, const struct situation *s)
+{
+	bool orphan = is_orphan(s);
+
+	if (orphan && !c->orphan) {
+		c->orphan_since_ms = h->now_ms;
+		h->plan_now = true;
+	}
+	c->orphan = orphan;
+	c->planned = orphan && c->planned;
+	h->orphans = h->orphans || orphan;
+}
+
+static void look_at(struct horde *h, struct child *c)
+{
+	struct view v = {0};
+	struct situation s = {0};
+
+	for (int i = 0; i < DECISIONS_MAX; i++) {
+		enum decision d;
+
+		v = look_up(h, c->ref);
+		refresh(h, c, &v);
+		s = situation_of(h, c, &v);
+		d = reconcile(&s);
+		if (d == DECISION_NOTHING)
+			break;
+		if (carry_out(h, c, &v, d) != ERR_OK) {
+			h->rescan = true;
+			break;
+		}
+	}
+	c->waiting = s.assigned == ASSIGNED_HERE && !s.assign_stored;
+	c->assigned = v.assign && s.spec ? v.assign->node : (struct origin_id){0};
+	note_orphan(h, c, &s);
+	end_names(h, c, &v, &s);
+	if (!s.spec && !s.records && c->process == PROCESS_NONE && c->names == 0 && !c->dirty)
+		child_free(h, c);
+}
+
+static void count_name(struct horde *h, const struct change *change)
+{
+	const struct record *r = change->entry->record;
+	struct child *c;
+
+	if (!r || r->entry.owner_kind != OWNER_CHILD)
+		return;
+	child_mark(h, r->entry.owner_id);
+	c = child_find(h, r->entry.owner_id);
+	if (!c)
+		return; /* h->rescan counts all names anew */
+	if (change->kind == CHANGE_PUT)
+		c->names++;
+	else if (c->names)
+		c->names--;
+}
+
+void supervise_changes(struct horde *h)
+{
+	const struct changes *changes = &h->out->changes;
+
+	for (; h->seen < changes->used; h->seen++) {
+		const struct change *change = &changes->items[h->seen];
+		const struct entry *e = change->entry;
+
+		if (change->kind != CHANGE_PUT && change->kind != CHANGE_DROP)
+			continue;
+		switch (family_of(e->key, e->key_bytes)) {
+		case FAMILY_MEMBER:
+			h->members_stale = true;
+			break;
+		case FAMILY_SPEC:
+		case FAMILY_ASSIGN:
+		case FAMILY_STATUS:
+			child_mark(h, key_rest(e->key));
+			break;
+		case FAMILY_ENTRY:
+			count_name(h, change);
+			break;
+		case FAMILY_OTHER:
+		case FAMILY_META:
+		case FAMILY_COUNT:
+			break;
+		}
+	}
+}
+
+void supervise(struct horde *h)
+{
+	while (h->dirty) {
+		struct child *c = h->dirty;
+
+		h->dirty = c->next_dirty;
+		c->dirty = false;
+		look_at(h, c);
+		supervise_changes(h);
+	}
+}

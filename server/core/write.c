@@ -1,0 +1,110 @@
+/* Records into the map, actions out. */
+#include "server/core/state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct action *act(struct horde *h, enum action_kind kind)
+{
+	struct actions *a = h->out;
+
+	if (a->used == a->size) {
+		size_t size = a->size ? 2 * a->size : 16;
+		struct action *items = realloc(a->items, size * sizeof(*items));
+
+		if (!items)
+			return NULL;
+		a->items = items;
+		a->size = size;
+	}
+	a->items[a->used] = (struct action){.kind = kind};
+	return &a->items[a->used++];
+}
+
+/* A line that is lost for lack of memory is lost; nothing depends on it. */
+void say(struct horde *h, const char *event, const char *subject, const char *format, ...)
+{
+	struct action *a = act(h, ACTION_LOG);
+	va_list args;
+
+	if (!a)
+		return;
+	a->event = event;
+	a->subject = subject;
+	va_start(args, format);
+	vsnprintf(a->detail, sizeof(a->detail), format, args);
+	va_end(args);
+}
+
+uint64_t stamp(struct horde *h)
+{
+	return clock_now(&h->clock, h->wall_ms);
+}
+
+static size_t key_of(char key[KEY_BYTES_MAX], const char *family, const char *rest)
+{
+	int bytes = snprintf(key, KEY_BYTES_MAX, "%s/%s", family, rest);
+
+	return bytes < KEY_BYTES_MAX ? (size_t)bytes : KEY_BYTES_MAX - 1;
+}
+
+const struct entry *get(const struct horde *h, const char *family, const char *rest)
+{
+	char key[KEY_BYTES_MAX];
+
+	return map_get(h->map, key, key_of(key, family, rest));
+}
+
+/* Assign and status records hold no pointers but literals, so a copy is a shallow one. */
+static struct record *copy_plain(const struct record *r)
+{
+	struct record *copy = malloc(sizeof(*copy));
+
+	if (copy)
+		*copy = *r;
+	if (copy && r->family == FAMILY_MEMBER) {
+		copy->member.name = strdup(r->member.name);
+		copy->member.url = strdup(r->member.url);
+		if (!copy->member.name || !copy->member.url) {
+			record_free(copy);
+			copy = NULL;
+		}
+	}
+	return copy;
+}
+
+enum err write_record(struct horde *h, const char *family, const char *rest, const struct record *r)
+{
+	struct text text = TEXT_INIT;
+	struct record *copy = copy_plain(r);
+	char key[KEY_BYTES_MAX];
+	size_t key_bytes = key_of(key, family, rest);
+	enum err err = ERR_NO_MEMORY;
+
+	record_encode(r, NULL, 0, &text);
+	if (copy && text_cstr(&text))
+		err = map_put(h->map, key, key_bytes, text.bytes, text.used, copy, stamp(h),
+			&h->out->changes);
+	if (err != ERR_OK)
+		record_free(copy);
+	text_fini(&text);
+	return err;
+}
+
+enum err remove_key(struct horde *h, const char *family, const char *rest)
+{
+	char key[KEY_BYTES_MAX];
+	enum err err = map_remove(
+		h->map, key, key_of(key, family, rest), stamp(h), &h->out->changes);
+
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+enum err resolve_key(struct horde *h, const char *family, const char *rest)
+{
+	char key[KEY_BYTES_MAX];
+
+	return map_resolve(h->map, key, key_of(key, family, rest), stamp(h), &h->out->changes);
+}
