@@ -7,7 +7,9 @@
 # Objects go to $(B); `make asan` builds a second tree with the sanitizers on.
 
 B       ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 PREFIX  ?= /usr/local
 PKGS    := libmicrohttpd jansson libcurl sqlite3 yaml-0.1 libxxhash
 DEBS    := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev \
@@ -31,7 +33,7 @@ OBJ      = $(patsubst %.c,$(B)/%.o,$(1))
 ARCHIVES := $(foreach r,$(ROOMS),$(B)/lib$(r).a)
 TESTLIB  := $(call OBJ,$(wildcard tests/lib/*.c))
 
-.PHONY: all deps run demo check unit sim integration asan bench format install clean purity headers stop-missing
+.PHONY: all deps run demo check unit sim integration asan bench format install clean purity headers clang
 .SECONDARY:
 
 all: $(B)/horded
@@ -90,6 +92,89 @@ $(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(TESTLIB) $(foreach r,$(BELOW_
 	$(CC) $(LDFLAGS) -o $$@ $$< $(TESTLIB) -Wl,--start-group $(foreach r,$(BELOW_$(1)),$(B)/lib$(r).a) -Wl,--end-group $$(LIBS) $$(shell pkg-config --libs criterion)
 endef
 $(foreach r,$(ROOMS),$(eval $(call UNITROOM,$(r))))
+
+UNIT_RUN := $(UNIT:%=%.ok)
+
+# Criterion passes a leaking test, so under ASan the reports of all processes are looked for too.
+ASAN_LOG := $(abspath $(B))/asan-report
+RUNENV    = ASAN_OPTIONS=log_path=$(ASAN_LOG):detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN_LOG)
+
+$(B)/tests/unit/%.ok: $(B)/tests/unit/%
+	@rm -f $(ASAN_LOG)*
+	$(RUNENV) $< --quiet
+	@! cat $(ASAN_LOG)* 2>/dev/null | grep .
+	@touch $@
+
+unit: $(UNIT_RUN)
+	@echo "unit: $(words $(UNIT)) modules passed"
+
+SIM_OBJ := $(call OBJ,$(wildcard tests/sim/*.c))
+$(B)/horde-sim: $(SIM_OBJ) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)/libcore.a
+	$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+
+# make sim SEED=n replays one seed with its trace; SEEDS=n runs n of them.
+SEEDS ?= 2000
+FROM  ?= 1
+sim: $(B)/horde-sim
+ifdef SEED
+	$(B)/horde-sim --seed $(SEED) --trace
+else
+	@rm -f $(ASAN_LOG)*
+	$(RUNENV) $(B)/horde-sim --from $(FROM) --count $(SEEDS)
+	@! cat $(ASAN_LOG)* 2>/dev/null | grep .
+endif
+
+asan:
+	$(MAKE) B=build/asan OPT=-O1 SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
+		unit sim SEEDS=$(ASAN_SEEDS)
+ASAN_SEEDS ?= 2000
+
+INTEGRATION := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
+$(B)/tests/integration/%: $(B)/tests/integration/%.o $(TESTLIB)
+	$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LIBS) $(shell pkg-config --libs criterion)
+
+integration: all $(INTEGRATION)
+	@set -e; for t in $(INTEGRATION); do echo "$$t"; HORDED=$(abspath $(B))/horded $$t; done
+	@echo "integration: $(words $(INTEGRATION)) files passed"
+
+BENCH_OBJ := $(call OBJ,$(wildcard tests/bench/*.c))
+$(B)/horde-bench: $(BENCH_OBJ) $(TESTLIB) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)/libcore.a
+	$(CC) $(LDFLAGS) -o $@ $(BENCH_OBJ) $(TESTLIB) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+
+bench: all $(B)/horde-bench
+	HORDED=$(abspath $(B))/horded $(B)/horde-bench
+
+# The core does no I/O: what it asks of libc is on this list, and nothing else.
+PURE := malloc calloc realloc free memcpy memmove memset memcmp memchr memrchr strlen strcmp strncmp \
+	strchr strrchr strdup strtoull snprintf vsnprintf __snprintf_chk __vsnprintf_chk \
+	__memcpy_chk __memset_chk __memmove_chk __strcpy_chk \
+	qsort bsearch log pow __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_
+purity: $(B)/libcore.a
+	@nm -g --defined-only $< 2>/dev/null | awk 'NF==3 {print $$3}' | sort -u >$(B)/core.defined
+	@nm -u $< 2>/dev/null | awk '$$1=="U" {print $$2}' | sort -u | comm -23 - $(B)/core.defined \
+		| grep -vxE '$(subst $(eval) ,|,$(strip $(PURE)))' >$(B)/core.impure; \
+	if [ -s $(B)/core.impure ]; then echo "server/core asks for:"; cat $(B)/core.impure; exit 1; fi
+	@! grep -nE '#include "(api|storage|server/[^c])' server/core/*.[ch]
+	@! grep -nE '#include "storage' api/*.[ch]; ! grep -nE '#include "api' storage/*.[ch]
+	@echo "purity: server/core is pure, no include points up"
+
+HEADERS := $(wildcard server/*.h server/core/*.h api/*.h storage/*.h tests/lib/*.h tests/sim/*.h)
+headers: | $(B)/.deps
+	@for h in $(HEADERS); do echo "#include \"$$h\"" | \
+		$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -fsyntax-only -x c - || exit 1; done
+	@echo "headers: $(words $(HEADERS)) compile alone"
+
+clang:
+	$(MAKE) B=build/clang CC=clang all
+
+check: all
+	$(MAKE) purity headers
+	$(MAKE) clang
+	$(MAKE) unit
+	$(MAKE) sim
+	$(MAKE) asan
+	$(MAKE) integration
+	@echo "check: all passed"
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
