@@ -20,7 +20,8 @@ WARN    := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
            -Wmissing-prototypes -Wswitch-enum -Wvla -Werror
 SAN     ?=
 OPT     ?= -O2
-CFLAGS  += -std=gnu11 -g $(OPT) $(WARN) $(SAN) -I. -D_GNU_SOURCE -fno-strict-aliasing -MMD -MP
+# Hidden: our names must never stand in for those of a library (jansson has a json_object too).
+CFLAGS  += -std=gnu11 -g $(OPT) $(WARN) $(SAN) -I. -D_GNU_SOURCE -fvisibility=hidden -fno-strict-aliasing -MMD -MP
 LDFLAGS += $(SAN)
 LIBS    = $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 
@@ -55,7 +56,8 @@ deps:
 # ---- the daemon ------------------------------------------------------------------------------
 $(B)/%.o: %.c | $(B)/.deps
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	@echo "  CC $<"
+	@$(CC) $(CFLAGS) -c -o $@ $<
 
 $(B)/api/document.o: openapi/openapi.yaml openapi/peer.yaml
 $(B)/storage/sqlite.o: storage/schema.sql
@@ -68,7 +70,8 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call ARCHIVE,$(r))))
 
 $(B)/horded: $(B)/server/main.o $(ARCHIVES)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
 
 run: all
 	$(B)/horded
@@ -88,8 +91,9 @@ BELOW_server  := server api storage core
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 
 define UNITROOM
-$(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(TESTLIB) $(foreach r,$(BELOW_$(1)),$(B)/lib$(r).a)
-	$(CC) $(LDFLAGS) -o $$@ $$< $(TESTLIB) -Wl,--start-group $(foreach r,$(BELOW_$(1)),$(B)/lib$(r).a) -Wl,--end-group $$(LIBS) $$(shell pkg-config --libs criterion)
+$(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(foreach r,$(BELOW_$(1)),$(B)/lib$(r).a)
+	@echo "  LD $$@"
+	@$(CC) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(foreach r,$(BELOW_$(1)),$(B)/lib$(r).a) -Wl,--end-group $$(LIBS) $$(shell pkg-config --libs criterion)
 endef
 $(foreach r,$(ROOMS),$(eval $(call UNITROOM,$(r))))
 
@@ -110,7 +114,8 @@ unit: $(UNIT_RUN)
 
 SIM_OBJ := $(call OBJ,$(wildcard tests/sim/*.c))
 $(B)/horde-sim: $(SIM_OBJ) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)/libcore.a
-	$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
 
 # make sim SEED=n replays one seed with its trace; SEEDS=n runs n of them.
 SEEDS ?= 2000
@@ -131,7 +136,8 @@ ASAN_SEEDS ?= 2000
 
 INTEGRATION := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
 $(B)/tests/integration/%: $(B)/tests/integration/%.o $(TESTLIB)
-	$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LIBS) $(shell pkg-config --libs criterion)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LIBS) $(shell pkg-config --libs criterion)
 
 integration: all $(INTEGRATION)
 	@set -e; for t in $(INTEGRATION); do echo "$$t"; HORDED=$(abspath $(B))/horded $$t; done
@@ -139,7 +145,8 @@ integration: all $(INTEGRATION)
 
 BENCH_OBJ := $(call OBJ,$(wildcard tests/bench/*.c))
 $(B)/horde-bench: $(BENCH_OBJ) $(TESTLIB) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)/libcore.a
-	$(CC) $(LDFLAGS) -o $@ $(BENCH_OBJ) $(TESTLIB) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $(BENCH_OBJ) $(TESTLIB) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
 
 bench: all $(B)/horde-bench
 	HORDED=$(abspath $(B))/horded $(B)/horde-bench

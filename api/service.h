@@ -25,8 +25,9 @@ struct service {
 	 */
 	enum err (*command)(void *node, struct event *e, struct command_result *ret);
 	/*
-	 * POSTs `body` (copied, JSON) to `<url><path>` with the peers' secret and gives a ticket; the
-	 * key "call/<ticket>" is woken when it ends. `path` is "/peer/v1/call". Errors: NO_MEMORY, LIMIT.
+	 * POSTs `body` (copied, JSON) to `<url><path>` with the peers' secret and gives a ticket;
+	 * the key "call/<ticket>" is woken when it ends. `path` is "/peer/v1/call". Errors:
+	 * NO_MEMORY, LIMIT.
 	 */
 	enum err (*call)(void *node, const char *url, const char *path, const char *body,
 		size_t body_bytes, int64_t timeout_ms, uint64_t *ret_ticket);

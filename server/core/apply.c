@@ -97,6 +97,25 @@ static bool check_ranges(const struct join *j)
 	return true;
 }
 
+/*
+ * After a full difference the client knows all that the server knew. If it would not, the fragment
+ * was made for another vector, and could tell that an entry is dead without telling why.
+ */
+static bool check_vector(const struct join *j)
+{
+	const struct fragment *f = j->f;
+
+	for (size_t i = 0; i < f->vector.used; i++) {
+		const struct vector_item *known = &f->vector.items[i];
+		size_t r = range_of(f, known->origin);
+
+		if (vector_get(&j->m->vector, known->origin) < known->count &&
+			(r == f->range_count || f->ranges[r].upto < known->count))
+			return false;
+	}
+	return true;
+}
+
 static bool check_puts(const struct join *j)
 {
 	const struct fragment *f = j->f;
@@ -144,7 +163,9 @@ static enum err check(struct join *j)
 	sort(f->ranges, f->range_count, sizeof(*f->ranges), compare_ranges);
 	sort(f->puts, f->put_count, sizeof(*f->puts), compare_puts);
 	sort(f->kills, f->kill_count, sizeof(*f->kills), compare_kills);
-	return check_ranges(j) && check_puts(j) && check_kills(j) ? ERR_OK : ERR_MALFORMED;
+	if (!check_ranges(j) || !check_vector(j) || !check_puts(j) || !check_kills(j))
+		return ERR_MALFORMED;
+	return ERR_OK;
 }
 
 /* ---- memory, all of it before anything is changed ---- */
@@ -341,9 +362,9 @@ static void commit(struct join *j)
 enum err map_apply(struct map *m, struct fragment *f, struct changes *changes)
 {
 	struct join j = {.m = m, .f = f, .changes = changes};
-	enum err e = check(&j);
+	enum err e = f->mode == FRAGMENT_FULL ? check(&j) : ERR_OK;
 
-	if (e != ERR_OK || f->range_count == 0)
+	if (e != ERR_OK || f->mode != FRAGMENT_FULL)
 		return e;
 	e = stage(&j);
 	if (e == ERR_OK)

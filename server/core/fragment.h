@@ -59,12 +59,13 @@ void fragment_fini(struct fragment *f);
 enum err map_difference(const struct map *m, const struct vector *after, struct fragment *ret);
 
 /*
- * Joins a full fragment into the map, atomically. Requires that the map's vector covers each
- * range's `after`; ranges that are known already are harmless, so applying twice changes nothing.
+ * Joins a full fragment into the map, atomically. Requires that the map covers the vector
+ * that the fragment was made for, or has grown since; ranges that are known already are harmless,
+ * so applying twice changes nothing. A tick changes nothing.
  * Texts are copied. Records are taken out of a fragment that owns them, on success, and copied from
  * a borrowed one. The puts, kills and ranges are sorted in place.
- * Errors: NO_MEMORY, MALFORMED (a range is beyond the map's vector, a dot is outside the ranges, a
- * victim is not covered, a put twice). The map is unchanged then.
+ * Errors: NO_MEMORY, MALFORMED (a range begins beyond the map's vector, the fragment does not
+ * lead to the server's, a dot is outside the ranges, a victim is not covered, a put twice). The map is unchanged then.
  */
 enum err map_apply(struct map *m, struct fragment *f, struct changes *changes);
 

@@ -1,0 +1,205 @@
+#include "api/child.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/core/digest.h"
+
+void child_look(const struct exchange *x, const char *id, struct child *ret_child)
+{
+	struct child *c = ret_child;
+	int length = snprintf(c->ref, sizeof(c->ref), "%s/%s", ONLY_NAME, id);
+
+	assert(length > 0 && (size_t)length < sizeof(c->ref));
+	c->id = c->ref + strlen(ONLY_NAME) + 1;
+	horde_child(resource_horde(x), c->ref, &c->view);
+	c->value = c->view.spec ? c->view.spec->value : NULL;
+	c->value_bytes = c->view.spec ? c->view.spec->value_bytes : 0;
+}
+
+void child_watch(struct exchange *x, const struct child *c)
+{
+	static const char *const families[] = {"spec", "assign", "status"};
+	char key[KEY_BYTES_MAX + 1];
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		exchange_watch_key(x, key, resource_key(key, families[i], ONLY_NAME, c->id));
+	/* Whether its node is lost is an opinion about a member. */
+	exchange_watch_prefix(x, "member/", strlen("member/"));
+}
+
+bool child_gone(const struct child *c)
+{
+	return !c->view.spec && !c->view.assign && !c->view.status;
+}
+
+bool child_wanted(const struct child *c)
+{
+	const struct entry *spec = c->view.spec;
+
+	return spec && (!spec->record || spec->record->spec.desired_running);
+}
+
+const struct status_record *child_status(const struct child *c)
+{
+	const struct entry *assign = c->view.assign, *status = c->view.status;
+
+	if (!status || !status->record)
+		return NULL;
+	if (assign && assign->record &&
+		assign->record->assign.epoch != status->record->status.epoch)
+		return NULL;
+	return &status->record->status;
+}
+
+/* ---- ETags ---- */
+
+static uint64_t spec_hash(const struct child *c)
+{
+	const struct entry *spec = c->view.spec;
+
+	if (!spec)
+		return 0;
+	return spec->record ? spec->record->spec.hash : spec->content;
+}
+
+static uint64_t rest_hash(const struct child *c)
+{
+	uint64_t assign = c->view.assign ? c->view.assign->content : 0;
+	uint64_t status = c->view.status ? c->view.status->content : 0;
+
+	return hash_pair(hash_pair(assign, status), child_wanted(c));
+}
+
+struct etag child_etag(const struct child *c)
+{
+	return etag_pair(spec_hash(c), rest_hash(c));
+}
+
+uint64_t child_hash(const struct child *c)
+{
+	return hash_pair(spec_hash(c), rest_hash(c));
+}
+
+/* ---- JSON ---- */
+
+static void put_last_exit(struct text *out, const struct exit_record *e)
+{
+	if (!e->known)
+		return;
+	if (e->error[0])
+		json_put_string(out, "error", e->error);
+	/* A start that failed is no end of a process. */
+	if (e->code < 0 && e->signal <= 0)
+		return;
+	json_key(out, "last_exit");
+	json_object(out);
+	if (e->signal > 0)
+		json_put_int(out, "signal", e->signal);
+	else
+		json_put_int(out, "code", e->code);
+	json_put_time(out, "at", e->at_ms);
+	json_put_int(out, "uptime_ms", e->uptime_ms > 0 ? e->uptime_ms : 0);
+	json_end_object(out);
+}
+
+static void put_node(struct text *out, const struct horde *h, const struct child *c)
+{
+	const struct entry *assign = c->view.assign;
+
+	if (c->view.node && c->view.node->recorded)
+		json_put_string(out, "node", c->view.node->record->name);
+	else if (assign && assign->record)
+		json_put_string(out, "node", horde_member_name(h, assign->record->assign.node));
+}
+
+void child_put_status(struct text *out, const struct horde *h, const struct child *c)
+{
+	const struct status_record *s = child_status(c);
+	const struct entry *assign = c->view.assign;
+
+	json_key(out, "status");
+	json_object(out);
+	json_put_string(out, "state", child_state_name(c->view.state));
+	json_put_string(out, "reason", reason_name(c->view.reason));
+	put_node(out, h, c);
+	if (s && s->pid > 0)
+		json_put_int(out, "pid", s->pid);
+	if (assign && assign->record)
+		json_put_uint(out, "epoch", assign->record->assign.epoch);
+	else if (s)
+		json_put_uint(out, "epoch", s->epoch);
+	json_put_uint(out, "restarts", s ? s->restarts : 0);
+	if (s && s->started_at_ms > 0)
+		json_put_time(out, "started_at", s->started_at_ms);
+	if (c->view.state == CHILD_RUNNING)
+		json_put_bool(out, "ready", true);
+	if (s)
+		put_last_exit(out, &s->last_exit);
+	json_end_object(out);
+}
+
+void child_open(struct text *out, const struct horde *h, const struct child *c)
+{
+	struct spec_parts parts = {0};
+	bool known = c->value && spec_split(c->value, c->value_bytes, &parts) == ERR_OK;
+
+	json_object(out);
+	/* The members of the spec's own object become members of this one. */
+	if (known && parts.spec_bytes > 2)
+		json_raw(out, parts.spec + 1, parts.spec_bytes - 2);
+	json_put_string(out, "id", c->id);
+	json_put_string(out, "supervisor", ONLY_NAME);
+	if (known) {
+		json_put_time(out, "created_at", parts.created_at_ms);
+		json_put_string(out, "desired", parts.running ? "running" : "stopped");
+	}
+	child_put_status(out, h, c);
+}
+
+void child_put_warnings(struct text *out, const struct child *c)
+{
+	const struct status_record *s = child_status(c);
+
+	if (c->view.state != CHILD_BACKOFF && c->view.state != CHILD_FAILED)
+		return;
+	if (!s || !s->last_exit.known || !s->last_exit.error[0])
+		return;
+	json_key(out, "warnings");
+	json_array(out);
+	json_object(out);
+	json_put_string(out, "code", "spawn-error");
+	json_put_string(out, "detail", s->last_exit.error);
+	json_end_object(out);
+	json_end_array(out);
+}
+
+void child_write(struct text *out, const struct horde *h, const struct child *c)
+{
+	struct etag etag = child_etag(c);
+
+	child_open(out, h, c);
+	etag_put(out, &etag);
+	json_end_object(out);
+}
+
+void child_reply(struct exchange *x, unsigned status, const struct child *c, const struct write *w)
+{
+	struct etag etag = child_etag(c);
+	struct text body = TEXT_INIT;
+
+	child_open(&body, resource_horde(x), c);
+	child_put_warnings(&body, c);
+	etag_put(&body, &etag);
+	json_end_object(&body);
+	if (w)
+		write_headers(x, w, &etag);
+	exchange_reply(x, status, &body);
+}
+
+void child_not_found(struct exchange *x, const char *id)
+{
+	exchange_problem(x, PROBLEM_CHILD_NOT_FOUND, "there is no child '%s' in supervisor '%s'",
+		id, ONLY_NAME);
+}

@@ -1,0 +1,368 @@
+/* Reading children: getChild, listChildren, countChildren, waitChild. All from this node's map. */
+#include "api/children.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/child.h"
+#include "api/json_text.h"
+#include "api/selector.h"
+#include "server/core/digest.h"
+
+#define WAIT_CHILD_MS 30000 /* the default of waitChild */
+
+#define SPEC_PREFIX "spec/" ONLY_NAME "/"
+
+/* A child as GET answers it: reads_reply adds the etag. */
+static void get_child(struct exchange *x)
+{
+	const char *id = exchange_path(x, "child");
+	struct text body = TEXT_INIT;
+	struct child c;
+	struct etag etag;
+
+	if (!resource_supervisor(x))
+		return;
+	child_look(x, id, &c);
+	child_watch(x, &c);
+	if (!c.view.spec) {
+		reads_absent(x, PROBLEM_CHILD_NOT_FOUND,
+			"there is no child '%s' in supervisor '%s'", id, ONLY_NAME);
+		return;
+	}
+	etag = child_etag(&c);
+	if (resource_settled(x, &etag, c.view.state == CHILD_LOST))
+		return;
+	child_open(&body, resource_horde(x), &c);
+	json_end_object(&body);
+	reads_reply(x, &body, &etag);
+}
+
+/* ---- lists ---- */
+
+struct child_filter {
+	unsigned states; /* bits 1 << state; 0: any */
+	const char *prefix;
+	bool select;
+	struct selector selector;
+};
+
+static bool read_filter(struct exchange *x, struct child_filter *f)
+{
+	const char *text = exchange_query(x, "label_selector"), *state;
+
+	f->states = 0;
+	f->prefix = exchange_query(x, "prefix");
+	f->prefix = f->prefix ? f->prefix : "";
+	for (size_t i = 0; (state = exchange_query_at(x, "state", i)) != NULL; i++)
+		f->states |= 1u << child_state_from(state);
+	f->select = text && *text;
+	if (f->select && selector_parse(text, &f->selector) != ERR_OK) {
+		exchange_problem(x, PROBLEM_BAD_QUERY,
+			"label_selector is not a list of terms such as app=web,tier!=db");
+		return false;
+	}
+	return true;
+}
+
+/* Does the child's node have one of the names that the query asks for? */
+static bool node_matches(const struct exchange *x, const struct child *c)
+{
+	const char *name = exchange_query_at(x, "node", 0);
+	const struct member *m = c->view.node;
+
+	if (!name)
+		return true;
+	for (size_t i = 0; m && m->recorded && name; name = exchange_query_at(x, "node", ++i)) {
+		if (strcmp(m->record->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool labels_match(const struct selector *selector, const struct child *c)
+{
+	struct spec_parts parts;
+	size_t bytes;
+	const char *text;
+	json_t *labels = NULL;
+	bool matches;
+
+	if (spec_split(c->value, c->value_bytes, &parts) != ERR_OK)
+		return false;
+	text = json_member(parts.spec, parts.spec_bytes, "labels", &bytes);
+	if (text)
+		labels = json_loadb(text, bytes, 0, NULL);
+	matches = selector_matches(selector, labels);
+	json_decref(labels);
+	return matches;
+}
+
+static bool filter_matches(
+	const struct exchange *x, const struct child_filter *f, const struct child *c)
+{
+	if (f->states && !(f->states & 1u << c->view.state))
+		return false;
+	return node_matches(x, c) && (!f->select || labels_match(&f->selector, c));
+}
+
+/* The child of a spec entry; false when its key has no shape that this version writes. */
+static bool child_of_entry(const struct exchange *x, const struct entry *e, struct child *ret)
+{
+	const char *id = e->key + strlen(SPEC_PREFIX);
+
+	if (strlen(id) + sizeof(ONLY_NAME) >= REF_BYTES_MAX)
+		return false;
+	child_look(x, id, ret);
+	return ret->view.spec != NULL;
+}
+
+static bool within(const struct entry *e, const char *prefix, size_t length)
+{
+	return e && e->key_bytes >= length && memcmp(e->key, prefix, length) == 0;
+}
+
+static void watch_children(struct exchange *x)
+{
+	static const char *const prefixes[] = {
+		SPEC_PREFIX, "assign/" ONLY_NAME "/", "status/" ONLY_NAME "/", "member/"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		exchange_watch_prefix(x, prefixes[i], strlen(prefixes[i]));
+}
+
+struct listing {
+	struct page page;
+	struct child_filter filter;
+	struct unreachable unreachable;
+	struct text body;
+	uint64_t sum; /* over the rows, for the ETag */
+};
+
+static const struct entry *first_entry(const struct exchange *x, const struct listing *l)
+{
+	char key[sizeof(SPEC_PREFIX) + PAGE_KEY_BYTES_MAX];
+	size_t length = strlen(SPEC_PREFIX);
+
+	memcpy(key, SPEC_PREFIX, length);
+	if (l->page.resumed) {
+		memcpy(key + length, l->page.after, l->page.after_length);
+		return map_after(resource_map(x), key, length + l->page.after_length);
+	}
+	memcpy(key + length, l->filter.prefix, strlen(l->filter.prefix));
+	return map_from(resource_map(x), key, length + strlen(l->filter.prefix));
+}
+
+/* Writes the rows of one page and what follows them. */
+static void write_page(struct exchange *x, struct listing *l)
+{
+	char prefix[sizeof(SPEC_PREFIX) + PAGE_KEY_BYTES_MAX];
+	const struct entry *e = first_entry(x, l);
+	struct child c;
+	const char *last = "";
+	size_t count = 0, length;
+	bool more = false;
+
+	length = (size_t)snprintf(prefix, sizeof(prefix), "%s%s", SPEC_PREFIX, l->filter.prefix);
+	json_object(&l->body);
+	json_key(&l->body, "items");
+	json_array(&l->body);
+	for (; within(e, prefix, length); e = map_after(resource_map(x), e->key, e->key_bytes)) {
+		if (!child_of_entry(x, e, &c) || !filter_matches(x, &l->filter, &c))
+			continue;
+		more = count == l->page.limit;
+		if (more)
+			break;
+		child_write(&l->body, resource_horde(x), &c);
+		l->sum += hash_pair(digest_content(c.id, strlen(c.id)), child_hash(&c));
+		if (c.view.state == CHILD_LOST)
+			unreachable_add(&l->unreachable, c.view.node);
+		last = e->key + strlen(SPEC_PREFIX);
+		count++;
+	}
+	json_end_array(&l->body);
+	unreachable_put(&l->body, &l->unreachable);
+	page_end(x, &l->page, &l->body, last, strlen(last), more);
+	json_end_object(&l->body);
+}
+
+static void list_children(struct exchange *x)
+{
+	struct listing l = {.sum = 0};
+	struct etag etag;
+
+	if (!resource_supervisor(x) || !page_begin(x, &l.page) || !read_filter(x, &l.filter))
+		return;
+	watch_children(x);
+	write_page(x, &l);
+	etag = etag_of(hash_pair(l.page.filter, l.sum));
+	if (resource_settled(x, &etag, unreachable_hash(&l.unreachable)))
+		text_fini(&l.body);
+	else
+		reads_reply(x, &l.body, &etag);
+}
+
+/* ---- counts ---- */
+
+struct counts {
+	uint64_t specs;
+	uint64_t by_state[CHILD_STATE_COUNT];
+	uint64_t *by_node; /* by place in the list of members */
+	struct unreachable unreachable;
+	uint64_t sum;
+};
+
+static void count_one(const struct horde *h, const struct child *c, struct counts *counts)
+{
+	counts->specs++;
+	counts->by_state[c->view.state]++;
+	counts->sum += hash_pair(digest_content(c->id, strlen(c->id)), child_hash(c));
+	if (c->view.state == CHILD_LOST)
+		unreachable_add(&counts->unreachable, c->view.node);
+	for (size_t i = 0; c->view.node && i < horde_member_count(h); i++) {
+		if (horde_member_at(h, i) == c->view.node)
+			counts->by_node[i]++;
+	}
+}
+
+static void write_counts(struct text *body, const struct horde *h, const struct counts *counts)
+{
+	json_object(body);
+	json_put_uint(body, "specs", counts->specs);
+	json_put_uint(body, "active", counts->by_state[CHILD_RUNNING]);
+	json_put_uint(body, "workers", counts->specs);
+	json_put_uint(body, "supervisors", 0);
+	json_key(body, "by_state");
+	json_object(body);
+	for (int s = 0; s < CHILD_STATE_COUNT; s++) {
+		if (counts->by_state[s])
+			json_put_uint(
+				body, child_state_name((enum child_state)s), counts->by_state[s]);
+	}
+	json_end_object(body);
+	json_key(body, "by_node");
+	json_object(body);
+	for (size_t i = 0; i < horde_member_count(h); i++) {
+		const struct member *m = horde_member_at(h, i);
+
+		if (counts->by_node[i] && m->recorded)
+			json_put_uint(body, m->record->name, counts->by_node[i]);
+	}
+	json_end_object(body);
+	unreachable_put(body, &counts->unreachable);
+	json_end_object(body);
+}
+
+static void count_children(struct exchange *x)
+{
+	const struct horde *h = resource_horde(x);
+	struct counts counts = {.sum = 0};
+	struct text body = TEXT_INIT;
+	const struct entry *e;
+	struct etag etag;
+	struct child c;
+
+	if (!resource_supervisor(x))
+		return;
+	watch_children(x);
+	counts.by_node = exchange_alloc(x, (horde_member_count(h) + 1) * sizeof(uint64_t));
+	if (!counts.by_node) {
+		exchange_fail(x, ERR_NO_MEMORY);
+		return;
+	}
+	memset(counts.by_node, 0, (horde_member_count(h) + 1) * sizeof(uint64_t));
+	e = map_from(resource_map(x), SPEC_PREFIX, strlen(SPEC_PREFIX));
+	for (; within(e, SPEC_PREFIX, strlen(SPEC_PREFIX));
+		e = map_after(resource_map(x), e->key, e->key_bytes)) {
+		if (child_of_entry(x, e, &c))
+			count_one(h, &c, &counts);
+	}
+	etag = etag_of(hash_pair(counts.specs, counts.sum));
+	if (resource_settled(x, &etag, unreachable_hash(&counts.unreachable)))
+		return;
+	write_counts(&body, h, &counts);
+	reads_reply(x, &body, &etag);
+}
+
+/* ---- waiting for a state ---- */
+
+static bool holds(const struct child *c, const char *state, size_t length)
+{
+	enum child_state s = c->view.state;
+
+	if (length == strlen("deleted") && memcmp(state, "deleted", length) == 0)
+		return child_gone(c);
+	if (!c->view.spec)
+		return false;
+	if (length == strlen("exited") && memcmp(state, "exited", length) == 0)
+		return s == CHILD_EXITED || s == CHILD_FAILED || s == CHILD_STOPPED;
+	return s == CHILD_RUNNING && c->view.current;
+}
+
+/* The first state of the comma-separated list that holds, or NULL. */
+static const char *first_that_holds(const struct child *c, const char *until, size_t *ret_length)
+{
+	while (*until) {
+		size_t length = strcspn(until, ",");
+
+		if (holds(c, until, length)) {
+			*ret_length = length;
+			return until;
+		}
+		until += length + (until[length] == ',');
+	}
+	return NULL;
+}
+
+static void reply_reached(
+	struct exchange *x, const struct child *c, const char *reached, size_t length)
+{
+	struct text body = TEXT_INIT;
+
+	json_object(&body);
+	json_put_string(&body, "id", c->id);
+	json_put_string(&body, "supervisor", ONLY_NAME);
+	json_key(&body, "reached");
+	json_string_n(&body, reached, length);
+	if (c->view.spec)
+		child_put_status(&body, resource_horde(x), c);
+	json_end_object(&body);
+	exchange_reply(x, 200, &body);
+}
+
+static void wait_child(struct exchange *x)
+{
+	const char *id = exchange_path(x, "child"), *until = exchange_query(x, "until"), *reached;
+	int64_t deadline = resource_deadline_ms(x, WAIT_CHILD_MS);
+	struct child c;
+	size_t length;
+
+	if (!resource_supervisor(x))
+		return;
+	until = until ? until : "running,exited,deleted";
+	child_look(x, id, &c);
+	reached = first_that_holds(&c, until, &length);
+	if (reached) {
+		reply_reached(x, &c, reached, length);
+		return;
+	}
+	if (!c.view.spec && !strstr(until, "deleted")) {
+		child_not_found(x, id);
+		return;
+	}
+	if (resource_late(x, deadline)) {
+		exchange_problem(x, PROBLEM_WAIT_TIMEOUT, "child '%s' is %s", id,
+			child_state_name(c.view.state));
+		return;
+	}
+	child_watch(x, &c);
+	exchange_park(x, deadline);
+}
+
+const struct binding children_bindings[] = {
+	{"getChild", get_child},
+	{"listChildren", list_children},
+	{"countChildren", count_children},
+	{"waitChild", wait_child},
+	{NULL, NULL},
+};

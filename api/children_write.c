@@ -1,0 +1,426 @@
+/*
+ * Writing children: startChild, putChild, patchChild, terminateChild, stopChild, startStoppedChild.
+ * Each writes the spec alone and waits for what the owner then says in the child's status.
+ */
+#include "api/children.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "api/child.h"
+#include "api/records.h"
+
+#define UUID_TEXT_BYTES 37
+
+/* ---- writing a spec ---- */
+
+static void invalid(struct exchange *x, const char *pointer, const char *code, const char *detail)
+{
+	exchange_fault(x, pointer, code, "%s", detail);
+	exchange_problem(x, PROBLEM_INVALID_SPEC, "the spec has a fault");
+}
+
+/* Carries out EVENT_PUT_SPEC; false: a problem was answered, and nothing was written. */
+static bool put_value(struct exchange *x, struct write *w, const char *id, struct text *value)
+{
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = {.kind = EVENT_PUT_SPEC};
+	struct record *record = NULL;
+	enum err e;
+
+	if (!text_cstr(value)) {
+		exchange_fail(x, ERR_NO_MEMORY);
+		return false;
+	}
+	event.put.key = key;
+	event.put.key_bytes = resource_key(key, "spec", ONLY_NAME, id);
+	event.put.value = value->bytes;
+	event.put.value_bytes = value->used;
+	e = record_decode(
+		key, event.put.key_bytes, event.put.value, event.put.value_bytes, &record);
+	if (e == ERR_MALFORMED) {
+		invalid(x, "", "invalid", "it cannot be understood as a whole");
+		return false;
+	}
+	event.put.record = record;
+	e = e == ERR_OK ? write_command(x, &event, w) : e;
+	if (e != ERR_OK) {
+		record_free(record);
+		resource_fail(x, e);
+	}
+	return e == ERR_OK;
+}
+
+static bool put_parts(
+	struct exchange *x, struct write *w, const char *id, const struct spec_parts *parts)
+{
+	struct text value = TEXT_INIT;
+	bool ok;
+
+	spec_value(parts, &value);
+	ok = put_value(x, w, id, &value);
+	text_fini(&value);
+	return ok;
+}
+
+/* The same for a spec that came as JSON; created_at and desired are those of `parts`. */
+static bool put_json(struct exchange *x, struct write *w, const char *id, const json_t *spec,
+	struct spec_parts *parts)
+{
+	const char *over = spec_over_limit(spec);
+	struct text canonical = TEXT_INIT;
+	bool ok = false;
+
+	if (over) {
+		invalid(x, over, "too-large", "it is too large as a whole");
+		return false;
+	}
+	if (spec_canonical(spec, &canonical) == ERR_OK) {
+		parts->spec = canonical.bytes;
+		parts->spec_bytes = canonical.used;
+		ok = put_parts(x, w, id, parts);
+	} else {
+		exchange_fail(x, ERR_NO_MEMORY);
+	}
+	text_fini(&canonical);
+	return ok;
+}
+
+/* ---- waiting for what it brings about ---- */
+
+/* The wanted state was not reached; the child says which was. */
+static void not_reached(struct exchange *x, const struct child *c, const struct write *w)
+{
+	struct etag etag = child_etag(c);
+	struct text *extra = exchange_extra(x);
+
+	write_headers(x, w, &etag);
+	json_key(extra, "child");
+	child_open(extra, resource_horde(x), c);
+	child_put_warnings(extra, c);
+	etag_put(extra, &etag);
+	json_end_object(extra);
+	exchange_problem(
+		x, PROBLEM_NOT_REACHED, "child '%s' is %s", c->id, child_state_name(c->view.state));
+}
+
+/* Somebody else deleted it while this request waited for it. */
+static void lost_to_delete(struct exchange *x, const char *id)
+{
+	exchange_problem(x, PROBLEM_CONFLICT_LOST, "child '%s' was deleted meanwhile", id);
+}
+
+/* Replies at the first status of the new spec, or when the time is over. */
+static void reply_started(struct exchange *x, const struct write *w, const char *id)
+{
+	int64_t deadline = resource_deadline_ms(x, WAIT_START_MS);
+	const char *until = exchange_query(x, "until");
+	struct child c;
+	bool reached;
+
+	child_look(x, id, &c);
+	if (!c.view.spec) {
+		lost_to_delete(x, id);
+		return;
+	}
+	/* A stopped child stays stopped: there is nothing to wait for. */
+	reached = c.view.current || !child_wanted(&c);
+	if (!reached && !resource_late(x, deadline)) {
+		child_watch(x, &c);
+		exchange_park(x, deadline);
+		return;
+	}
+	if (until && (!reached || c.view.state != CHILD_RUNNING)) {
+		not_reached(x, &c, w);
+		return;
+	}
+	if (w->result.created) {
+		char location[sizeof("/v1/supervisors/" ONLY_NAME "/children/") + REF_BYTES_MAX];
+
+		snprintf(location, sizeof(location), "/v1/supervisors/%s/children/%s", ONLY_NAME,
+			id);
+		exchange_header_set(x, "Location", location);
+	}
+	child_reply(x, reached ? (w->result.created ? 201 : 200) : 202, &c, w);
+}
+
+/* ---- startChild ---- */
+
+/* A UUID of version 7 (RFC 9562): the time in milliseconds, then random bits. */
+static bool uuid_make(char ret_text[UUID_TEXT_BYTES])
+{
+	uint64_t ms = (uint64_t)wall_now_ms();
+	unsigned char b[16];
+
+	if (getrandom(b, sizeof(b), GRND_NONBLOCK) != (ssize_t)sizeof(b))
+		return false;
+	for (int i = 0; i < 6; i++)
+		b[i] = (unsigned char)(ms >> (40 - 8 * i));
+	b[6] = (unsigned char)(0x70 | (b[6] & 0x0f));
+	b[8] = (unsigned char)(0x80 | (b[8] & 0x3f));
+	snprintf(ret_text, UUID_TEXT_BYTES,
+		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		b[15]);
+	return true;
+}
+
+static struct write *begin_start(struct exchange *x)
+{
+	struct spec_parts parts = {.created_at_ms = wall_now_ms(), .running = true};
+	struct write *w = write_begin(x);
+	char id[UUID_TEXT_BYTES];
+
+	if (!w)
+		return NULL;
+	if (!uuid_make(id)) {
+		exchange_fail(x, ERR_SYSTEM);
+		return NULL;
+	}
+	if (!write_keep(x, w, id, strlen(id)) || !put_json(x, w, id, exchange_body(x), &parts))
+		return NULL;
+	return w;
+}
+
+static void start_child(struct exchange *x)
+{
+	struct write *w = exchange_state(x);
+
+	if (!w && (!resource_supervisor(x) || !(w = begin_start(x))))
+		return;
+	if (write_settled(x, w))
+		reply_started(x, w, w->kept);
+}
+
+/* ---- putChild, patchChild ---- */
+
+static struct write *begin_put(struct exchange *x, const char *id)
+{
+	struct spec_parts parts;
+	struct child c;
+	struct etag etag;
+	struct write *w;
+
+	child_look(x, id, &c);
+	if (c.view.spec)
+		etag = child_etag(&c);
+	if (!writes_allowed(x, c.view.spec ? &etag : NULL))
+		return NULL;
+	if (!c.view.spec || spec_split(c.value, c.value_bytes, &parts) != ERR_OK)
+		parts = (struct spec_parts){.created_at_ms = wall_now_ms(), .running = true};
+	w = write_begin(x);
+	if (!w || !put_json(x, w, id, exchange_body(x), &parts))
+		return NULL;
+	return w;
+}
+
+static void put_child(struct exchange *x)
+{
+	const char *id = exchange_path(x, "child");
+	struct write *w = exchange_state(x);
+
+	if (!w && (!resource_supervisor(x) || !(w = begin_put(x, id))))
+		return;
+	if (write_settled(x, w))
+		reply_started(x, w, id);
+}
+
+/* Looks up what is to be changed; false: a problem was answered. */
+static bool existing(
+	struct exchange *x, const char *id, struct child *ret_child, struct spec_parts *ret_parts)
+{
+	child_look(x, id, ret_child);
+	if (!ret_child->view.spec) {
+		child_not_found(x, id);
+		return false;
+	}
+	if (spec_split(ret_child->value, ret_child->value_bytes, ret_parts) != ERR_OK) {
+		exchange_problem(x, PROBLEM_WRONG_STATE,
+			"the spec was written by another version; put it anew");
+		return false;
+	}
+	return true;
+}
+
+static bool put_patched(
+	struct exchange *x, struct write *w, const char *id, struct spec_parts *parts)
+{
+	json_t *present = json_loadb(parts->spec, parts->spec_bytes, 0, NULL), *merged = NULL;
+	bool ok = false;
+
+	if (present && spec_merge(present, exchange_body(x), &merged) == ERR_OK)
+		ok = put_json(x, w, id, merged, parts);
+	else
+		exchange_fail(x, ERR_NO_MEMORY);
+	json_decref(merged);
+	json_decref(present);
+	return ok;
+}
+
+static struct write *begin_patch(struct exchange *x, const char *id)
+{
+	struct spec_parts parts;
+	struct child c;
+	struct etag etag;
+	struct write *w;
+
+	if (!existing(x, id, &c, &parts))
+		return NULL;
+	etag = child_etag(&c);
+	if (!writes_allowed(x, &etag))
+		return NULL;
+	w = write_begin(x);
+	return w && put_patched(x, w, id, &parts) ? w : NULL;
+}
+
+static void patch_child(struct exchange *x)
+{
+	const char *id = exchange_path(x, "child");
+	struct write *w = exchange_state(x);
+
+	if (!w && (!resource_supervisor(x) || !(w = begin_patch(x, id))))
+		return;
+	if (write_settled(x, w))
+		reply_started(x, w, id);
+}
+
+/* ---- stopChild, startStoppedChild ---- */
+
+static struct write *begin_desire(struct exchange *x, const char *id, bool running)
+{
+	struct spec_parts parts;
+	struct child c;
+	struct write *w;
+
+	if (!resource_supervisor(x) || !existing(x, id, &c, &parts))
+		return NULL;
+	parts.running = running;
+	w = write_begin(x);
+	return w && put_parts(x, w, id, &parts) ? w : NULL;
+}
+
+static void start_stopped_child(struct exchange *x)
+{
+	const char *id = exchange_path(x, "child");
+	struct write *w = exchange_state(x);
+
+	if (!w && !(w = begin_desire(x, id, true)))
+		return;
+	if (write_settled(x, w))
+		reply_started(x, w, id);
+}
+
+static bool has_stopped(const struct child *c)
+{
+	enum child_state s = c->view.state;
+
+	return s == CHILD_STOPPED || s == CHILD_EXITED || s == CHILD_FAILED ||
+	       (!c->view.assign && !c->view.status);
+}
+
+static void stop_child(struct exchange *x)
+{
+	const char *id = exchange_path(x, "child");
+	int64_t deadline = resource_deadline_ms(x, WAIT_STOP_MS);
+	struct write *w = exchange_state(x);
+	struct child c;
+
+	if (!w && !(w = begin_desire(x, id, false)))
+		return;
+	if (!write_settled(x, w))
+		return;
+	child_look(x, id, &c);
+	if (!c.view.spec) {
+		lost_to_delete(x, id);
+	} else if (has_stopped(&c)) {
+		child_reply(x, 200, &c, w);
+	} else if (resource_late(x, deadline)) {
+		child_reply(x, 202, &c, w);
+	} else {
+		child_watch(x, &c);
+		exchange_park(x, deadline);
+	}
+}
+
+/* ---- terminateChild ---- */
+
+static struct write *begin_terminate(struct exchange *x, const char *id)
+{
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = {.kind = EVENT_REMOVE_SPEC};
+	struct write *w;
+	struct child c;
+	enum err e = ERR_NOT_FOUND;
+
+	child_look(x, id, &c);
+	w = write_begin(x);
+	if (!w)
+		return NULL;
+	event.put.key = key;
+	event.put.key_bytes = resource_key(key, "spec", ONLY_NAME, id);
+	if (c.view.spec) {
+		/* A 202 shows the child, whose spec is gone by then. */
+		if (!write_keep(x, w, c.value, c.value_bytes))
+			return NULL;
+		e = write_command(x, &event, w);
+	}
+	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
+		w->missing = w->stored = true;
+		return w;
+	}
+	if (e == ERR_NOT_FOUND)
+		child_not_found(x, id);
+	else if (e != ERR_OK)
+		resource_fail(x, e);
+	return e == ERR_OK ? w : NULL;
+}
+
+/* It is stopping still; the spec that it had is shown with what is known of the process. */
+static void reply_stopping(struct exchange *x, struct child *c, const struct write *w)
+{
+	struct text body = TEXT_INIT;
+
+	if (!c->view.spec) {
+		c->value = w->kept;
+		c->value_bytes = w->kept_bytes;
+	}
+	child_open(&body, resource_horde(x), c);
+	json_end_object(&body);
+	write_headers(x, w, NULL);
+	exchange_reply(x, 202, &body);
+}
+
+static void terminate_child(struct exchange *x)
+{
+	const char *id = exchange_path(x, "child");
+	int64_t deadline = resource_deadline_ms(x, WAIT_STOP_MS);
+	struct write *w = exchange_state(x);
+	struct child c;
+
+	if (!w && (!resource_supervisor(x) || !(w = begin_terminate(x, id))))
+		return;
+	if (!write_settled(x, w))
+		return;
+	child_look(x, id, &c);
+	if (w->missing || child_gone(&c)) {
+		write_headers(x, w, NULL);
+		exchange_reply_empty(x, 204);
+	} else if (c.view.spec || resource_late(x, deadline)) {
+		/* A spec is there again when somebody has put it anew. */
+		reply_stopping(x, &c, w);
+	} else {
+		child_watch(x, &c);
+		exchange_park(x, deadline);
+	}
+}
+
+const struct binding children_write_bindings[] = {
+	{"startChild", start_child},
+	{"putChild", put_child},
+	{"patchChild", patch_child},
+	{"terminateChild", terminate_child},
+	{"stopChild", stop_child},
+	{"startStoppedChild", start_stopped_child},
+	{NULL, NULL},
+};

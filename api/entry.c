@@ -1,0 +1,104 @@
+#include "api/entry.h"
+
+#include <string.h>
+
+enum err owner_parse(const char *text, struct owner *ret_owner)
+{
+	const char *colon = strchr(text, ':'), *slash;
+	struct owner o;
+
+	if (!colon || colon[1] == '\0')
+		return ERR_MALFORMED;
+	o.id = colon + 1;
+	if ((size_t)(colon - text) == strlen("child") && memcmp(text, "child", 5) == 0) {
+		o.kind = OWNER_CHILD;
+		slash = strchr(o.id, '/');
+		if (!slash || slash == o.id || slash[1] == '\0' || strchr(slash + 1, '/'))
+			return ERR_MALFORMED;
+	} else if ((size_t)(colon - text) == strlen("static") && memcmp(text, "static", 6) == 0) {
+		o.kind = OWNER_STATIC;
+	} else {
+		return ERR_MALFORMED;
+	}
+	*ret_owner = o;
+	return ERR_OK;
+}
+
+struct owner owner_of_json(const json_t *object)
+{
+	struct owner o;
+
+	o.kind = owner_kind_from(json_string_value(json_object_get(object, "kind")));
+	o.id = json_string_value(json_object_get(object, "id"));
+	return o;
+}
+
+const struct entry *entry_find(struct exchange *x, const char *family)
+{
+	char key[KEY_BYTES_MAX + 1];
+	size_t length = resource_key(key, family, ONLY_NAME, exchange_path(x, "key"));
+
+	exchange_watch_key(x, key, length);
+	return map_get(resource_map(x), key, length);
+}
+
+const struct entry_record *entry_record_of(const struct entry *e)
+{
+	return e->record ? &e->record->entry : NULL;
+}
+
+const char *entry_key(const struct entry *e, const char *prefix)
+{
+	return e->key + strlen(prefix);
+}
+
+struct etag entry_etag(const struct entry *e)
+{
+	return etag_of(e->content);
+}
+
+void entry_put_owner(struct text *out, const struct horde *h, const struct entry_record *r)
+{
+	json_key(out, "owner");
+	json_object(out);
+	json_put_string(out, "kind", owner_kind_name(r->owner_kind));
+	json_put_string(out, "id", r->owner_id);
+	if (!origin_is_zero(r->node))
+		json_put_string(out, "node", horde_member_name(h, r->node));
+	if (r->owner_kind == OWNER_CHILD)
+		json_put_uint(out, "epoch", r->epoch);
+	json_end_object(out);
+}
+
+void entry_open(struct text *out, const struct horde *h, const struct entry *e)
+{
+	const struct entry_record *r = entry_record_of(e);
+
+	json_object(out);
+	json_put_string(out, "registry", ONLY_NAME);
+	json_put_string(out, "key", entry_key(e, ENTRY_PREFIX));
+	if (!r)
+		return;
+	entry_put_owner(out, h, r);
+	json_key(out, "value");
+	json_raw(out, e->value + r->value_at, r->value_bytes);
+	json_put_time(out, "created_at", clock_ms(r->created));
+	json_put_time(out, "updated_at", clock_ms(e->clock));
+	json_put_bool(out, "stale", horde_entry_stale(h, e));
+}
+
+void meta_open(struct text *out, const struct entry *e)
+{
+	json_object(out);
+	json_put_string(out, "registry", ONLY_NAME);
+	json_put_string(out, "key", entry_key(e, META_PREFIX));
+	json_key(out, "value");
+	json_raw(out, e->value, e->value_bytes);
+	json_put_time(out, "updated_at", clock_ms(e->clock));
+}
+
+void key_not_found(struct exchange *x)
+{
+	exchange_problem(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
+		exchange_path(x, "key"), ONLY_NAME);
+}

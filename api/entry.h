@@ -1,0 +1,36 @@
+/* One registry entry, or one meta value, as the API shows it; shared by the registry's handlers. */
+#ifndef HORDE_API_ENTRY_H
+#define HORDE_API_ENTRY_H
+
+#include "api/resource.h"
+
+#define ENTRY_PREFIX "entry/" ONLY_NAME "/"
+#define META_PREFIX "meta/" ONLY_NAME "/"
+
+struct owner {
+	enum owner_kind kind;
+	const char *id;
+};
+
+/* "child:default/web" or "static:name"; the id is borrowed from `text`. Errors: MALFORMED. */
+enum err owner_parse(const char *text, struct owner *ret_owner);
+/* The owner of a request body's `owner` object, whose shape was checked. */
+struct owner owner_of_json(const json_t *object);
+
+/* The entry of the path's key, or NULL; its changes wake the exchange. */
+const struct entry *entry_find(struct exchange *x, const char *family);
+/* The record of a registry entry; NULL when another version wrote it. */
+const struct entry_record *entry_record_of(const struct entry *e);
+/* The key within its registry. */
+const char *entry_key(const struct entry *e, const char *prefix);
+struct etag entry_etag(const struct entry *e);
+
+/* An entry's object without its end. */
+void entry_open(struct text *out, const struct horde *h, const struct entry *e);
+/* The member `owner`. */
+void entry_put_owner(struct text *out, const struct horde *h, const struct entry_record *r);
+/* A meta value's object without its end. */
+void meta_open(struct text *out, const struct entry *e);
+void key_not_found(struct exchange *x);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Every limit of the HTTP kit. Reaching one is an answer (413, 414, 429, 431, 503), never a
+ * surprise. A document may lower or raise the body limit of one operation with `x-max-bytes`
+ * on its requestBody.
+ */
+#ifndef HORDE_API_LIMITS_H
+#define HORDE_API_LIMITS_H
+
+#include <stdint.h>
+
+/* Bytes of a request body that is kept, and of one that is read and thrown away before a 413. */
+#define HTTP_BODY_BYTES_MAX (1024u * 1024u)
+#define HTTP_DISCARD_BYTES_MAX (16u * 1024u * 1024u)
+/* Bytes of a path with its query, and of all request headers together. */
+#define HTTP_URL_BYTES_MAX 8192u
+#define HTTP_HEADERS_BYTES_MAX 16384u
+/* Memory of one connection inside libmicrohttpd; must hold request line, headers and reply head. */
+#define HTTP_CONNECTION_BYTES 32768u
+#define HTTP_CONNECTIONS_MAX 4096u
+/* Parked requests: below the number of connections, so that plain requests always find one. */
+#define HTTP_PARKED_MAX 3072u
+/* A connection that says nothing for so long is closed (parked ones have their own deadline). */
+#define HTTP_IDLE_SECONDS 75u
+/* Nesting of JSON in a request body. */
+#define HTTP_DEPTH_MAX 64
+/* Segments of a path, parameters in a path, parameters in a query. */
+#define HTTP_SEGMENTS_MAX 16
+#define HTTP_QUERY_MAX 64
+/* Headers a handler may add to a reply; watches one parked request may have. */
+#define HTTP_REPLY_HEADERS_MAX 8
+#define HTTP_WATCHES_MAX 8
+/* Faults listed in one 422; more are counted in the detail only. */
+#define HTTP_FAULTS_MAX 64
+/* Idle exchanges kept for reuse, and the largest body buffer that is kept with one. */
+#define HTTP_SPARE_MAX 64
+#define HTTP_SPARE_BYTES 16384u
+/* The longest wait of a blocking read, and how long Horde-Min-Dot waits when no `wait` is given. */
+#define HTTP_WAIT_MS_MAX (10 * 60 * 1000)
+#define HTTP_MIN_DOT_WAIT_MS 5000
+/* Pages. */
+#define PAGE_LIMIT_DEFAULT 100
+#define PAGE_LIMIT_MAX 1000
+#define PAGE_KEY_BYTES_MAX 1024
+/* Human text that says why a start was refused. */
+#define HTTP_WHY_BYTES 256
+
+#endif

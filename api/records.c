@@ -1,0 +1,391 @@
+#include "api/records.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "api/json_text.h"
+#include "api/signals.h"
+#include "server/core/digest.h"
+
+/* Reading one object: the first trouble is kept, and everything after it is harmless. */
+struct decoding {
+	bool wrong; /* a member is absent or has the wrong shape */
+	bool no_memory;
+};
+
+static const char *take_string(struct decoding *d, const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	if (s)
+		return s;
+	d->wrong = true;
+	return "";
+}
+
+static char *copy_string(struct decoding *d, const char *s)
+{
+	char *copy = strdup(s);
+
+	if (!copy)
+		d->no_memory = true;
+	return copy;
+}
+
+/* An integer from `least` to `most`; `absent` when it is not there. */
+static int64_t take_int(struct decoding *d, const json_t *o, const char *name, int64_t least,
+	int64_t most, int64_t absent)
+{
+	const json_t *v = json_object_get(o, name);
+	int64_t value = json_integer_value(v);
+
+	if (!v)
+		return absent;
+	if (json_is_integer(v) && value >= least && value <= most)
+		return value;
+	d->wrong = true;
+	return absent;
+}
+
+static struct origin_id take_origin(struct decoding *d, const json_t *o, const char *name)
+{
+	struct origin_id id = {0, 0};
+
+	if (!origin_from_hex(take_string(d, o, name), &id))
+		d->wrong = true;
+	return id;
+}
+
+/* A string of at most 16 hex digits. */
+static uint64_t take_hex(struct decoding *d, const json_t *o, const char *name)
+{
+	const char *s = take_string(d, o, name);
+	size_t digits = strlen(s);
+
+	if (digits > 0 && digits <= 16 && strspn(s, "0123456789abcdefABCDEF") == digits)
+		return strtoull(s, NULL, 16);
+	d->wrong = true;
+	return 0;
+}
+
+static uint64_t take_epoch(struct decoding *d, const json_t *o)
+{
+	int64_t epoch = take_int(d, o, "epoch", 0, INT64_MAX, -1);
+
+	d->wrong = d->wrong || epoch < 0;
+	return epoch < 0 ? 0 : (uint64_t)epoch;
+}
+
+static void decode_member(struct decoding *d, const json_t *o, struct member_record *m)
+{
+	m->name = copy_string(d, take_string(d, o, "name"));
+	m->url = copy_string(d, take_string(d, o, "url"));
+	m->incarnation = take_origin(d, o, "incarnation");
+	m->started = take_hex(d, o, "started");
+	m->state = member_state_from(take_string(d, o, "state"));
+	if (m->state == MEMBER_STATE_COUNT)
+		d->wrong = true;
+}
+
+static void decode_assign(struct decoding *d, const json_t *o, struct assign_record *a)
+{
+	a->node = take_origin(d, o, "node");
+	a->incarnation = take_origin(d, o, "incarnation");
+	a->epoch = take_epoch(d, o);
+	a->at_ms = take_int(d, o, "at", 0, INT64_MAX, 0);
+}
+
+static void decode_exit(struct decoding *d, const json_t *o, struct exit_record *e)
+{
+	const char *error = json_string_value(json_object_get(o, "error"));
+
+	if (!json_is_object(o))
+		d->wrong = true;
+	e->known = true;
+	e->code = (int)take_int(d, o, "code", -1, 255, -1);
+	e->signal = (int)take_int(d, o, "signal", 0, 128, 0);
+	e->core_dumped = json_is_true(json_object_get(o, "core_dumped"));
+	e->at_ms = take_int(d, o, "at", 0, INT64_MAX, 0);
+	e->uptime_ms = take_int(d, o, "uptime_ms", 0, INT64_MAX, 0);
+	if (error)
+		strncpy(e->error, error, sizeof(e->error) - 1);
+}
+
+static void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
+{
+	const json_t *last_exit = json_object_get(o, "last_exit");
+
+	s->state = child_state_from(take_string(d, o, "state"));
+	if (s->state == CHILD_STATE_COUNT)
+		d->wrong = true;
+	/* A newer version knows more reasons; they are for people and decide nothing. */
+	s->reason = reason_from(take_string(d, o, "reason"));
+	if (s->reason == REASON_COUNT)
+		s->reason = REASON_NONE;
+	s->node = take_origin(d, o, "node");
+	s->incarnation = take_origin(d, o, "incarnation");
+	s->epoch = take_epoch(d, o);
+	s->spec_hash = take_hex(d, o, "spec_hash");
+	s->pid = (int32_t)take_int(d, o, "pid", 0, INT32_MAX, 0);
+	s->restarts = (uint32_t)take_int(d, o, "restarts", 0, UINT32_MAX, 0);
+	s->started_at_ms = take_int(d, o, "started_at", 0, INT64_MAX, 0);
+	s->retry_at_ms = take_int(d, o, "retry_at", 0, INT64_MAX, 0);
+	if (last_exit)
+		decode_exit(d, last_exit, &s->last_exit);
+}
+
+static void decode_entry(
+	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct entry_record *e)
+{
+	const json_t *owner = json_object_get(o, "owner");
+	const char *value = json_member(json, bytes, "value", &e->value_bytes);
+
+	e->owner_kind = owner_kind_from(take_string(d, owner, "kind"));
+	if (e->owner_kind == OWNER_KIND_COUNT || !value)
+		d->wrong = true;
+	e->owner_id = copy_string(d, take_string(d, owner, "id"));
+	e->node = take_origin(d, owner, "node");
+	e->epoch = take_epoch(d, owner);
+	e->created = take_hex(d, o, "created");
+	e->value_at = value ? (size_t)(value - json) : 0;
+}
+
+/* ---- the child spec ---- */
+
+static char **take_command(struct decoding *d, const json_t *o)
+{
+	const json_t *array = json_object_get(o, "command");
+	size_t count = json_array_size(array);
+	char **command = calloc(count + 1, sizeof(*command));
+
+	if (count == 0)
+		d->wrong = true;
+	if (!command)
+		d->no_memory = true;
+	for (size_t i = 0; command && i < count; i++) {
+		const char *word = json_string_value(json_array_get(array, i));
+
+		d->wrong = d->wrong || !word;
+		command[i] = copy_string(d, word ? word : "");
+		if (!command[i])
+			break;
+	}
+	return command;
+}
+
+static char *join_variable(struct decoding *d, const char *name, const char *value)
+{
+	size_t name_bytes = strlen(name), value_bytes = strlen(value);
+	char *s = malloc(name_bytes + value_bytes + 2);
+
+	if (!s) {
+		d->no_memory = true;
+		return NULL;
+	}
+	memcpy(s, name, name_bytes);
+	s[name_bytes] = '=';
+	memcpy(s + name_bytes + 1, value, value_bytes + 1);
+	return s;
+}
+
+static char **take_env(struct decoding *d, json_t *o)
+{
+	json_t *object = json_object_get(o, "env"), *value;
+	char **env = calloc(json_object_size(object) + 1, sizeof(*env));
+	const char *name;
+	size_t used = 0;
+
+	if (object && !json_is_object(object))
+		d->wrong = true;
+	if (!env)
+		d->no_memory = true;
+	if (!env || !json_is_object(object))
+		return env;
+	json_object_foreach(object, name, value)
+	{
+		const char *text = json_string_value(value);
+
+		d->wrong = d->wrong || !text;
+		env[used] = join_variable(d, name, text ? text : "");
+		if (!env[used++])
+			break;
+	}
+	return env;
+}
+
+/* A member that is an object or absent; what is read from an absent one is its default. */
+static const json_t *take_object(struct decoding *d, const json_t *o, const char *name)
+{
+	const json_t *inner = json_object_get(o, name);
+
+	if (inner && !json_is_object(inner))
+		d->wrong = true;
+	return inner;
+}
+
+/* A name as an optional member, else `absent`. */
+static const char *take_name(
+	struct decoding *d, const json_t *o, const char *name, const char *absent)
+{
+	return json_object_get(o, name) ? take_string(d, o, name) : absent;
+}
+
+static void take_restart(struct decoding *d, const json_t *o, struct restart_rule *r)
+{
+	const json_t *backoff = take_object(d, o, "backoff");
+	const json_t *factor = json_object_get(backoff, "factor");
+
+	r->type = restart_type_from(take_name(d, o, "restart", "permanent"));
+	r->policy = max_restarts_policy_from(take_name(d, o, "on_max_restarts", "backoff"));
+	if (r->type == RESTART_TYPE_COUNT || r->policy == POLICY_COUNT)
+		d->wrong = true;
+	r->max_restarts = (uint32_t)take_int(d, o, "max_restarts", 0, UINT32_MAX, 3);
+	r->max_seconds = (uint32_t)take_int(d, o, "max_seconds", 0, UINT32_MAX, 5);
+	r->initial_ms = take_int(d, backoff, "initial_ms", 0, INT64_MAX, 200);
+	r->max_ms = take_int(d, backoff, "max_ms", 0, INT64_MAX, 30000);
+	r->reset_after_ms = take_int(d, backoff, "reset_after_ms", 0, INT64_MAX, 60000);
+	r->factor = factor ? json_number_value(factor) : 2;
+	/* Also false for what is not a number. */
+	if (!(r->factor >= 1))
+		d->wrong = true;
+}
+
+static void take_shutdown(struct decoding *d, const json_t *o, struct spec_record *s)
+{
+	const json_t *shutdown = take_object(d, o, "shutdown");
+
+	s->shutdown_signal = signal_from_name(take_name(d, shutdown, "signal", "TERM"));
+	if (s->shutdown_signal == 0)
+		d->wrong = true;
+	s->shutdown_timeout_ms = take_int(d, shutdown, "timeout_ms", 0, INT64_MAX, 5000);
+}
+
+static void take_success(struct decoding *d, const json_t *o, uint8_t ret_bits[32])
+{
+	const json_t *codes = json_object_get(o, "success_exit_codes");
+
+	if (!codes)
+		ret_bits[0] = 1;
+	if (codes && !json_is_array(codes))
+		d->wrong = true;
+	for (size_t i = 0; i < json_array_size(codes); i++) {
+		const json_t *item = json_array_get(codes, i);
+		int64_t code = json_integer_value(item);
+
+		if (json_is_integer(item) && code >= 0 && code <= 255)
+			ret_bits[code / 8] = (uint8_t)(ret_bits[code / 8] | 1u << code % 8);
+		else
+			d->wrong = true;
+	}
+}
+
+static void decode_spec(
+	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct spec_record *s)
+{
+	json_t *spec = json_object_get(o, "spec");
+	const json_t *logs = take_object(d, spec, "logs");
+	const char *desired = take_string(d, o, "desired");
+	size_t raw_bytes = 0;
+	const char *raw = json_member(json, bytes, "spec", &raw_bytes);
+
+	if (!json_is_object(spec) || !raw)
+		d->wrong = true;
+	s->command = take_command(d, spec);
+	s->env = take_env(d, spec);
+	s->cwd = copy_string(d, take_name(d, spec, "cwd", "/"));
+	take_restart(d, spec, &s->restart);
+	take_shutdown(d, spec, s);
+	take_success(d, spec, s->success_exit);
+	s->log_bytes_max = (uint64_t)take_int(d, logs, "max_bytes", 0, INT64_MAX, 10485760);
+	s->log_files_max = (uint32_t)take_int(d, logs, "max_files", 1, UINT32_MAX, 3);
+	s->desired_running = strcmp(desired, "running") == 0;
+	if (!s->desired_running && strcmp(desired, "stopped") != 0)
+		d->wrong = true;
+	s->hash = raw ? digest_content(raw, raw_bytes) : 0;
+}
+
+/* ---- the whole ---- */
+
+static void decode(
+	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct record *r)
+{
+	switch (r->family) {
+	case FAMILY_MEMBER:
+		decode_member(d, o, &r->member);
+		break;
+	case FAMILY_SPEC:
+		decode_spec(d, o, json, bytes, &r->spec);
+		break;
+	case FAMILY_ASSIGN:
+		decode_assign(d, o, &r->assign);
+		break;
+	case FAMILY_STATUS:
+		decode_status(d, o, &r->status);
+		break;
+	case FAMILY_ENTRY:
+		decode_entry(d, o, json, bytes, &r->entry);
+		break;
+	case FAMILY_META:
+	case FAMILY_OTHER:
+	case FAMILY_COUNT:
+		d->wrong = true;
+	}
+}
+
+static enum err decode_tree(enum family family, const json_t *o, const char *json, size_t bytes,
+	struct record **ret_record)
+{
+	struct decoding d = {0};
+	struct record *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return ERR_NO_MEMORY;
+	r->family = family;
+	decode(&d, o, json, bytes, r);
+	if (d.wrong || d.no_memory) {
+		record_free(r);
+		r = NULL;
+	}
+	if (d.no_memory)
+		return ERR_NO_MEMORY;
+	*ret_record = r;
+	return ERR_OK;
+}
+
+enum err record_decode_checked(const char *key, size_t key_bytes, const char *json,
+	size_t json_bytes, struct record **ret_record)
+{
+	enum family family = family_of(key, key_bytes);
+	struct record *r = NULL;
+	enum err e = ERR_OK;
+	json_error_t why;
+	json_t *o = json_loadb(json, json_bytes, JSON_DECODE_ANY, &why);
+
+	/* Without memory jansson says nothing, or says so. */
+	if (!o && (!why.text[0] || json_error_code(&why) == json_error_out_of_memory))
+		return ERR_NO_MEMORY;
+	if (!o)
+		return ERR_MALFORMED;
+	if (json_is_object(o) && family != FAMILY_META && family != FAMILY_OTHER)
+		e = decode_tree(family, o, json, json_bytes, &r);
+	json_decref(o);
+	if (e == ERR_OK)
+		*ret_record = r;
+	return e;
+}
+
+enum err record_decode(const char *key, size_t key_bytes, const char *json, size_t json_bytes,
+	struct record **ret_record)
+{
+	enum family family = family_of(key, key_bytes);
+	struct record *r = NULL;
+	enum err e = ERR_OK;
+
+	if (family != FAMILY_META && family != FAMILY_OTHER)
+		e = record_decode_checked(key, key_bytes, json, json_bytes, &r);
+	if (e == ERR_NO_MEMORY)
+		return e;
+	*ret_record = r;
+	return ERR_OK;
+}

@@ -1,0 +1,59 @@
+/* Looking up names: lookupKey, getKeyValue. */
+#include "api/registry.h"
+
+#include <string.h>
+
+#include "api/entry.h"
+
+static void lookup_key(struct exchange *x)
+{
+	const struct entry *e;
+	struct text body = TEXT_INIT;
+	struct etag etag;
+
+	if (!resource_registry(x))
+		return;
+	e = entry_find(x, "entry");
+	if (!e) {
+		reads_absent(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
+			exchange_path(x, "key"), ONLY_NAME);
+		return;
+	}
+	/* Whether it is stale is an opinion about the member that its owner lives on. */
+	exchange_watch_prefix(x, "member/", strlen("member/"));
+	etag = entry_etag(e);
+	if (resource_settled(x, &etag, horde_entry_stale(resource_horde(x), e)))
+		return;
+	entry_open(&body, resource_horde(x), e);
+	json_end_object(&body);
+	reads_reply(x, &body, &etag);
+}
+
+static void get_key_value(struct exchange *x)
+{
+	const struct entry_record *r;
+	const struct entry *e;
+	struct text body = TEXT_INIT;
+	struct etag etag;
+
+	if (!resource_registry(x))
+		return;
+	e = entry_find(x, "entry");
+	r = e ? entry_record_of(e) : NULL;
+	if (!r) {
+		reads_absent(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
+			exchange_path(x, "key"), ONLY_NAME);
+		return;
+	}
+	etag = entry_etag(e);
+	if (reads_settled(x, &etag))
+		return;
+	text_add(&body, e->value + r->value_at, r->value_bytes);
+	reads_reply_value(x, &body, &etag);
+}
+
+const struct binding registry_bindings[] = {
+	{"lookupKey", lookup_key},
+	{"getKeyValue", get_key_value},
+	{NULL, NULL},
+};

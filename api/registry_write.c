@@ -1,0 +1,234 @@
+/* Registering names: registerKey, updateKeyValue, unregisterKey. The core judges who may. */
+#include <string.h>
+
+#include "api/entry.h"
+#include "api/registry.h"
+
+/* The value as it was written; an absent one is null. */
+static const char *raw_value(const struct exchange *x, size_t *ret_bytes)
+{
+	const char *raw = exchange_body_member_raw(x, "value", ret_bytes);
+
+	if (!raw)
+		*ret_bytes = strlen("null");
+	return raw ? raw : "null";
+}
+
+static void already_registered(struct exchange *x, const struct entry *e)
+{
+	const struct entry_record *r = entry_record_of(e);
+
+	if (r)
+		entry_put_owner(exchange_extra(x), resource_horde(x), r);
+	exchange_problem(x, PROBLEM_ALREADY_REGISTERED,
+		"key '%s' in registry '%s' is owned by %s '%s' on %s", exchange_path(x, "key"),
+		ONLY_NAME, r ? owner_kind_name(r->owner_kind) : "?", r ? r->owner_id : "?",
+		r && !origin_is_zero(r->node) ? horde_member_name(resource_horde(x), r->node)
+					      : "no node");
+}
+
+static void not_owner(struct exchange *x, const struct entry *e)
+{
+	const struct entry_record *r = e ? entry_record_of(e) : NULL;
+
+	if (r)
+		entry_put_owner(exchange_extra(x), resource_horde(x), r);
+	exchange_problem(x, PROBLEM_NOT_OWNER, "key '%s' is owned by %s '%s'",
+		exchange_path(x, "key"), r ? owner_kind_name(r->owner_kind) : "?",
+		r ? r->owner_id : "?");
+}
+
+static void refuse(struct exchange *x, enum err e, const struct entry *present, const char *owner)
+{
+	if (e == ERR_ALREADY_REGISTERED && present) {
+		already_registered(x, present);
+	} else if (e == ERR_NOT_OWNER) {
+		not_owner(x, present);
+	} else if (e == ERR_NOT_FOUND) {
+		key_not_found(x);
+	} else if (e == ERR_OWNER_UNKNOWN) {
+		exchange_fault(x, "/owner/id", "unknown-owner", "there is no child '%s'", owner);
+		exchange_problem(x, PROBLEM_INVALID_SPEC, "the owner does not exist");
+	} else if (e == ERR_WRONG_STATE) {
+		exchange_problem(x, PROBLEM_WRONG_STATE, "child '%s' has ended", owner);
+	} else {
+		resource_fail(x, e);
+	}
+}
+
+/* ---- registerKey ---- */
+
+static struct write *begin_register(struct exchange *x)
+{
+	struct owner owner = owner_of_json(json_object_get(exchange_body(x), "owner"));
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = {.kind = EVENT_REGISTER};
+	const struct entry *present = entry_find(x, "entry");
+	struct etag etag;
+	struct write *w;
+	enum err e;
+
+	if (present)
+		etag = entry_etag(present);
+	if (!writes_allowed(x, present ? &etag : NULL))
+		return NULL;
+	w = write_begin(x);
+	if (!w)
+		return NULL;
+	event.entry.key = key;
+	event.entry.key_bytes = resource_key(key, "entry", ONLY_NAME, exchange_path(x, "key"));
+	event.entry.owner_given = true;
+	event.entry.owner_kind = owner.kind;
+	event.entry.owner_id = owner.id;
+	event.entry.value = raw_value(x, &event.entry.value_bytes);
+	e = write_command(x, &event, w);
+	if (e != ERR_OK)
+		refuse(x, e, present, owner.id);
+	return e == ERR_OK ? w : NULL;
+}
+
+static void register_key(struct exchange *x)
+{
+	struct write *w = exchange_state(x);
+	const struct entry *e;
+	struct text body = TEXT_INIT;
+	struct etag etag;
+
+	if (!w && (!resource_registry(x) || !(w = begin_register(x))))
+		return;
+	if (!write_settled(x, w))
+		return;
+	e = entry_find(x, "entry");
+	if (!e) {
+		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
+		return;
+	}
+	etag = entry_etag(e);
+	entry_open(&body, resource_horde(x), e);
+	etag_put(&body, &etag);
+	json_end_object(&body);
+	write_headers(x, w, &etag);
+	exchange_reply(x, w->result.created ? 201 : 200, &body);
+}
+
+/* ---- updateKeyValue, unregisterKey ---- */
+
+/* The caller's word of who it is; false: 400 was answered. */
+static bool claim(struct exchange *x, struct event *event, struct owner *owner)
+{
+	const char *text = exchange_query(x, "owner");
+
+	event->entry.owner_given = text && *text;
+	if (!event->entry.owner_given)
+		return true;
+	if (owner_parse(text, owner) != ERR_OK) {
+		exchange_problem(x, PROBLEM_BAD_QUERY,
+			"owner must be child:<supervisor>/<id> or static:<name>");
+		return false;
+	}
+	event->entry.owner_kind = owner->kind;
+	event->entry.owner_id = owner->id;
+	return true;
+}
+
+static struct write *begin_update(struct exchange *x)
+{
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = {.kind = EVENT_UPDATE};
+	struct owner owner;
+	const struct entry *present = entry_find(x, "entry");
+	const struct entry_record *r = present ? entry_record_of(present) : NULL;
+	struct etag etag;
+	struct write *w;
+	enum err e;
+
+	if (!r) {
+		key_not_found(x);
+		return NULL;
+	}
+	etag = entry_etag(present);
+	if (!writes_allowed(x, &etag) || !claim(x, &event, &owner) || !(w = write_begin(x)))
+		return NULL;
+	if (!write_keep(x, w, present->value + r->value_at, r->value_bytes))
+		return NULL;
+	event.entry.key = key;
+	event.entry.key_bytes = resource_key(key, "entry", ONLY_NAME, exchange_path(x, "key"));
+	event.entry.value = raw_value(x, &event.entry.value_bytes);
+	e = write_command(x, &event, w);
+	if (e != ERR_OK)
+		refuse(x, e, present, "");
+	return e == ERR_OK ? w : NULL;
+}
+
+static void update_key_value(struct exchange *x)
+{
+	struct write *w = exchange_state(x);
+	const struct entry *e;
+	struct text body = TEXT_INIT;
+	const char *value;
+	struct etag etag;
+	size_t bytes;
+
+	if (!w && (!resource_registry(x) || !(w = begin_update(x))))
+		return;
+	if (!write_settled(x, w))
+		return;
+	e = entry_find(x, "entry");
+	if (!e) {
+		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
+		return;
+	}
+	etag = entry_etag(e);
+	value = raw_value(x, &bytes);
+	json_object(&body);
+	json_key(&body, "value");
+	json_raw(&body, value, bytes);
+	json_key(&body, "previous_value");
+	json_raw(&body, w->kept, w->kept_bytes);
+	etag_put(&body, &etag);
+	json_end_object(&body);
+	write_headers(x, w, &etag);
+	exchange_reply(x, 200, &body);
+}
+
+static struct write *begin_unregister(struct exchange *x)
+{
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = {.kind = EVENT_UNREGISTER};
+	struct owner owner;
+	const struct entry *present = entry_find(x, "entry");
+	struct write *w;
+	enum err e;
+
+	if (!claim(x, &event, &owner) || !(w = write_begin(x)))
+		return NULL;
+	event.entry.key = key;
+	event.entry.key_bytes = resource_key(key, "entry", ONLY_NAME, exchange_path(x, "key"));
+	e = present ? write_command(x, &event, w) : ERR_NOT_FOUND;
+	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
+		w->missing = w->stored = true;
+		return w;
+	}
+	if (e != ERR_OK)
+		refuse(x, e, present, "");
+	return e == ERR_OK ? w : NULL;
+}
+
+static void unregister_key(struct exchange *x)
+{
+	struct write *w = exchange_state(x);
+
+	if (!w && (!resource_registry(x) || !(w = begin_unregister(x))))
+		return;
+	if (!write_settled(x, w))
+		return;
+	write_headers(x, w, NULL);
+	exchange_reply_empty(x, 204);
+}
+
+const struct binding registry_write_bindings[] = {
+	{"registerKey", register_key},
+	{"updateKeyValue", update_key_value},
+	{"unregisterKey", unregister_key},
+	{NULL, NULL},
+};

@@ -1,0 +1,283 @@
+#include "api/resource.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+const struct service *resource_service(const struct exchange *x)
+{
+	return exchange_service(x);
+}
+
+const struct horde *resource_horde(const struct exchange *x)
+{
+	return resource_service(x)->horde;
+}
+
+const struct map *resource_map(const struct exchange *x)
+{
+	return horde_map(resource_horde(x));
+}
+
+bool resource_supervisor(struct exchange *x)
+{
+	const char *name = exchange_path(x, "sup");
+
+	if (strcmp(name, ONLY_NAME) == 0)
+		return true;
+	exchange_problem(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
+	return false;
+}
+
+bool resource_registry(struct exchange *x)
+{
+	const char *name = exchange_path(x, "reg");
+
+	if (strcmp(name, ONLY_NAME) == 0)
+		return true;
+	exchange_problem(x, PROBLEM_REGISTRY_NOT_FOUND, "there is no registry '%s'", name);
+	return false;
+}
+
+size_t resource_key(
+	char ret_key[KEY_BYTES_MAX + 1], const char *family, const char *scope, const char *rest)
+{
+	int length = snprintf(ret_key, KEY_BYTES_MAX + 1, "%s/%s/%s", family, scope, rest);
+
+	assert(length > 0 && length <= KEY_BYTES_MAX);
+	return (size_t)length;
+}
+
+/* The finaliser of splitmix64, which spreads every bit of its input over all of its output. */
+static uint64_t spread(uint64_t h)
+{
+	h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+	h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+	return h ^ (h >> 31);
+}
+
+uint64_t hash_pair(uint64_t a, uint64_t b)
+{
+	return spread(spread(a + 0x9e3779b97f4a7c15u) + b);
+}
+
+int64_t wall_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void json_put_time(struct text *t, const char *name, int64_t wall_ms)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	int ms = (int)(wall_ms % 1000);
+	struct tm parts;
+	char date[32], all[48];
+
+	if (ms < 0) {
+		ms += 1000;
+		seconds--;
+	}
+	/* A stamp that no calendar can show may come from a peer; it is left out. */
+	if (!gmtime_r(&seconds, &parts) || parts.tm_year > 9999 - 1900 || parts.tm_year < -1900)
+		return;
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(all, sizeof(all), "%s.%03dZ", date, ms);
+	json_put_string(t, name, all);
+}
+
+void json_put_origin(struct text *t, const char *name, struct origin_id id)
+{
+	char hex[ORIGIN_HEX_BYTES];
+
+	origin_to_hex(id, hex);
+	json_put_string(t, name, hex);
+}
+
+/* The `wait` of a Prefer header (RFC 7240), which counts seconds, or -1. */
+static int64_t preferred_wait_ms(const struct exchange *x)
+{
+	const char *at = exchange_header(x, "Prefer");
+
+	while (at && *at) {
+		at += strspn(at, " \t,;");
+		if (strncasecmp(at, "wait=", 5) == 0 && at[5] >= '0' && at[5] <= '9') {
+			long long seconds = strtoll(at + 5, NULL, 10);
+			int64_t most = HTTP_WAIT_MS_MAX / 1000;
+
+			return (seconds < most ? seconds : most) * 1000;
+		}
+		at += strcspn(at, ",;");
+	}
+	return -1;
+}
+
+int64_t resource_deadline_ms(const struct exchange *x, int64_t fallback_ms)
+{
+	int64_t preferred = preferred_wait_ms(x);
+	int64_t wait = exchange_query_ms(x, "wait", preferred >= 0 ? preferred : fallback_ms);
+
+	return exchange_started_ms(x) + (wait < HTTP_WAIT_MS_MAX ? wait : HTTP_WAIT_MS_MAX);
+}
+
+bool resource_late(const struct exchange *x, int64_t deadline_ms)
+{
+	return exchange_now_ms(x) >= deadline_ms;
+}
+
+bool resource_settled(struct exchange *x, const struct etag *etag, uint64_t opinion)
+{
+	uint64_t *first = exchange_state(x);
+
+	if (first)
+		return *first == opinion && reads_settled(x, etag);
+	/* Without memory for it a change of opinion is slept through; the wait itself is fine. */
+	first = malloc(sizeof(*first));
+	if (first) {
+		*first = opinion;
+		exchange_state_set(x, first, free);
+	}
+	return reads_settled(x, etag);
+}
+
+void unreachable_add(struct unreachable *u, const struct member *m)
+{
+	for (size_t i = 0; i < u->count; i++) {
+		if (u->members[i] == m)
+			return;
+	}
+	if (m && m->recorded && u->count < MEMBERS_MAX)
+		u->members[u->count++] = m;
+}
+
+void unreachable_put(struct text *out, const struct unreachable *u)
+{
+	if (u->count == 0)
+		return;
+	json_key(out, "unreachable_nodes");
+	json_array(out);
+	for (size_t i = 0; i < u->count; i++)
+		json_string(out, u->members[i]->record->name);
+	json_end_array(out);
+}
+
+uint64_t unreachable_hash(const struct unreachable *u)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < u->count; i++)
+		sum += hash_pair(u->members[i]->node_id.hi, u->members[i]->node_id.lo);
+	return sum;
+}
+
+void resource_fail(struct exchange *x, enum err e)
+{
+	if (e == ERR_LIMIT)
+		exchange_problem(x, PROBLEM_BODY_TOO_LARGE, "%s", err_text(e));
+	else if (e == ERR_IO)
+		exchange_problem(x, PROBLEM_STORAGE_READ_ONLY, "%s", err_text(e));
+	else
+		exchange_fail(x, e);
+}
+
+/* ---- writes ---- */
+
+static void free_write(void *state)
+{
+	struct write *w = state;
+
+	free(w->kept);
+	free(w);
+}
+
+struct write *write_begin(struct exchange *x)
+{
+	struct write *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		exchange_fail(x, ERR_NO_MEMORY);
+		return NULL;
+	}
+	exchange_state_set(x, w, free_write);
+	return w;
+}
+
+bool write_keep(struct exchange *x, struct write *w, const char *bytes, size_t count)
+{
+	w->kept = malloc(count + 1);
+	if (!w->kept) {
+		exchange_fail(x, ERR_NO_MEMORY);
+		return false;
+	}
+	memcpy(w->kept, bytes, count);
+	w->kept[count] = '\0';
+	w->kept_bytes = count;
+	return true;
+}
+
+enum err write_command(struct exchange *x, struct event *e, struct write *w)
+{
+	const struct service *service = resource_service(x);
+	const char *ack = exchange_query(x, "ack");
+	enum err err = service->command(service->node, e, &w->result);
+
+	if (err != ERR_OK)
+		return err;
+	w->done = true;
+	w->stored = ack && strcmp(ack, "memory") == 0;
+	return ERR_OK;
+}
+
+/* The write was applied, and peers may have it already; only its commit failed or is late. */
+static void not_stored(struct exchange *x, const struct write *w, enum err e)
+{
+	struct text *extra = exchange_extra(x);
+
+	write_headers(x, w, NULL);
+	json_put_bool(extra, "applied", true);
+	if (e == ERR_OK)
+		exchange_problem(x, PROBLEM_WAIT_TIMEOUT, "the write is not on disk yet");
+	else
+		resource_fail(x, e);
+}
+
+bool write_settled(struct exchange *x, struct write *w)
+{
+	int64_t deadline = exchange_started_ms(x) + WRITE_COMMIT_MS_MAX;
+	enum err e = ERR_OK;
+
+	if (w->stored)
+		return true;
+	if (exchange_stored(x, w->result.batch, &e)) {
+		w->stored = e == ERR_OK;
+		if (!w->stored)
+			not_stored(x, w, e);
+		return w->stored;
+	}
+	if (resource_late(x, deadline)) {
+		not_stored(x, w, ERR_OK);
+		return false;
+	}
+	exchange_watch_commit(x, w->result.batch);
+	exchange_park(x, deadline);
+	return false;
+}
+
+void write_headers(struct exchange *x, const struct write *w, const struct etag *etag)
+{
+	char dot[DOT_TEXT_BYTES], quoted[sizeof(etag->text) + 2];
+
+	if (w->done && !w->missing) {
+		dot_to_text(w->result.dot, dot);
+		exchange_header_set(x, "Horde-Dot", dot);
+	}
+	if (etag) {
+		snprintf(quoted, sizeof(quoted), "\"%s\"", etag->text);
+		exchange_header_set(x, "ETag", quoted);
+	}
+}

@@ -1,0 +1,97 @@
+/*
+ * What the handlers of all resources share: the node behind a request, hashes and times, and the
+ * course of a durable write.
+ *
+ * A handler that writes runs several times. Its first run carries out the command and keeps what
+ * became of it (struct write) as the exchange's state; the later ones find that and go on:
+ *
+ *	struct write *w = exchange_state(x);
+ *	if (!w && !(w = begin(x)))			write_begin, then write_command
+ *		return;					a problem was answered
+ *	if (!write_settled(x, w))
+ *		return;					parked, or the commit failed
+ *	... reply, or park for what the write is to bring about
+ */
+#ifndef HORDE_API_RESOURCE_H
+#define HORDE_API_RESOURCE_H
+
+#include "api/exchange.h"
+#include "api/reads.h"
+#include "api/service.h"
+#include "api/wait.h"
+
+/* How long a commit may take before the reply says that it did not happen in time. */
+#define WRITE_COMMIT_MS_MAX 30000
+#define WAIT_START_MS 5000  /* the default `wait` of what starts a process */
+#define WAIT_STOP_MS 10000  /* and of what ends one */
+#define ONLY_NAME "default" /* the one supervisor, and the one registry */
+
+const struct service *resource_service(const struct exchange *x);
+const struct horde *resource_horde(const struct exchange *x);
+const struct map *resource_map(const struct exchange *x);
+
+/* False: the path names another supervisor (registry) than the one there is; 404 was answered. */
+bool resource_supervisor(struct exchange *x);
+bool resource_registry(struct exchange *x);
+
+/* "FAMILY/SCOPE/REST" into `ret_key`, NUL-terminated; its length. All parts are within limits. */
+size_t resource_key(
+	char ret_key[KEY_BYTES_MAX + 1], const char *family, const char *scope, const char *rest);
+
+/* A hash of two, and of which comes first. */
+uint64_t hash_pair(uint64_t a, uint64_t b);
+
+int64_t wall_now_ms(void);
+/* RFC 3339 in UTC with milliseconds, as a JSON string: 1000 is "1970-01-01T00:00:01.000Z". */
+void json_put_time(struct text *t, const char *name, int64_t wall_ms);
+void json_put_origin(struct text *t, const char *name, struct origin_id id);
+
+/* The time until which this request wants to wait: `?wait=`, `Prefer: wait=`, or the fallback. */
+int64_t resource_deadline_ms(const struct exchange *x, int64_t fallback_ms);
+bool resource_late(const struct exchange *x, int64_t deadline_ms);
+
+/*
+ * reads_settled, for resources that also show a local opinion (`lost`, `stale`, `dead`): opinions
+ * are no part of an ETag, yet a change of opinion ends a wait all the same.
+ */
+bool resource_settled(struct exchange *x, const struct etag *etag, uint64_t opinion);
+
+/* Members that cannot be asked now and yet own something in an answer. */
+struct unreachable {
+	size_t count;
+	const struct member *members[MEMBERS_MAX];
+};
+
+void unreachable_add(struct unreachable *u, const struct member *m);
+/* The member "unreachable_nodes", when there are any. */
+void unreachable_put(struct text *out, const struct unreachable *u);
+uint64_t unreachable_hash(const struct unreachable *u);
+
+/* The problem of a failure of the core; LIMIT is a request that is too large. */
+void resource_fail(struct exchange *x, enum err e);
+
+/* ---- writes ---- */
+
+struct write {
+	struct command_result result;
+	bool done;    /* the command was carried out */
+	bool stored;  /* and is on disk, or nobody asked for that */
+	bool missing; /* nothing was there to be removed, which is fine */
+	char *kept;   /* what the handler wants to remember (exchange_alloc), or NULL */
+	size_t kept_bytes;
+	uint64_t before; /* likewise: a hash of the state before */
+};
+
+/* The exchange's new state; NULL: 503 was answered. Comes before the command, which must not be
+ * forgotten once it is done. */
+struct write *write_begin(struct exchange *x);
+/* Copies into `kept`; false: 503 was answered. */
+bool write_keep(struct exchange *x, struct write *w, const char *bytes, size_t count);
+/* Errors: those of the event. Nothing is answered. */
+enum err write_command(struct exchange *x, struct event *e, struct write *w);
+/* False: it waits for the commit, or the commit failed and that was answered. */
+bool write_settled(struct exchange *x, struct write *w);
+/* Sets Horde-Dot and ETag for a reply; `etag` may be NULL. */
+void write_headers(struct exchange *x, const struct write *w, const struct etag *etag);
+
+#endif

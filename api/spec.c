@@ -1,0 +1,123 @@
+#include "api/spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json_text.h"
+
+/* Members that GET adds; they are dropped on the way in. */
+static const char *const read_only[] = {
+	"id", "supervisor", "desired", "created_at", "etag", "status", "warnings"};
+
+/* 15 digits bring every short decimal back as it was written; 17 would make 0.1 unreadable. */
+#define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
+
+enum err spec_canonical(const json_t *spec, struct text *out)
+{
+	json_t *copy = json_copy((json_t *)(uintptr_t)spec);
+	char *dump = NULL;
+
+	if (!copy)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
+		json_object_del(copy, read_only[i]);
+	dump = json_dumps(copy, DUMP_FLAGS);
+	json_decref(copy);
+	if (!dump)
+		return ERR_NO_MEMORY;
+	text_adds(out, dump);
+	free(dump);
+	return text_ok(out) ? ERR_OK : ERR_NO_MEMORY;
+}
+
+void spec_value(const struct spec_parts *parts, struct text *out)
+{
+	json_object(out);
+	json_put_int(out, "created_at", parts->created_at_ms);
+	json_put_string(out, "desired", parts->running ? "running" : "stopped");
+	json_key(out, "spec");
+	json_raw(out, parts->spec, parts->spec_bytes);
+	json_end_object(out);
+}
+
+enum err spec_split(const char *value, size_t value_bytes, struct spec_parts *ret_parts)
+{
+	struct spec_parts p = {0};
+	size_t created_bytes, desired_bytes;
+	const char *created = json_member(value, value_bytes, "created_at", &created_bytes);
+	const char *desired = json_member(value, value_bytes, "desired", &desired_bytes);
+	char *end;
+
+	p.spec = json_member(value, value_bytes, "spec", &p.spec_bytes);
+	if (!created || !desired || !p.spec || p.spec_bytes < 2 || p.spec[0] != '{')
+		return ERR_MALFORMED;
+	p.created_at_ms = strtoll(created, &end, 10);
+	if (end != created + created_bytes)
+		return ERR_MALFORMED;
+	p.running = desired_bytes != 9 || memcmp(desired, "\"stopped\"", 9) != 0;
+	*ret_parts = p;
+	return ERR_OK;
+}
+
+/* ---- RFC 7396 ---- */
+
+static enum err merge_member(json_t *target, const char *name, json_t *patch)
+{
+	json_t *merged;
+	enum err e;
+
+	if (json_is_null(patch)) {
+		json_object_del(target, name);
+		return ERR_OK;
+	}
+	e = spec_merge(json_object_get(target, name), patch, &merged);
+	if (e != ERR_OK)
+		return e;
+	return json_object_set_new(target, name, merged) == 0 ? ERR_OK : ERR_NO_MEMORY;
+}
+
+enum err spec_merge(const json_t *target, const json_t *patch, json_t **ret_merged)
+{
+	json_t *merged, *value;
+	const char *name;
+
+	if (!json_is_object(patch)) {
+		*ret_merged = json_deep_copy(patch);
+		return *ret_merged ? ERR_OK : ERR_NO_MEMORY;
+	}
+	/* What is no object is replaced by one, so that nulls within the patch vanish. */
+	merged = json_is_object(target) ? json_deep_copy(target) : jansson_object();
+	if (!merged)
+		return ERR_NO_MEMORY;
+	json_object_foreach((json_t *)(uintptr_t)patch, name, value)
+	{
+		enum err e = merge_member(merged, name, value);
+
+		if (e != ERR_OK) {
+			json_decref(merged);
+			return e;
+		}
+	}
+	*ret_merged = merged;
+	return ERR_OK;
+}
+
+/* ---- limits of the whole ---- */
+
+static size_t dumped_bytes(const json_t *value)
+{
+	return value ? json_dumpb(value, NULL, 0, JSON_COMPACT) : 0;
+}
+
+const char *spec_over_limit(const json_t *spec)
+{
+	const json_t *env = json_object_get(spec, "env");
+
+	if (dumped_bytes(json_object_get(spec, "command")) > SPEC_TEXT_BYTES_MAX)
+		return "/command";
+	if (dumped_bytes(env) > SPEC_TEXT_BYTES_MAX || json_object_size(env) > SPEC_ENV_MAX)
+		return "/env";
+	if (json_object_size(json_object_get(spec, "labels")) > SPEC_LABELS_MAX)
+		return "/labels";
+	return NULL;
+}

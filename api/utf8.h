@@ -1,0 +1,22 @@
+/* UTF-8 and percent-encoding of what stands in URLs. */
+#ifndef HORDE_API_UTF8_H
+#define HORDE_API_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/core/text.h"
+
+/* Valid UTF-8 (no overlong forms, no surrogates) without control characters (C0 and DEL)? */
+bool utf8_is_text(const char *bytes, size_t count);
+/* Its code points; `string` is valid UTF-8. */
+size_t utf8_length(const char *string);
+/* Cuts off a last sequence that a full buffer has cut short. */
+void utf8_trim(char *string);
+/* Decodes %XX into `out`, which has room for `count` + 1 bytes; puts a NUL behind. False for a
+ * broken escape. The decoded bytes may be anything but NUL. */
+bool percent_decode(const char *bytes, size_t count, char *out, size_t *ret_count);
+/* Appends with everything but unreserved characters (RFC 3986, 2.3) escaped. */
+void percent_encode(struct text *out, const char *bytes, size_t count);
+
+#endif

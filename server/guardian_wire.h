@@ -1,0 +1,137 @@
+/*
+ * What daemon and guardian say to each other, over one SOCK_SEQPACKET pair on one machine. Every
+ * message is one `struct wire_message`; a SPAWN request is followed by its spec, in the same packet
+ * or, when it is big, in a memory file that travels with it.
+ *
+ *   verb    daemon -> guardian                  guardian -> daemon
+ *   SPAWN   ref, epoch, spec                    ref, epoch, pid, started_ms and two descriptors
+ * (the read ends of stdout and stderr), or error and step SIGNAL  ref, epoch, signal, group, none:
+ * a child that is gone, or of another epoch, is kill_after_ms                       not touched,
+ * and its EXIT was sent or will be EXIT    -                                   ref, epoch, pid,
+ * code or signal, core, started_ms, ended_ms; sent once nothing of the group is left LIST    - a
+ * message a child (ref, epoch, pid, started_ms), then one with `last` set GIVE    ref, epoch the
+ * same two descriptors again, or error HOLD    hold_ms                             none: how long
+ * to wait before killing when the daemon vanishes, 0 at first CLOSE   - none: drops the listening
+ * socket at once
+ *
+ * Both sides check `version` first. A reader that meets another version, or a packet that is no
+ * message, answers EPROTO (guardian) or takes the guardian for lost (daemon).
+ */
+#ifndef HORDE_GUARDIAN_WIRE_H
+#define HORDE_GUARDIAN_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "server/core/err.h"
+
+#define WIRE_VERSION 1
+/* "supervisor/spec:instance" with its NUL: three names of 128, rounded up. */
+#define WIRE_REF_SIZE 392
+/* A spec up to this size travels in the packet, a bigger one in a memory file. */
+#define WIRE_INLINE_BYTES_MAX 16384
+/* Command and environment are at most 128 KiB each; the rest is for cwd and what we add. */
+#define WIRE_SPEC_BYTES_MAX (512 * 1024)
+/* Asked of the kernel for each direction; it gives less when its own limit is lower. */
+#define WIRE_SOCKET_BYTES (1024 * 1024)
+
+#define WIRE_VERBS(X) X(SPAWN) X(SIGNAL) X(EXIT) X(LIST) X(GIVE) X(HOLD) X(CLOSE)
+
+enum wire_verb {
+#define X(verb) WIRE_##verb,
+	WIRE_VERBS(X)
+#undef X
+		WIRE_VERB_COUNT
+};
+
+/* Where a spawn failed; the texts are what people read next to the errno. */
+#define WIRE_STEPS(X)                                                                              \
+	X(NONE, "none")                                                                            \
+	X(REQUEST, "request")                                                                      \
+	X(LIMIT, "limit")                                                                          \
+	X(PIPE, "pipe")                                                                            \
+	X(FORK, "fork")                                                                            \
+	X(SESSION, "session")                                                                      \
+	X(DESCRIPTORS, "descriptors")                                                              \
+	X(CHDIR, "chdir")                                                                          \
+	X(EXEC, "exec")
+
+enum wire_step {
+#define X(step, text) WIRE_STEP_##step,
+	WIRE_STEPS(X)
+#undef X
+		WIRE_STEP_COUNT
+};
+
+struct wire_message {
+	uint32_t version;
+	uint32_t verb;
+	char ref[WIRE_REF_SIZE];
+	uint64_t epoch;
+	int64_t started_ms; /* CLOCK_BOOTTIME */
+	int64_t ended_ms;
+	int64_t kill_after_ms; /* SIGNAL: KILL for the group after it, 0 at once, -1 never */
+	int64_t hold_ms;
+	int32_t pid;
+	int32_t signal; /* SIGNAL: 0 for none; EXIT: what ended it, 0 when it exited itself */
+	int32_t code;   /* EXIT: the exit code when `signal` is 0 */
+	int32_t error;  /* an errno, 0 for success */
+	int32_t step;   /* enum wire_step */
+	uint32_t argument_count; /* SPAWN: what follows is cwd, arguments, environment, */
+	uint32_t variable_count; /* each ended by a NUL, */
+	uint32_t spec_bytes;     /* all in all this many bytes */
+	uint8_t group;
+	uint8_t core;
+	uint8_t last;
+	uint8_t reserved[5];
+};
+
+/* A spec taken apart; the strings lie in the block that it was made of. */
+struct wire_spec {
+	char *cwd;
+	char **argv;
+	char **envp;
+};
+
+struct wire_message wire_message(enum wire_verb verb, const char *ref, uint64_t epoch);
+
+/* A connected pair, both ends close-on-exec and non-blocking. Errors: SYSTEM. */
+enum err wire_pair(int ret_fds[2]);
+
+/*
+ * Sends one message, its spec (`spec_bytes` of it, may be NULL when that is 0), and `fd_count`
+ * descriptors, which stay the caller's. Never blocks.
+ * Errors: NOT_READY (the peer does not keep up: wait for EPOLLOUT), NO_MEMORY (a moment later it
+ * may work), IO (the peer is gone).
+ */
+enum err wire_send(int socket_fd, const struct wire_message *m, const void *spec, const int *fds,
+	unsigned fd_count);
+
+/*
+ * Takes one message. A SPAWN's spec is returned in an allocated block that the caller frees (NULL
+ * for every other verb), descriptors in ret_fds, the caller's to close; -1 where there was
+ * none, or where this process has no room for one.
+ * Errors: NOT_READY (nothing there), IO (the peer is gone), PROTOCOL (not a message of this
+ * version; *ret_message is filled as far as it can be), NO_MEMORY (the spec did not fit: the
+ * message was taken and is lost, *ret_message is filled).
+ */
+enum err wire_recv(
+	int socket_fd, struct wire_message *ret_message, char **ret_spec, int ret_fds[2]);
+
+/*
+ * Packs a spec and sets the three counts of `m`; the block is the caller's to free.
+ * Errors: NO_MEMORY, LIMIT (larger than WIRE_SPEC_BYTES_MAX), MALFORMED (no command).
+ */
+enum err wire_pack(struct wire_message *m, const char *cwd, const char *const *argv,
+	const char *const *envp, char **ret_spec);
+/*
+ * The reverse: *ret is one allocated block that the caller frees, pointing into `spec`.
+ * Errors: NO_MEMORY, MALFORMED (the counts and the bytes disagree).
+ */
+enum err wire_unpack(const struct wire_message *m, char *spec, struct wire_spec **ret);
+
+const char *wire_step_text(int step);
+
+#endif

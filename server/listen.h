@@ -1,0 +1,28 @@
+/* The listening socket, and under which names it is reached. */
+#ifndef HORDE_LISTEN_H
+#define HORDE_LISTEN_H
+
+#include "server/options.h"
+
+#define LISTEN_BACKLOG 1024
+#define LISTEN_URL_BYTES 300
+#define LISTEN_WHY_BYTES 400
+#define LISTEN_HOSTS_MAX 512
+
+struct listener {
+	int fd;                             /* non-blocking; the caller's to close */
+	char local_url[LISTEN_URL_BYTES];   /* for programs on this machine */
+	char public_url[LISTEN_URL_BYTES + 300]; /* for peers: --advertise, or made of the address */
+	const char **hosts;                 /* allowed in Host, without port and brackets; ends with NULL */
+};
+
+/*
+ * Binds the address of the options and listens. On failure `why` says what is in the way.
+ * Errors: SYSTEM, NO_MEMORY.
+ */
+enum err listener_open(
+	const struct options *o, struct listener *ret_listener, char why[LISTEN_WHY_BYTES]);
+/* Frees the names; the descriptor is not closed. */
+void listener_fini(struct listener *l);
+
+#endif

@@ -1,0 +1,244 @@
+#include "server/node_inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/log.h"
+
+/* ---- what could not be done at once ---- */
+
+/*
+ * A start that failed must be told and a stop must not be forgotten, so this waits for memory when
+ * there is none: a supervisor that stands still for a moment is better than one that lost a child.
+ */
+static struct pending *pending_add(struct node *n, const char *ref, uint64_t epoch)
+{
+	struct pending *item;
+
+	while (n->pending_count == n->pending_size) {
+		size_t size = n->pending_size ? 2 * n->pending_size : 16;
+		struct pending *items = reallocarray(n->pending, size, sizeof *items);
+		if (items) {
+			n->pending = items;
+			n->pending_size = size;
+		} else {
+			log_event(LOG_LEVEL_ERROR, "memory.none", ref, "waiting for some");
+			usleep(NODE_RETRY_MS * 1000);
+		}
+	}
+	item = &n->pending[n->pending_count++];
+	*item = (struct pending){.epoch = epoch};
+	snprintf(item->ref, sizeof item->ref, "%s", ref);
+	return item;
+}
+
+static void start_failed(struct node *n, const char *ref, uint64_t epoch, const char *error)
+{
+	struct event e = {.kind = EVENT_START_FAILED};
+
+	e.process.ref = ref;
+	e.process.epoch = epoch;
+	e.process.error = error;
+	node_step(n, &e);
+}
+
+/* One stop; false when it has to be tried again. */
+static bool stop(struct node *n, const char *ref, uint64_t epoch, int sig, int64_t timeout_ms)
+{
+	enum err e = processes_stop(n->processes, ref, epoch, sig, timeout_ms);
+
+	/* Gone already: its exit was told, or is on its way. */
+	return e == ERR_OK || e == ERR_NOT_FOUND;
+}
+
+bool node_run_pending(struct node *n)
+{
+	size_t kept = 0;
+
+	/* Telling a failure may add more behind; they are taken in the same pass. */
+	for (size_t i = 0; i < n->pending_count; i++) {
+		struct pending item = n->pending[i];
+		if (item.failed)
+			start_failed(n, item.ref, item.epoch, item.error);
+		else if (!stop(n, item.ref, item.epoch, item.signal, item.timeout_ms))
+			n->pending[kept++] = item;
+	}
+	n->pending_count = kept;
+	return kept > 0;
+}
+
+/* ---- actions ---- */
+
+static void do_spawn(struct node *n, const struct action *a)
+{
+	enum err e = node_spawn(n, a);
+	struct pending *item;
+
+	if (!e)
+		return;
+	item = pending_add(n, a->ref, a->epoch);
+	item->failed = true;
+	snprintf(item->error, sizeof item->error, "request: %s",
+		e == ERR_NO_MEMORY	? "ENOMEM"
+			: e == ERR_LIMIT ? "EAGAIN"
+			: e == ERR_EXISTS ? "EEXIST"
+					  : "EINVAL");
+}
+
+static void do_stop(struct node *n, const struct action *a)
+{
+	struct pending *item;
+
+	if (stop(n, a->ref, a->epoch, a->signal, a->timeout_ms))
+		return;
+	item = pending_add(n, a->ref, a->epoch);
+	item->signal = a->signal;
+	item->timeout_ms = a->timeout_ms;
+}
+
+static void do_signal(struct node *n, const struct action *a)
+{
+	enum err e = processes_signal(n->processes, a->ref, a->epoch, a->signal, a->group);
+
+	if (e && e != ERR_NOT_FOUND)
+		log_event(LOG_LEVEL_WARN, "child.signal_lost", a->ref, "%s", err_text(e));
+}
+
+static void do_poll(struct node *n, const struct action *a)
+{
+	struct hello self;
+
+	horde_hello(n->horde, &self);
+	peers_poll(n->peers, a->link, a->url, &self, map_vector(horde_map(n->horde)), &n->acked);
+}
+
+static void do_hello(struct node *n, const struct action *a)
+{
+	struct hello self;
+
+	horde_hello(n->horde, &self);
+	peers_hello(n->peers, a->link, a->url, &self);
+}
+
+static void do_goodbye(struct node *n, const struct action *a)
+{
+	struct hello self;
+
+	horde_hello(n->horde, &self);
+	peers_goodbye(n->peers, a->url, &self, a->reason, a->timeout_ms);
+}
+
+/* An opinion shows in members, and in the children and names of a member: all of them watch this. */
+static void do_wake(struct node *n)
+{
+	node_wake(n, "member/", strlen("member/"));
+}
+
+static void do_exit(struct node *n)
+{
+	if (n->exiting)
+		return;
+	n->exiting = true;
+	n->exit_ms = loop_now_ms(n->config.loop) + NODE_EXIT_MS;
+	/* No child is left, so the guardian need not vouch for any. */
+	processes_close_listener(n->processes);
+}
+
+static void carry_out(struct node *n, const struct action *a)
+{
+	switch (a->kind) {
+	case ACTION_HELLO:
+		do_hello(n, a);
+		break;
+	case ACTION_POLL:
+		do_poll(n, a);
+		break;
+	case ACTION_UNLINK:
+		peers_unlink(n->peers, a->link);
+		break;
+	case ACTION_GOODBYE:
+		do_goodbye(n, a);
+		break;
+	case ACTION_SPAWN:
+		do_spawn(n, a);
+		break;
+	case ACTION_STOP:
+		do_stop(n, a);
+		break;
+	case ACTION_SIGNAL:
+		do_signal(n, a);
+		break;
+	case ACTION_CLUSTER:
+		node_keep_cluster(n, a->cluster_id);
+		break;
+	case ACTION_WAKE:
+		do_wake(n);
+		break;
+	case ACTION_LOG:
+		log_event(log_level_of(a->event), a->event, a->subject, "%s", a->detail);
+		break;
+	case ACTION_EXIT:
+		do_exit(n);
+		break;
+	}
+}
+
+void node_carry_out(struct node *n)
+{
+	for (size_t i = 0; i < n->actions.used; i++)
+		carry_out(n, &n->actions.items[i]);
+}
+
+/* ---- what processes report ---- */
+
+static void on_started(void *data, const char *ref, uint64_t epoch, int pid)
+{
+	struct event e = {.kind = EVENT_STARTED};
+
+	e.process.ref = ref;
+	e.process.epoch = epoch;
+	e.process.pid = pid;
+	node_step(data, &e);
+}
+
+static void on_failed(
+	void *data, const char *ref, uint64_t epoch, int errno_value, const char *step)
+{
+	const char *name = strerrorname_np(errno_value);
+	char error[64];
+
+	snprintf(error, sizeof error, "%s: %s", step, name ? name : "unknown error");
+	start_failed(data, ref, epoch, error);
+}
+
+static void on_exited(void *data, const char *ref, uint64_t epoch, const struct process_exit *exit)
+{
+	struct event e = {.kind = EVENT_EXITED};
+
+	e.process.ref = ref;
+	e.process.epoch = epoch;
+	e.process.pid = exit->pid;
+	e.process.end = (struct process_end){
+		.code = exit->signal ? -1 : exit->code,
+		.signal = exit->signal,
+		.core_dumped = exit->core,
+		.guardian_lost = exit->guardian_lost,
+	};
+	node_step(data, &e);
+}
+
+static void on_guardian_lost(void *data)
+{
+	(void)data;
+	log_event(LOG_LEVEL_WARN, "guardian.lost", NULL,
+		"its children were killed and are started again under a new one");
+}
+
+const struct processes_events node_process_events = {
+	.started = on_started,
+	.failed = on_failed,
+	.exited = on_exited,
+	.guardian_lost = on_guardian_lost,
+};

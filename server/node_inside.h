@@ -1,0 +1,95 @@
+/* What the node*.c files share; nobody else includes it. */
+#ifndef HORDE_NODE_INSIDE_H
+#define HORDE_NODE_INSIDE_H
+
+#include "api/http.h"
+#include "api/service.h"
+#include "server/core/horde.h"
+#include "server/node.h"
+#include "server/peers.h"
+#include "server/processes.h"
+#include "storage/batch.h"
+#include "storage/writer.h"
+
+struct pending { /* something that an action could not do at once */
+	bool failed; /* a start that failed: to be told; else a stop, to be tried again */
+	uint64_t epoch;
+	int signal;
+	int64_t timeout_ms;
+	char ref[REF_BYTES_MAX];
+	char error[64];
+};
+
+struct commit { /* a batch that the writer has */
+	uint64_t number;
+	struct vector vector; /* what it raises in the stored vector */
+};
+
+struct node {
+	struct node_config config;
+	struct service service;
+	struct horde *horde;
+	struct http *http;
+	struct peers *peers;
+	struct processes *processes;
+	struct writer *writer;
+	struct loop_io stored_io;
+	struct actions actions; /* of the step under way */
+	bool stepping;
+	bool woken; /* watchers were woken since http last ran */
+
+	struct pending *pending;
+	size_t pending_count;
+	size_t pending_size;
+
+	/* the turn's batch */
+	struct store_batch batch;
+	struct vector batch_vector;
+	uint64_t batch_number; /* the one that is being filled */
+	bool rewrite;          /* the batch is incomplete: write the whole map instead */
+	struct origin_id cluster_id;
+
+	/* batches under way, and what is on disk: the `ack` that peers are told */
+	struct commit commits[WRITER_QUEUE_MAX];
+	size_t commit_first;
+	size_t commit_count;
+	struct vector acked;
+	uint64_t stored; /* collected and not told to the core yet; 0 none */
+
+	bool terminating;
+	bool exiting; /* the core is done */
+	bool drained;
+	int64_t exit_ms; /* the latest end */
+};
+
+/* ---- node.c ---- */
+/* One event: its times are set here. Never from inside another step. */
+enum err node_step(struct node *n, struct event *e);
+void node_wake(struct node *n, const char *key, size_t bytes);
+
+/* ---- node_actions.c ---- */
+void node_carry_out(struct node *n);
+/* Tells what failed, tries again what had no room. True when some of it has to wait. */
+bool node_run_pending(struct node *n);
+extern const struct processes_events node_process_events; /* its `data` is the node */
+
+/* ---- node_spawn.c ---- */
+/* Errors: as processes_spawn. */
+enum err node_spawn(struct node *n, const struct action *a);
+
+/* ---- node_store.c ---- */
+/* Fills the map and the cluster's id from the store. On failure `why` says what is wrong. */
+enum err node_load(struct node *n, char why[NODE_WHY_BYTES]);
+void node_keep_changes(struct node *n, const struct changes *changes);
+void node_keep_cluster(struct node *n, struct origin_id cluster_id);
+/* Hands the turn's batch to the writer. True when it has to wait. */
+bool node_commit(struct node *n);
+enum err node_watch_writer(struct node *n);
+/* A request that writes has to be refused: too much is waiting for the disk already. */
+bool node_overloaded(const struct node *n);
+void node_store_fini(struct node *n);
+
+/* ---- node_service.c ---- */
+enum err node_serve(struct node *n, char why[NODE_WHY_BYTES]);
+
+#endif

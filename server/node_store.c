@@ -1,0 +1,287 @@
+/* The store's side of the node: loading, the turn's batch, and what is known to be on disk. */
+#include "server/node_inside.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "api/records.h"
+#include "server/core/fragment.h"
+#include "storage/sqlite.h"
+
+#define CLUSTER_SETTING "cluster_id"
+
+/* ---- loading ---- */
+
+static enum err load_setting(
+	void *data, const char *name, size_t name_bytes, const char *text, size_t text_bytes)
+{
+	struct node *n = data;
+	char hex[ORIGIN_HEX_BYTES];
+
+	if (name_bytes != strlen(CLUSTER_SETTING) || memcmp(name, CLUSTER_SETTING, name_bytes) != 0)
+		return ERR_OK;
+	if (text_bytes != sizeof hex - 1)
+		return ERR_STORAGE_CORRUPT;
+	memcpy(hex, text, text_bytes);
+	hex[text_bytes] = '\0';
+	return origin_from_hex(hex, &n->cluster_id) ? ERR_OK : ERR_STORAGE_CORRUPT;
+}
+
+static enum err load_vector(
+	void *data, struct origin_id origin, uint64_t count, uint64_t floor, uint64_t chain)
+{
+	struct node *n = data;
+	enum err e = map_load_vector(horde_map_mutable(n->horde), origin, count);
+
+	(void)floor;
+	(void)chain;
+	return e ? e : vector_raise(&n->acked, origin, count);
+}
+
+static enum err load_entry(void *data, struct dot dot, uint64_t clock, const char *key,
+	size_t key_bytes, const char *value, size_t value_bytes)
+{
+	struct node *n = data;
+	struct record *record = NULL;
+	enum err e = record_decode(key, key_bytes, value, value_bytes, &record);
+
+	if (e)
+		return e;
+	e = map_load_entry(horde_map_mutable(n->horde), dot, clock, key, key_bytes, value,
+		value_bytes, record);
+	if (e)
+		record_free(record);
+	return e;
+}
+
+static enum err load_kill(void *data, struct dot killer, struct dot victim)
+{
+	struct node *n = data;
+
+	return map_load_kill(horde_map_mutable(n->horde), killer, victim);
+}
+
+enum err node_load(struct node *n, char why[NODE_WHY_BYTES])
+{
+	struct store_visitor visitor = {n, load_setting, load_vector, load_entry, load_kill};
+	struct store_problem problem = {0};
+	char path[DIRECTORY_PATH_MAX + 32];
+	enum err e = store_load(n->config.store, &visitor);
+
+	if (!e)
+		e = map_load_end(horde_map_mutable(n->horde));
+	if (e == ERR_MALFORMED || e == ERR_LIMIT)
+		e = ERR_STORAGE_CORRUPT;
+	if (e) {
+		snprintf(path, sizeof path, "%s/" SQLITE_FILE, n->config.directory->path);
+		sqlite_explain(path, e, &problem);
+		snprintf(why, NODE_WHY_BYTES, "%s", problem.detail);
+	}
+	return e;
+}
+
+/* ---- the turn's batch ---- */
+
+static enum err keep_change(struct node *n, const struct change *c)
+{
+	enum err e;
+
+	switch (c->kind) {
+	case CHANGE_PUT:
+		return batch_put(&n->batch, c->dot, c->entry->clock, c->entry->key,
+			c->entry->key_bytes, c->entry->value, c->entry->value_bytes);
+	case CHANGE_DROP:
+		return batch_drop(&n->batch, c->dot);
+	case CHANGE_KILL:
+		return batch_kill(&n->batch, c->dot, c->victim);
+	case CHANGE_VECTOR:
+		e = batch_vector(&n->batch, c->dot.origin, c->dot.seq, 0, 0);
+		return e ? e : vector_raise(&n->batch_vector, c->dot.origin, c->dot.seq);
+	}
+	return ERR_OK;
+}
+
+void node_keep_changes(struct node *n, const struct changes *changes)
+{
+	for (size_t i = 0; i < changes->used; i++) {
+		const struct change *c = &changes->items[i];
+		if (!n->rewrite && keep_change(n, c))
+			n->rewrite = true;
+		if (c->entry)
+			node_wake(n, c->entry->key, c->entry->key_bytes);
+	}
+}
+
+void node_keep_cluster(struct node *n, struct origin_id cluster_id)
+{
+	char hex[ORIGIN_HEX_BYTES];
+
+	n->cluster_id = cluster_id;
+	origin_to_hex(cluster_id, hex);
+	if (!n->rewrite && batch_setting(&n->batch, CLUSTER_SETTING, hex))
+		n->rewrite = true;
+}
+
+/* ---- writing the whole map, when a batch could not be completed ---- */
+
+static enum err dump_fragment(struct node *n, const struct fragment *f)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < f->kill_count && !e; i++) {
+		e = batch_kill(&n->batch, f->kills[i].killer, f->kills[i].victim);
+		if (!e)
+			e = batch_drop(&n->batch, f->kills[i].victim);
+	}
+	for (size_t i = 0; i < f->put_count && !e; i++)
+		e = batch_put(&n->batch, f->puts[i].dot, f->puts[i].clock, f->puts[i].key,
+			f->puts[i].key_bytes, f->puts[i].value, f->puts[i].value_bytes);
+	return e;
+}
+
+static enum err dump_vector(struct node *n)
+{
+	const struct vector *v = map_vector(horde_map(n->horde));
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < v->used && !e; i++)
+		e = batch_vector(&n->batch, v->items[i].origin, v->items[i].count, 0, 0);
+	return e ? e : vector_join(&n->batch_vector, v);
+}
+
+/*
+ * The difference against nothing is everything: each live entry, each kill record. An entry that is
+ * on disk and no longer live was killed by one of those records, so dropping all victims leaves
+ * exactly what is live.
+ */
+static enum err dump(struct node *n)
+{
+	struct vector nothing = VECTOR_INIT;
+	struct fragment all = {0};
+	char hex[ORIGIN_HEX_BYTES];
+	enum err e = map_difference(horde_map(n->horde), &nothing, &all);
+
+	if (e)
+		return e;
+	batch_clear(&n->batch);
+	e = dump_fragment(n, &all);
+	if (!e)
+		e = dump_vector(n);
+	origin_to_hex(n->cluster_id, hex);
+	if (!e && !origin_is_zero(n->cluster_id))
+		e = batch_setting(&n->batch, CLUSTER_SETTING, hex);
+	fragment_fini(&all);
+	if (e)
+		batch_fini(&n->batch);
+	return e;
+}
+
+/* ---- to the writer and back ---- */
+
+bool node_overloaded(const struct node *n)
+{
+	return n->rewrite || batch_weight(&n->batch) > NODE_BATCH_BYTES_MAX;
+}
+
+static void submitted(struct node *n, uint64_t number)
+{
+	size_t at = (n->commit_first + n->commit_count++) % WRITER_QUEUE_MAX;
+
+	/* The writer takes no more than this before they are collected. */
+	assert(n->commit_count <= WRITER_QUEUE_MAX);
+	n->commits[at] = (struct commit){number, n->batch_vector};
+	n->batch_vector = (struct vector)VECTOR_INIT;
+}
+
+bool node_commit(struct node *n)
+{
+	uint64_t number;
+
+	if (n->rewrite && dump(n))
+		return true;
+	n->rewrite = false;
+	if (n->batch.count == 0)
+		return false;
+	if (n->commit_count == WRITER_QUEUE_MAX)
+		return false; /* the next result makes room, and wakes the loop */
+	/* A batch that does not get through keeps growing, and goes under a later number. */
+	number = horde_batch_cut(n->horde);
+	assert(number >= n->batch_number);
+	n->batch_number = number + 1;
+	if (writer_submit(n->writer, &n->batch, number) == ERR_OK)
+		submitted(n, number);
+	return false;
+}
+
+static void settle_commits(struct node *n, uint64_t upto)
+{
+	while (n->commit_count > 0 && n->commits[n->commit_first].number <= upto) {
+		struct commit *c = &n->commits[n->commit_first];
+		/* Without memory the peers hear of it a commit later: an ack may lag. */
+		if (vector_join(&n->acked, &c->vector) && n->commit_count > 1)
+			vector_join(&n->commits[(n->commit_first + 1) % WRITER_QUEUE_MAX].vector,
+				&c->vector);
+		vector_fini(&c->vector);
+		n->commit_first = (n->commit_first + 1) % WRITER_QUEUE_MAX;
+		n->commit_count--;
+	}
+}
+
+static void tell(struct node *n, enum event_kind kind, uint64_t number, enum err err)
+{
+	struct event e = {.kind = kind};
+
+	e.stored.batch = number;
+	e.stored.err = err;
+	node_step(n, &e);
+	http_wake_commit(n->http, number, err);
+	n->woken = true;
+}
+
+static void tell_stored(struct node *n)
+{
+	uint64_t number = n->stored;
+
+	if (number == 0)
+		return;
+	n->stored = 0;
+	settle_commits(n, number);
+	tell(n, EVENT_STORED, number, ERR_OK);
+}
+
+static void on_result(void *data, uint64_t number, enum err e)
+{
+	struct node *n = data;
+
+	if (!e) {
+		n->stored = number;
+		return;
+	}
+	tell_stored(n); /* in the order of the numbers */
+	tell(n, EVENT_STORE_FAILED, number, e);
+}
+
+static void on_writer(void *data, uint32_t events)
+{
+	struct node *n = data;
+
+	(void)events;
+	writer_collect(n->writer, on_result, n);
+	tell_stored(n);
+}
+
+enum err node_watch_writer(struct node *n)
+{
+	return loop_watch(n->config.loop, &n->stored_io, writer_fd(n->writer), EPOLLIN, on_writer,
+		n);
+}
+
+void node_store_fini(struct node *n)
+{
+	settle_commits(n, UINT64_MAX);
+	batch_fini(&n->batch);
+	vector_fini(&n->batch_vector);
+	vector_fini(&n->acked);
+}

@@ -1,0 +1,33 @@
+#include "storage/changes.h"
+
+static enum err add(struct store_batch *b, const struct change *c)
+{
+	switch (c->kind) {
+	case CHANGE_PUT:
+		return batch_put(b, c->dot, c->entry->clock, c->entry->key, c->entry->key_bytes,
+			c->entry->value, c->entry->value_bytes);
+	case CHANGE_DROP:
+		return batch_drop(b, c->dot);
+	case CHANGE_KILL:
+		return batch_kill(b, c->dot, c->victim);
+	case CHANGE_VECTOR:
+		return batch_vector(b, c->dot.origin, c->dot.seq, 0, 0);
+	}
+	return ERR_OK;
+}
+
+enum err batch_changes(struct store_batch *b, const struct changes *changes)
+{
+	size_t count = b->count, used = b->used;
+
+	for (size_t i = 0; i < changes->used; i++) {
+		enum err err = add(b, &changes->items[i]);
+
+		if (err != ERR_OK) {
+			b->count = count;
+			b->used = used;
+			return err;
+		}
+	}
+	return ERR_OK;
+}

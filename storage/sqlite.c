@@ -1,0 +1,201 @@
+#include "storage/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/sqlite_rows.h"
+
+#define APPLICATION_ID 0x486f7264
+#define USER_VERSION 1
+
+/* The assembler embeds the schema, so that the file people read is the one that runs. */
+__asm__(".pushsection .rodata\n"
+	"storage_schema:\n"
+	".incbin \"storage/schema.sql\"\n"
+	".byte 0\n"
+	".popsection\n");
+extern const char storage_schema[];
+
+static void sqlite_close(void *self)
+{
+	struct sqlite *q = self;
+
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(q->statements[i]);
+	sqlite3_close(q->db);
+	intern_fini(&q->origins);
+	free(q);
+}
+
+static enum err number_of(struct sqlite *q, const char *sql, int64_t *ret_number)
+{
+	sqlite3_stmt *s;
+	enum err e = ERR_OK;
+
+	if (sqlite3_prepare_v2(q->db, sql, -1, &s, NULL))
+		return sqlite_failure(q);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		*ret_number = sqlite3_column_int64(s, 0);
+	else
+		e = sqlite_failure(q);
+	sqlite3_finalize(s);
+	return e;
+}
+
+static enum err execute(struct sqlite *q, const char *sql)
+{
+	return sqlite3_exec(q->db, sql, NULL, NULL, NULL) ? sqlite_failure(q) : ERR_OK;
+}
+
+/*
+ * SQLite throws a log away whose database is missing or empty, and with it what somebody may still
+ * want to rescue. A new file is made by us first, so that it is nobody else's to read.
+ */
+static enum err prepare_file(const char *path, struct store_problem *problem)
+{
+	char log[4096 + 8];
+	struct stat db, wal;
+	size_t length = strlen(path);
+	int fd;
+
+	if (length > 4096)
+		return problem_set(problem, ERR_LIMIT, "the path %.100s... is too long", path);
+	memcpy(log, path, length);
+	memcpy(log + length, "-wal", 5);
+	if ((stat(path, &db) || !db.st_size) && !stat(log, &wal) && wal.st_size)
+		return problem_set(problem, ERR_STORAGE_CORRUPT,
+			"%s is missing or empty but its log %s is not: put the file back, or move "
+			"the log aside to start empty",
+			path, log);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 && errno != EEXIST)
+		return problem_set(problem, problem_from_errno(errno), "cannot create %s: %s", path,
+			strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return ERR_OK;
+}
+
+static enum err check_pages(struct sqlite *q, const char *path)
+{
+	sqlite3_stmt *s;
+	struct stat file;
+	const char *text;
+	enum err e = ERR_OK;
+
+	if (stat(path, &file) || file.st_size > SQLITE_CHECK_BYTES_MAX)
+		return ERR_OK;
+	if (sqlite3_prepare_v2(q->db, "PRAGMA quick_check(1)", -1, &s, NULL))
+		return sqlite_failure(q);
+	text = sqlite3_step(s) == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+	if (!text)
+		e = sqlite_failure(q);
+	else if (strcmp(text, "ok"))
+		e = ERR_STORAGE_CORRUPT;
+	sqlite3_finalize(s);
+	return e;
+}
+
+/* Reads only. *ret_fresh: the file is empty and still to be given its tables. */
+static enum err check_file(
+	struct sqlite *q, const char *path, bool *ret_fresh, struct store_problem *problem)
+{
+	int64_t application = 0, version = 0, pages = 0;
+	enum err e = number_of(q, "PRAGMA application_id", &application);
+
+	if (!e)
+		e = number_of(q, "PRAGMA user_version", &version);
+	if (!e)
+		e = number_of(q, "PRAGMA page_count", &pages);
+	if (!e && pages && application != APPLICATION_ID)
+		return problem_set(problem, ERR_STORAGE_CORRUPT,
+			"%s is a database of another program: name another data directory", path);
+	if (!e && version > USER_VERSION)
+		return problem_set(problem, ERR_STORAGE_VERSION,
+			"%s has format %lld and this version knows %d: start the newer horded, or "
+			"name another data directory",
+			path, (long long)version, USER_VERSION);
+	*ret_fresh = !pages;
+	return e || !pages ? e : check_pages(q, path);
+}
+
+/* The tables and the numbers that identify the file appear in one transaction or not at all. */
+static enum err create_tables(struct sqlite *q)
+{
+	enum err e = execute(q, "BEGIN EXCLUSIVE");
+
+	if (!e)
+		e = execute(q, storage_schema);
+	if (!e)
+		e = execute(q, "COMMIT");
+	return e;
+}
+
+static enum err set_up(struct sqlite *q, const char *path, struct store_problem *problem)
+{
+	bool fresh = false;
+	enum err e;
+
+	/* Until all checks have passed, closing must not move the log into the file either. */
+	sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_busy_timeout(q->db, SQLITE_BUSY_MS);
+	e = check_file(q, path, &fresh, problem);
+	if (!e && fresh)
+		e = create_tables(q);
+	if (!e)
+		e = sqlite_read_origins(q);
+	if (!e)
+		e = execute(q, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+			       "PRAGMA wal_autocheckpoint = 2000;"
+			       "PRAGMA journal_size_limit = 16777216;"
+			       "PRAGMA trusted_schema = OFF");
+	if (!e)
+		e = sqlite_prepare(q);
+	if (!e)
+		sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	return e;
+}
+
+enum err sqlite_explain(const char *path, enum err e, struct store_problem *ret_problem)
+{
+	if (e == ERR_STORAGE_CORRUPT)
+		return problem_set(ret_problem, e,
+			"%s is damaged; it was left as it is. To start again move it, its -wal and "
+			"its -shm aside: the node then takes what its peers have",
+			path);
+	return problem_set(ret_problem, e, "cannot use %s: %s", path, err_text(e));
+}
+
+enum err sqlite_open(const char *path, struct store *ret_store, struct store_problem *ret_problem)
+{
+	static const struct store_ops ops = {sqlite_commit, sqlite_load, sqlite_close};
+	struct sqlite *q;
+	enum err e;
+
+	if (ret_problem)
+		ret_problem->detail[0] = 0;
+	e = prepare_file(path, ret_problem);
+	if (e)
+		return e;
+	q = calloc(1, sizeof *q);
+	if (!q)
+		return problem_set(ret_problem, ERR_NO_MEMORY, "%s", err_text(ERR_NO_MEMORY));
+	/* One thread at a time uses the connection, so it needs no locks of its own. */
+	if (sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL))
+		e = sqlite_failure(q);
+	if (!e)
+		e = set_up(q, path, ret_problem);
+	if (e) {
+		if (ret_problem && !ret_problem->detail[0])
+			(void)sqlite_explain(path, e, ret_problem);
+		sqlite_close(q);
+		return e;
+	}
+	*ret_store = (struct store){&ops, q};
+	return ERR_OK;
+}

@@ -1,0 +1,419 @@
+#include "tests/lib/http.h"
+
+#include "tests/lib/check.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PARK_MS = 2000, PAUSE_MS = 10, PATH_MAX_BYTES = 256 };
+
+static struct http_reply *replies;
+static CURL *kept; /* keeps its connections between calls */
+
+static bool append(char **text, size_t *size, const char *bytes, size_t count)
+{
+	char *grown;
+
+	if (*size + count > HTTP_REPLY_BYTES_MAX)
+		return false;
+	grown = realloc(*text, *size + count + 1);
+	if (!grown)
+		return false;
+	memcpy(grown + *size, bytes, count);
+	*size += count;
+	grown[*size] = '\0';
+	*text = grown;
+	return true;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t count, void *arg)
+{
+	struct http_reply *reply = arg;
+
+	return append(&reply->body, &reply->body_size, bytes, one * count) ? one * count : 0;
+}
+
+/* A 100 Continue has headers of its own: each status line starts the list again. */
+static size_t on_head(char *bytes, size_t one, size_t count, void *arg)
+{
+	struct http_reply *reply = arg;
+
+	if (one * count > 5 && memcmp(bytes, "HTTP/", 5) == 0)
+		reply->head_size = 0;
+	return append(&reply->head, &reply->head_size, bytes, one * count) ? one * count : 0;
+}
+
+static struct http_reply *reply_new(void)
+{
+	struct http_reply *reply = calloc(1, sizeof *reply);
+
+	CHECK(reply, "out of memory");
+	CHECK(append(&reply->body, &reply->body_size, "", 0), "out of memory");
+	CHECK(append(&reply->head, &reply->head_size, "", 0), "out of memory");
+	reply->next = replies;
+	replies = reply;
+	return reply;
+}
+
+static bool names_header(const struct http_request *request, const char *name)
+{
+	for (int i = 0; i < HTTP_HEADERS_MAX && request->headers[i]; i++)
+		if (strncasecmp(request->headers[i], name, strlen(name)) == 0)
+			return true;
+	return false;
+}
+
+static struct curl_slist *header_list(const struct http_request *request)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+	if (request->body && !names_header(request, "Content-Type"))
+		list = curl_slist_append(list, "Content-Type: application/json");
+	for (int i = 0; i < HTTP_HEADERS_MAX && request->headers[i]; i++)
+		list = curl_slist_append(list, request->headers[i]);
+	return list;
+}
+
+static void set_body(CURL *easy, const struct http_request *request)
+{
+	size_t size = request->body_size ? request->body_size : strlen(request->body);
+
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+}
+
+static void prepare(CURL *easy, const struct http_request *request, struct http_reply *reply,
+	struct curl_slist *headers)
+{
+	const char *method = request->method ? request->method : request->body ? "POST" : "GET";
+
+	snprintf(reply->url, sizeof reply->url, "%s", request->url);
+	snprintf(reply->method, sizeof reply->method, "%s", method);
+	curl_easy_setopt(easy, CURLOPT_URL, request->url);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+		request->timeout_ms ? request->timeout_ms : check_ms(HTTP_TIMEOUT_MS));
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reply->error);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, reply);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, reply);
+	if (request->body)
+		set_body(easy, request);
+	if (strcmp(method, "HEAD") == 0)
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	else
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static void finish(CURL *easy, struct http_reply *reply, CURLcode result)
+{
+	double seconds = 0;
+
+	if (result != CURLE_OK && !reply->error[0])
+		snprintf(reply->error, sizeof reply->error, "%s", curl_easy_strerror(result));
+	/* A server that refuses a body may close before it was sent whole: its answer counts. */
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &reply->status);
+	if (result != CURLE_OK && result != CURLE_SEND_ERROR)
+		reply->status = 0;
+	curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME, &seconds);
+	reply->ms = seconds * 1000;
+	if (reply->status)
+		reply->json = json_loadb(reply->body, reply->body_size, JSON_DECODE_ANY, NULL);
+}
+
+struct http_reply *http_send(const struct http_request *request)
+{
+	struct http_reply *reply = reply_new();
+	struct curl_slist *headers = header_list(request);
+
+	if (!kept)
+		kept = curl_easy_init();
+	CHECK(kept, "libcurl has no handle");
+	curl_easy_reset(kept);
+	prepare(kept, request, reply, headers);
+	finish(kept, reply, curl_easy_perform(kept));
+	curl_easy_setopt(kept, CURLOPT_ERRORBUFFER, NULL);
+	curl_slist_free_all(headers);
+	return reply;
+}
+
+static void collect(CURLM *multi)
+{
+	struct http_reply *reply;
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(multi, &left))) {
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &reply);
+		finish(message->easy_handle, reply, message->data.result);
+	}
+}
+
+void http_send_all(const struct http_request *requests, struct http_reply **ret_replies, int count)
+{
+	CURL *easy[HTTP_ALL_MAX];
+	struct curl_slist *headers[HTTP_ALL_MAX];
+	CURLM *multi = curl_multi_init();
+	int running = count;
+
+	CHECK(multi && count <= HTTP_ALL_MAX, "%d requests at once", count);
+	for (int i = 0; i < count; i++) {
+		easy[i] = curl_easy_init();
+		headers[i] = header_list(&requests[i]);
+		ret_replies[i] = reply_new();
+		prepare(easy[i], &requests[i], ret_replies[i], headers[i]);
+		curl_multi_add_handle(multi, easy[i]);
+	}
+	while (running > 0) {
+		CHECK(curl_multi_perform(multi, &running) == CURLM_OK, "libcurl failed");
+		collect(multi);
+		if (running > 0)
+			curl_multi_poll(multi, NULL, 0, 1000, NULL);
+	}
+	for (int i = 0; i < count; i++) {
+		curl_multi_remove_handle(multi, easy[i]);
+		curl_easy_cleanup(easy[i]);
+		curl_slist_free_all(headers[i]);
+	}
+	curl_multi_cleanup(multi);
+}
+
+const char *http_header(const struct http_reply *reply, const char *name)
+{
+	static char value[4096];
+	size_t length = strlen(name);
+
+	for (const char *line = reply->head; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
+			line += length + 1;
+			line += strspn(line, " \t");
+			snprintf(value, sizeof value, "%.*s", (int)strcspn(line, "\r\n"), line);
+			return value;
+		}
+	}
+	return NULL;
+}
+
+void http_reply_free(struct http_reply *reply)
+{
+	struct http_reply **link = &replies;
+
+	while (*link && *link != reply)
+		link = &(*link)->next;
+	if (!*link)
+		return;
+	*link = reply->next;
+	json_decref(reply->json);
+	free(reply->body);
+	free(reply->head);
+	free(reply);
+}
+
+void http_forget_all(void)
+{
+	while (replies)
+		http_reply_free(replies);
+	if (kept)
+		curl_easy_cleanup(kept);
+	kept = NULL;
+}
+
+const char *http_escape(const char *text)
+{
+	static char ring[8][4096];
+	static unsigned turn;
+	char *out = ring[turn++ % 8];
+	size_t used = 0;
+
+	for (; *text && used + 4 < sizeof ring[0]; text++) {
+		unsigned char c = (unsigned char)*text;
+		bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+			     (c >= 'a' && c <= 'z') || strchr("-._~", c);
+
+		used += (size_t)snprintf(out + used, 4, plain ? "%c" : "%%%02X", c);
+	}
+	CHECK(!*text, "too long to escape");
+	return out;
+}
+
+long http_raw(int port, const char *bytes, size_t bytes_size, char *out, size_t size, long ms)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int64_t end = check_now_ms() + ms;
+	size_t used = 0;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	/* The daemon may close before it has read everything; what it said still counts. */
+	if (send(fd, bytes, bytes_size, MSG_NOSIGNAL) < 0)
+		used = 0;
+	while (used + 1 < size && check_now_ms() < end) {
+		struct pollfd ready = {.fd = fd, .events = POLLIN};
+		ssize_t got;
+
+		if (poll(&ready, 1, (int)(end - check_now_ms())) <= 0)
+			break;
+		got = recv(fd, out + used, size - 1 - used, 0);
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+	}
+	out[used] = '\0';
+	close(fd);
+	return (long)used;
+}
+
+/* The version of what was read: a resource says it in its body, a 404 only in its header. */
+static void version_of(const struct http_reply *reply, char *out, size_t size)
+{
+	const char *etag = json_str(reply->json, "etag");
+
+	if (!*etag)
+		etag = http_header(reply, "ETag");
+	if (!etag)
+		etag = "";
+	etag += *etag == '"';
+	snprintf(out, size, "%.*s", (int)strcspn(etag, "\""), etag);
+}
+
+static struct http_reply *read_once(const char *url, const char *since, long wait_ms)
+{
+	char parked[2048];
+
+	snprintf(parked, sizeof parked, "%s", url);
+	if (*since)
+		snprintf(parked, sizeof parked, "%s%csince=%s&wait=%ldms", url,
+			strchr(url, '?') ? '&' : '?', http_escape(since), wait_ms);
+	return http_send(&(struct http_request){.url = parked});
+}
+
+struct http_reply *http_until(
+	const char *url, http_predicate *holds, const void *argument, long ms, const char *what)
+{
+	int64_t end = check_now_ms() + ms, left;
+	char since[256] = "", last[256];
+
+	for (;;) {
+		struct http_reply *reply;
+		int64_t begun = check_now_ms();
+
+		left = end - begun;
+		/* The last look is a plain one, so that no wake-up is needed for the verdict. */
+		if (left < PAUSE_MS)
+			since[0] = '\0';
+		reply = read_once(url, since, left < PARK_MS ? (long)left : PARK_MS);
+		if (holds(reply, argument))
+			return reply;
+		CHECK(left > 0, "waited %ld ms for %s at %s; last reply %ld %s %.3000s", ms, what,
+			url, reply->status, reply->error, reply->body);
+		snprintf(last, sizeof last, "%s", since);
+		version_of(reply, since, sizeof since);
+		if (reply->status == 0 || !*since || reply->status == 400 ||
+			(strcmp(last, since) == 0 && check_now_ms() - begun < PAUSE_MS))
+			check_pause_ms(PAUSE_MS);
+		if (reply->status == 400)
+			since[0] = '\0';
+		http_reply_free(reply);
+	}
+}
+
+struct wanted {
+	const char *path;
+	const char *text;
+	long long number;
+};
+
+static bool has_str(const struct http_reply *reply, const void *argument)
+{
+	const struct wanted *wanted = argument;
+
+	return reply->status == 200 &&
+	       strcmp(json_str(reply->json, wanted->path), wanted->text) == 0;
+}
+
+static bool has_int(const struct http_reply *reply, const void *argument)
+{
+	const struct wanted *wanted = argument;
+
+	return reply->status == 200 && json_number_at(reply->json, wanted->path) == wanted->number;
+}
+
+static bool has_status(const struct http_reply *reply, const void *argument)
+{
+	return reply->status == *(const long *)argument;
+}
+
+struct http_reply *http_until_str(const char *url, const char *path, const char *value, long ms)
+{
+	struct wanted wanted = {.path = path, .text = value};
+	char what[512];
+
+	snprintf(what, sizeof what, "%s to be '%s'", path, value);
+	return http_until(url, has_str, &wanted, ms, what);
+}
+
+struct http_reply *http_until_int(const char *url, const char *path, long long value, long ms)
+{
+	struct wanted wanted = {.path = path, .number = value};
+	char what[512];
+
+	snprintf(what, sizeof what, "%s to be %lld", path, value);
+	return http_until(url, has_int, &wanted, ms, what);
+}
+
+struct http_reply *http_until_status(const char *url, long status, long ms)
+{
+	char what[64];
+
+	snprintf(what, sizeof what, "the status %ld", status);
+	return http_until(url, has_status, &status, ms, what);
+}
+
+json_t *json_at(const json_t *json, const char *path)
+{
+	while (json && *path) {
+		size_t length = strcspn(path, ".");
+		char step[PATH_MAX_BYTES];
+
+		snprintf(step, sizeof step, "%.*s", (int)length, path);
+		json = json_is_array(json) ? json_array_get(json, strtoul(step, NULL, 10))
+					   : json_object_get(json, step);
+		path += length + (path[length] == '.');
+	}
+	return (json_t *)(uintptr_t)json;
+}
+
+const char *json_str(const json_t *json, const char *path)
+{
+	const char *text = json_string_value(json_at(json, path));
+
+	return text ? text : "";
+}
+
+long long json_number_at(const json_t *json, const char *path)
+{
+	json_t *found = json_at(json, path);
+
+	return json_is_integer(found) ? json_integer_value(found) : -1;
+}

@@ -1,0 +1,28 @@
+/*
+ * Who runs: a look at /proc, for tests that must know that nothing is left.
+ */
+#ifndef HORDE_TESTS_PROCS_H
+#define HORDE_TESTS_PROCS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { PROCS_MAX = 8192 };
+
+/* True while `pid` exists and is no zombie. */
+bool procs_alive(pid_t pid);
+
+/* Fills `out` with the live descendants of `root`, itself left out; returns how many (at most cap).
+ */
+int procs_descendants(pid_t root, pid_t *out, int cap);
+
+/* Its direct live children only. */
+int procs_children(pid_t parent, pid_t *out, int cap);
+
+/* Live members of process group `group`. */
+int procs_in_group(pid_t group);
+
+/* The command line with spaces between its words, for messages; "?" when gone. */
+const char *procs_command(pid_t pid);
+
+#endif

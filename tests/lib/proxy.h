@@ -1,0 +1,36 @@
+/*
+ * A TCP relay in front of one daemon's peer address, to cut or tear the line without touching the
+ * daemon. It runs in a thread of its own.
+ */
+#ifndef HORDE_TESTS_PROXY_H
+#define HORDE_TESTS_PROXY_H
+
+enum proxy_mode {
+	PROXY_FORWARD, /* passes everything */
+	PROXY_SILENT,  /* a cut cable: connections stay and new ones are accepted, nothing passes */
+	PROXY_TEAR /* a peer that dies in mid sentence: closes after `tear_bytes` of one answer */
+};
+
+struct proxy;
+
+/* Listens on a free loopback port. Fails the test when it cannot. */
+struct proxy *proxy_start(void);
+
+/* The port that stands for the daemon. */
+int proxy_port(const struct proxy *proxy);
+
+/* Where to pass it on; until then connections are closed at once. */
+void proxy_target(struct proxy *proxy, int port);
+
+/*
+ * Changes the mode. Leaving PROXY_SILENT closes the connections that were held, as a line that
+ * comes back after a cut would in the end. `tear_bytes` counts for PROXY_TEAR only.
+ */
+void proxy_mode(struct proxy *proxy, enum proxy_mode mode, long tear_bytes);
+
+/* How many answers were torn so far. */
+int proxy_torn(const struct proxy *proxy);
+
+void proxy_stop(struct proxy *proxy);
+
+#endif

@@ -1,0 +1,208 @@
+/* Clients that write, and the faults that this seed has. */
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/records.h"
+
+static struct node *any_up(struct world *w)
+{
+	int start = (int)below(w, (uint64_t)w->count);
+
+	for (int i = 0; i < w->count; i++) {
+		struct node *n = &w->nodes[(start + i) % w->count];
+
+		if (n->up)
+			return n;
+	}
+	return NULL;
+}
+
+static void spec_text(struct world *w, char text[512], bool running)
+{
+	static const char *const types[] = {"permanent", "permanent", "transient", "temporary"};
+
+	snprintf(text, 512,
+		"{\"created_at\":1,\"desired\":\"%s\",\"spec\":{\"backoff\":{\"max_ms\":800},"
+		"\"command\":[\"/bin/run\",\"%u\"],\"max_seconds\":%u,\"on_max_restarts\":\"%s\","
+		"\"restart\":\"%s\",\"shutdown\":{\"timeout_ms\":%u}}}",
+		running ? "running" : "stopped", (unsigned)below(w, 3), 1 + (unsigned)below(w, 4),
+		percent(w, 90) ? "backoff" : "fail_child", types[below(w, 4)],
+		(unsigned)below(w, 500));
+}
+
+static void put_spec(struct world *w, struct node *n, const char *ref)
+{
+	char key[64], text[512];
+	struct event e = {.kind = EVENT_PUT_SPEC};
+	struct record *r = NULL;
+
+	spec_text(w, text, !percent(w, 15));
+	snprintf(key, sizeof(key), "spec/%s", ref);
+	e.put.key = key;
+	e.put.key_bytes = strlen(key);
+	e.put.value = text;
+	e.put.value_bytes = strlen(text);
+	if (record_decode(key, e.put.key_bytes, text, e.put.value_bytes, &r) != ERR_OK || !r)
+		abort();
+	e.put.record = r;
+	if (node_step(w, n, &e) == ERR_OK)
+		tracef(w, "client puts %s at %s: %s", ref, n->name, text);
+	else
+		record_free(r);
+}
+
+static void remove_spec(struct world *w, struct node *n, const char *ref)
+{
+	char key[64];
+	struct event e = {.kind = EVENT_REMOVE_SPEC};
+
+	snprintf(key, sizeof(key), "spec/%s", ref);
+	e.put.key = key;
+	e.put.key_bytes = strlen(key);
+	if (node_step(w, n, &e) == ERR_OK)
+		tracef(w, "client deletes %s at %s", ref, n->name);
+}
+
+static void entry(struct world *w, struct node *n, enum event_kind kind, const char *ref)
+{
+	char key[64], value[32];
+	struct event e = {.kind = kind};
+
+	snprintf(key, sizeof(key), "entry/default/k%u", (unsigned)below(w, KEYS));
+	snprintf(value, sizeof(value), "%u", (unsigned)below(w, 1000));
+	e.entry.key = key;
+	e.entry.key_bytes = strlen(key);
+	e.entry.owner_given = percent(w, 50);
+	e.entry.owner_kind = percent(w, 50) ? OWNER_CHILD : OWNER_STATIC;
+	e.entry.owner_id = e.entry.owner_kind == OWNER_CHILD ? ref : "someone";
+	e.entry.value = value;
+	e.entry.value_bytes = strlen(value);
+	node_step(w, n, &e);
+}
+
+static void meta(struct world *w, struct node *n)
+{
+	char key[64], value[32];
+	struct event e = {.kind = percent(w, 70) ? EVENT_PUT_META : EVENT_REMOVE_META};
+
+	snprintf(key, sizeof(key), "meta/default/m%u", (unsigned)below(w, KEYS));
+	snprintf(value, sizeof(value), "%u", (unsigned)below(w, 1000));
+	e.put.key = key;
+	e.put.key_bytes = strlen(key);
+	e.put.value = value;
+	e.put.value_bytes = strlen(value);
+	node_step(w, n, &e);
+}
+
+void chaos_client(struct world *w)
+{
+	struct node *n = any_up(w);
+	char ref[32];
+	uint64_t what = below(w, 100);
+	struct event e = {.kind = EVENT_RESTART_CHILD, .signal = {ref, 15, false}};
+
+	if (w->healed)
+		return;
+	schedule(w, 50 + (int64_t)below(w, 400), AT_CLIENT, 0);
+	snprintf(ref, sizeof(ref), "default/c%u", (unsigned)below(w, CHILDREN));
+	if (!n)
+		return;
+	if (what < 40)
+		put_spec(w, n, ref);
+	else if (what < 55)
+		remove_spec(w, n, ref);
+	else if (what < 70)
+		entry(w, n, EVENT_REGISTER, ref);
+	else if (what < 75)
+		entry(w, n, EVENT_UPDATE, ref);
+	else if (what < 80)
+		entry(w, n, EVENT_UNREGISTER, ref);
+	else if (what < 95)
+		meta(w, n);
+	else
+		node_step(w, n, &e);
+}
+
+/* ---- faults ---- */
+
+static void cut_some(struct world *w)
+{
+	bool one_way = percent(w, 30);
+
+	for (int i = 0; i < w->count; i++)
+		for (int j = 0; j < i; j++) {
+			bool cut = percent(w, 40);
+
+			w->cut[i][j] = cut;
+			w->cut[j][i] = cut && !one_way;
+		}
+	tracef(w, "the network is cut%s", one_way ? " one way" : "");
+}
+
+static void mend(struct world *w)
+{
+	memset(w->cut, 0, sizeof(w->cut));
+	tracef(w, "the network is whole");
+}
+
+static void crash_or_boot(struct world *w)
+{
+	struct node *n = &w->nodes[below(w, (uint64_t)w->count)];
+
+	if (n->up) {
+		node_crash(w, n->index);
+		return;
+	}
+	if (w->faults.old_store && n->backup && percent(w, 50)) {
+		tracef(w, "%s gets an old store back", n->name);
+		if (memory_disk_restore(n->disk, n->backup) != ERR_OK)
+			abort();
+	}
+	node_boot(w, n->index);
+}
+
+static void back_up(struct world *w)
+{
+	struct node *n = &w->nodes[below(w, (uint64_t)w->count)];
+
+	memory_disk_free(n->backup);
+	if (memory_disk_dup(n->disk, &n->backup) != ERR_OK)
+		abort();
+}
+
+void chaos_fault(struct world *w)
+{
+	uint64_t what = below(w, 100);
+
+	if (w->healed)
+		return;
+	schedule(w, 100 + (int64_t)below(w, 1500), AT_FAULT, 0);
+	if (what < 20 && w->faults.cut)
+		cut_some(w);
+	else if (what < 45)
+		mend(w);
+	else if (what < 75 && w->faults.crash)
+		crash_or_boot(w);
+	else if (what < 85 && w->faults.old_store)
+		back_up(w);
+	else if (w->faults.full_disk)
+		memory_disk_fail(w->nodes[below(w, (uint64_t)w->count)].disk, 1,
+			1 + (unsigned)below(w, 5), ERR_STORAGE_FULL);
+}
+
+/* Everything is mended; a node that is down comes back, or some stay down for good. */
+void chaos_heal(struct world *w)
+{
+	mend(w);
+	w->healed = true;
+	tracef(w, "healed");
+	for (int i = 0; i < w->count; i++) {
+		memory_disk_fail(w->nodes[i].disk, 0, 0, ERR_OK);
+		w->nodes[i].skew_ms = 0;
+		if (!w->nodes[i].up && (w->count <= 2 || i == 0 || percent(w, 60)))
+			node_boot(w, i);
+	}
+}

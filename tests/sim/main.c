@@ -1,0 +1,226 @@
+/* horde-sim: runs seeds. A failure prints its seed, and `--seed N --trace` replays it. */
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct faults draw_faults(struct world *w)
+{
+	return (struct faults){
+		.loss = percent(w, 50),
+		.duplicate = percent(w, 50),
+		.cut = percent(w, 60),
+		.crash = percent(w, 60),
+		.old_store = percent(w, 30),
+		.slow_disk = percent(w, 40),
+		.full_disk = percent(w, 20),
+		.skew = percent(w, 40),
+		.flaky_children = percent(w, 50),
+	};
+}
+
+static void world_init(struct world *w, uint64_t seed, bool trace)
+{
+	memset(w, 0, sizeof(*w));
+	w->seed = seed;
+	w->random = seed * 0x9E3779B97F4A7C15ull + 1;
+	w->trace = trace;
+	w->faults = draw_faults(w);
+	w->count = 3 + (int)below(w, 3);
+	for (int i = 0; i < w->count; i++) {
+		struct node *n = &w->nodes[i];
+
+		n->index = i;
+		n->node_id = (struct origin_id){chance(w), chance(w)};
+		snprintf(n->name, sizeof(n->name), "n%d", i + 1);
+		snprintf(n->url, sizeof(n->url), "http://10.0.0.%d:4750", i + 1);
+		if (memory_disk_new(&n->disk) != ERR_OK)
+			abort();
+	}
+	for (int i = 0; i < w->count; i++)
+		node_boot(w, i);
+	schedule(w, 500, AT_CLIENT, 0);
+	schedule(w, 1000, AT_FAULT, 0);
+}
+
+static void stored(struct world *w, struct node *n)
+{
+	struct pending *p = n->pending;
+	struct event e = {.kind = EVENT_STORED};
+	const struct store_batch *batch = &p->batch;
+	enum err err = store_commit(memory_open(n->disk), &batch, 1);
+
+	e.stored.batch = p->number;
+	e.stored.err = err;
+	n->storing = false;
+	if (err == ERR_OK) {
+		n->pending = p->next;
+		batch_fini(&p->batch);
+		free(p);
+	} else {
+		e.kind = EVENT_STORE_FAILED;
+	}
+	if (n->pending) {
+		n->storing = true;
+		schedule(w, err == ERR_OK ? 1 : 250, AT_STORED, n->index);
+	}
+	node_step(w, n, &e);
+}
+
+static void process_event(struct world *w, struct node *n, struct happening *e)
+{
+	struct proc *p = proc_find(n, e->ref), **at = &n->procs;
+	struct event event = {.kind = EVENT_STARTED};
+
+	if (!p || p->pid != e->pid)
+		return;
+	event.process.ref = e->ref;
+	event.process.epoch = e->epoch;
+	event.process.pid = e->pid;
+	if (e->what == AT_STARTED) {
+		p->started = true;
+		node_step(w, n, &event);
+		return;
+	}
+	if (e->what == AT_EXITED && w->healed && !p->stopping)
+		return; /* after the healing nothing fails any more */
+	event.kind = e->what == AT_EXITED ? EVENT_EXITED : EVENT_START_FAILED;
+	event.process.error = "exec: ENOENT";
+	event.process.end.code = p->stopping ? -1 : (int)below(w, 2);
+	event.process.end.signal = p->stopping ? 15 : 0;
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	free(p);
+	tracef(w, "%s: %s ended", n->name, e->ref);
+	node_step(w, n, &event);
+}
+
+static void ticked(struct world *w, struct node *n)
+{
+	struct event e = {.kind = EVENT_TICK};
+
+	if (w->now_ms < n->tick_ms)
+		return;
+	n->tick_ms = INT64_MAX;
+	node_step(w, n, &e);
+}
+
+static void happen(struct world *w, struct happening *e)
+{
+	struct node *n = &w->nodes[e->node];
+
+	if (e->what == AT_CLIENT) {
+		chaos_client(w);
+	} else if (e->what == AT_FAULT) {
+		chaos_fault(w);
+	} else if (n->up && n->life == e->life) {
+		if (e->what == AT_TICK)
+			ticked(w, n);
+		else if (e->what == AT_STORED)
+			stored(w, n);
+		else if (e->what == AT_STARTED || e->what == AT_EXITED ||
+			e->what == AT_START_FAILED)
+			process_event(w, n, e);
+		else
+			net_happened(w, e);
+	} else if (e->what == AT_REQUEST_HELLO || e->what == AT_REQUEST_POLL) {
+		e->kind = EVENT_LINK_REFUSED; /* it went down while the request was under way */
+		if (w->nodes[e->peer].up && w->nodes[e->peer].life == e->peer_life) {
+			struct happening *told = schedule(w, 1, AT_LINK, e->peer);
+
+			told->link = e->link;
+			told->generation = e->generation;
+			told->kind = EVENT_LINK_LOST;
+		}
+	}
+}
+
+static void world_run(struct world *w)
+{
+	struct happening e;
+
+	while (!w->failure[0] && next_happening(w, &e)) {
+		if (!w->healed && e.at_ms >= CHAOS_MS) {
+			w->now_ms = CHAOS_MS;
+			chaos_heal(w);
+		}
+		if (e.at_ms >= CHAOS_MS + HEAL_MS) {
+			happening_fini(&e);
+			break;
+		}
+		w->now_ms = e.at_ms;
+		happen(w, &e);
+		happening_fini(&e);
+	}
+	w->now_ms = CHAOS_MS + HEAL_MS;
+	if (!w->failure[0])
+		oracle_end(w);
+}
+
+static void world_fini(struct world *w)
+{
+	for (int i = 0; i < w->count; i++)
+		node_fini(&w->nodes[i]);
+	heap_fini(w);
+	oracle_reset();
+}
+
+struct result {
+	uint64_t hash, steps, starts;
+	char failure[512];
+};
+
+static struct result run(uint64_t seed, bool trace)
+{
+	static struct world w;
+	struct result r;
+
+	world_init(&w, seed, trace);
+	world_run(&w);
+	r = (struct result){.hash = w.hash, .steps = w.steps, .starts = w.starts};
+	memcpy(r.failure, w.failure, sizeof(r.failure));
+	world_fini(&w);
+	return r;
+}
+
+/* One seed in ten runs twice, to see that a seed is a run. */
+static bool run_seed(uint64_t seed, bool trace, struct result *total)
+{
+	struct result r = run(seed, trace);
+
+	total->steps += r.steps;
+	total->starts += r.starts;
+	if (!r.failure[0] && seed % 10 == 0 && run(seed, false).hash != r.hash)
+		snprintf(r.failure, sizeof(r.failure), "the same seed ran differently");
+	if (r.failure[0])
+		printf("seed %llu: %s\n", (unsigned long long)seed, r.failure);
+	return !r.failure[0];
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t from = 1, count = 200, failed = 0;
+	bool trace = false;
+	struct result total = {0};
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--trace") == 0)
+			trace = true;
+		else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+			from = strtoull(argv[++i], NULL, 10);
+			count = 1;
+		} else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc)
+			from = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc)
+			count = strtoull(argv[++i], NULL, 10);
+	}
+	for (uint64_t seed = from; seed < from + count && failed < 20; seed++)
+		failed += !run_seed(seed, trace, &total);
+	printf("sim: seeds %llu to %llu, %llu steps, %llu starts, %llu failed\n",
+		(unsigned long long)from, (unsigned long long)(from + count - 1),
+		(unsigned long long)total.steps, (unsigned long long)total.starts,
+		(unsigned long long)failed);
+	return failed ? 1 : 0;
+}

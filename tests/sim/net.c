@@ -1,0 +1,295 @@
+/* The network between the nodes: hellos and parked polls, lost, cut, late and twice. */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/wire.h"
+
+static int node_at(const struct world *w, const char *url)
+{
+	for (int i = 0; i < w->count; i++)
+		if (strcmp(w->nodes[i].url, url) == 0)
+			return i;
+	return -1;
+}
+
+static int64_t delay(struct world *w)
+{
+	return 1 + (int64_t)below(w, w->healed ? 3 : 40);
+}
+
+static bool lost(struct world *w, int from, int to)
+{
+	return w->cut[from][to] || (w->faults.loss && !w->healed && percent(w, 4));
+}
+
+/* An event for a link, unless a newer request has made it stale by then. */
+static void tell_link(struct world *w, int node, uint32_t link, uint32_t generation,
+	enum event_kind kind, enum err err, int64_t in_ms)
+{
+	struct happening *e = schedule(w, in_ms, AT_LINK, node);
+
+	e->link = link;
+	e->generation = generation;
+	e->kind = kind;
+	e->err = err;
+}
+
+static struct happening *send_to(struct world *w, struct node *n, const struct action *a,
+	enum what what)
+{
+	int to = node_at(w, a->url);
+	uint32_t generation = ++n->generation[a->link % MEMBERS_MAX];
+	struct happening *e;
+
+	if (to < 0 || lost(w, n->index, to)) {
+		tell_link(w, n->index, a->link, generation, EVENT_LINK_SILENT, ERR_OK,
+			RPC_TIMEOUT_MS);
+		return NULL;
+	}
+	if (!w->nodes[to].up) {
+		tell_link(w, n->index, a->link, generation, EVENT_LINK_REFUSED, ERR_OK, delay(w));
+		return NULL;
+	}
+	e = schedule(w, delay(w), what, to);
+	e->peer = n->index;
+	e->peer_life = n->life;
+	e->link = a->link;
+	e->generation = generation;
+	return e;
+}
+
+void net_action(struct world *w, struct node *n, const struct action *a)
+{
+	struct happening *e;
+
+	if (a->kind == ACTION_UNLINK) {
+		n->generation[a->link % MEMBERS_MAX]++;
+		return;
+	}
+	if (a->kind == ACTION_GOODBYE)
+		return;
+	e = send_to(w, n, a, a->kind == ACTION_HELLO ? AT_REQUEST_HELLO : AT_REQUEST_POLL);
+	if (!e)
+		return;
+	if (a->kind == ACTION_HELLO)
+		horde_hello(n->h, &e->hello);
+	else if (vector_copy(map_vector(horde_map(n->h)), &e->after) != ERR_OK)
+		abort();
+}
+
+/* ---- the server's side ---- */
+
+static struct happening *answer(struct world *w, struct node *n, int to, uint64_t life,
+	uint32_t link, uint32_t generation, enum what what)
+{
+	struct happening *e;
+
+	if (lost(w, n->index, to))
+		return NULL; /* the client's own time-out ends it: see below */
+	e = schedule(w, delay(w), what, to);
+	e->life = life;
+	e->peer = n->index;
+	e->link = link;
+	e->generation = generation;
+	return e;
+}
+
+static void client_times_out(struct world *w, const struct happening *e)
+{
+	struct node *client = &w->nodes[e->peer];
+
+	if (client->up && client->life == e->peer_life)
+		tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_SILENT, ERR_OK,
+			RPC_TIMEOUT_MS);
+}
+
+static void hello_requested(struct world *w, struct node *n, struct happening *e)
+{
+	struct event event = {.kind = EVENT_HELLO, .hello = &e->hello};
+	enum err err = node_step(w, n, &event);
+	struct happening *reply;
+
+	if (w->nodes[e->peer].life != e->peer_life)
+		return;
+	reply = answer(w, n, e->peer, e->peer_life, e->link, e->generation, AT_ANSWER_HELLO);
+	if (!reply) {
+		client_times_out(w, e);
+		return;
+	}
+	reply->err = err;
+	horde_hello(n->h, &reply->hello);
+}
+
+static void send_fragment(struct world *w, struct node *n, struct parked *p)
+{
+	struct fragment f;
+	struct text t = TEXT_INIT;
+	struct happening *e;
+
+	if (map_difference(horde_map(n->h), &p->after, &f) != ERR_OK)
+		abort();
+	f.clock = horde_clock(n->h);
+	wire_write(&f, n->name, &t);
+	fragment_fini(&f);
+	p->used = false;
+	vector_fini(&p->after);
+	e = answer(w, n, p->client, p->client_life, p->link, p->generation, AT_ANSWER_POLL);
+	if (!e) {
+		tell_link(w, p->client, p->link, p->generation, EVENT_LINK_SILENT, ERR_OK,
+			RPC_TIMEOUT_MS);
+		text_fini(&t);
+		return;
+	}
+	e->count = t.used;
+	e->bytes = text_take(&t);
+	if (w->faults.cut && !w->healed && percent(w, 3))
+		e->count = below(w, e->count); /* the connection breaks in mid-body */
+}
+
+static void poll_requested(struct world *w, struct node *n, struct happening *e)
+{
+	struct event event = {
+		.kind = EVENT_POLLED, .polled = {w->nodes[e->peer].incarnation}};
+	struct parked *p = n->parked;
+
+	if (w->nodes[e->peer].life != e->peer_life)
+		return;
+	if (node_step(w, n, &event) != ERR_OK) {
+		tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_LOST, ERR_OK, delay(w));
+		return;
+	}
+	for (struct parked *q = n->parked; q < n->parked + sizeof(n->parked) / sizeof(*q); q++)
+		if (q->used && q->client == e->peer && q->link == e->link) {
+			q->used = false;
+			vector_fini(&q->after);
+		}
+	while (p->used)
+		p++;
+	*p = (struct parked){true, e->peer, e->peer_life, e->link, e->generation, e->after};
+	e->after = (struct vector)VECTOR_INIT;
+	if (!vector_covers(&p->after, map_vector(horde_map(n->h))))
+		send_fragment(w, n, p);
+}
+
+void net_wake(struct world *w, struct node *n)
+{
+	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++) {
+		struct parked *p = &n->parked[i];
+
+		if (p->used && !vector_covers(&p->after, map_vector(horde_map(n->h))))
+			send_fragment(w, n, p);
+	}
+}
+
+void net_forget(struct world *w, struct node *n)
+{
+	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++) {
+		struct parked *p = &n->parked[i];
+
+		if (!p->used)
+			continue;
+		if (w->nodes[p->client].up && w->nodes[p->client].life == p->client_life)
+			tell_link(w, p->client, p->link, p->generation, EVENT_LINK_LOST, ERR_OK,
+				w->cut[n->index][p->client] ? RPC_TIMEOUT_MS : delay(w));
+		p->used = false;
+		vector_fini(&p->after);
+	}
+}
+
+/* ---- the client's side ---- */
+
+static bool stale(struct node *n, const struct happening *e)
+{
+	return n->generation[e->link % MEMBERS_MAX] != e->generation;
+}
+
+static void hello_answered(struct world *w, struct node *n, struct happening *e)
+{
+	struct event event = {.kind = EVENT_HELLO_ANSWERED, .link = e->link};
+
+	if (stale(n, e))
+		return;
+	if (e->err == ERR_OK) {
+		event.hello = &e->hello;
+	} else {
+		event.kind = EVENT_LINK_REJECTED;
+		event.rejected.err = e->err;
+	}
+	node_step(w, n, &event);
+}
+
+static void poll_answered(struct world *w, struct node *n, struct happening *e)
+{
+	struct event event = {.kind = EVENT_FRAGMENT, .link = e->link};
+	struct wire_reader *reader;
+	struct fragment f;
+	bool twice = w->faults.duplicate && !w->healed && percent(w, 5);
+
+	if (stale(n, e) || wire_reader_new(&reader) != ERR_OK)
+		return;
+	if (wire_reader_feed(reader, e->bytes, e->count) == ERR_OK &&
+		wire_reader_end(reader, &f) == ERR_OK) {
+		event.fragment = &f;
+		node_step(w, n, &event);
+		fragment_fini(&f);
+	} else {
+		event.kind = EVENT_LINK_LOST;
+		node_step(w, n, &event);
+	}
+	wire_reader_free(reader);
+	if (twice) { /* the same bytes again, some time later: a join changes nothing then */
+		struct happening *again = schedule(w, (int64_t)below(w, 200), AT_ANSWER_POLL, e->node);
+
+		again->link = e->link;
+		again->generation = n->generation[e->link % MEMBERS_MAX];
+		again->peer = e->peer;
+		again->bytes = e->bytes;
+		again->count = e->count;
+		e->bytes = NULL;
+	}
+}
+
+static void link_told(struct world *w, struct node *n, struct happening *e)
+{
+	struct event event = {.kind = e->kind, .link = e->link};
+
+	if (stale(n, e))
+		return;
+	if (e->kind == EVENT_LINK_REJECTED)
+		event.rejected.err = e->err;
+	node_step(w, n, &event);
+}
+
+void net_happened(struct world *w, struct happening *e)
+{
+	struct node *n = &w->nodes[e->node];
+
+	switch (e->what) {
+	case AT_REQUEST_HELLO:
+		hello_requested(w, n, e);
+		break;
+	case AT_ANSWER_HELLO:
+		hello_answered(w, n, e);
+		break;
+	case AT_REQUEST_POLL:
+		poll_requested(w, n, e);
+		break;
+	case AT_ANSWER_POLL:
+		poll_answered(w, n, e);
+		break;
+	case AT_LINK:
+		link_told(w, n, e);
+		break;
+	case AT_TICK:
+	case AT_STORED:
+	case AT_STARTED:
+	case AT_START_FAILED:
+	case AT_EXITED:
+	case AT_CLIENT:
+	case AT_FAULT:
+	case AT_GOODBYE:
+		break;
+	}
+}

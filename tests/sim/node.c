@@ -1,0 +1,322 @@
+/* One simulated node: boots from its disk, steps the core, carries out what it wants. */
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/records.h"
+#include "storage/changes.h"
+#include "storage/store.h"
+
+struct proc *proc_find(struct node *n, const char *ref)
+{
+	for (struct proc *p = n->procs; p; p = p->next)
+		if (strcmp(p->ref, ref) == 0)
+			return p;
+	return NULL;
+}
+
+/* ---- loading ---- */
+
+struct loading {
+	struct horde *h;
+	struct origin_id cluster_id;
+};
+
+static enum err load_setting(void *data, const char *name, size_t name_length, const char *text,
+	size_t text_length)
+{
+	struct loading *l = data;
+	char hex[ORIGIN_HEX_BYTES] = "";
+
+	if (name_length == 10 && memcmp(name, "cluster_id", 10) == 0 && text_length == 32) {
+		memcpy(hex, text, 32);
+		origin_from_hex(hex, &l->cluster_id);
+	}
+	return ERR_OK;
+}
+
+static enum err load_vector(void *data, struct origin_id origin, uint64_t count, uint64_t floor,
+	uint64_t chain)
+{
+	struct loading *l = data;
+
+	(void)floor;
+	(void)chain;
+	return map_load_vector(horde_map_mutable(l->h), origin, count);
+}
+
+static enum err load_entry(void *data, struct dot dot, uint64_t clock, const char *key,
+	size_t key_length, const char *value, size_t value_length)
+{
+	struct loading *l = data;
+	struct record *r = NULL;
+	enum err err = record_decode(key, key_length, value, value_length, &r);
+
+	if (err != ERR_OK)
+		return err;
+	return map_load_entry(
+		horde_map_mutable(l->h), dot, clock, key, key_length, value, value_length, r);
+}
+
+static enum err load_kill(void *data, struct dot killer, struct dot victim)
+{
+	struct loading *l = data;
+
+	return map_load_kill(horde_map_mutable(l->h), killer, victim);
+}
+
+static struct origin_id load(struct world *w, struct node *n)
+{
+	struct loading l = {.h = n->h};
+	struct store_visitor visitor = {
+		.data = &l,
+		.setting = load_setting,
+		.vector = load_vector,
+		.entry = load_entry,
+		.kill = load_kill,
+	};
+
+	if (store_load(memory_open(n->disk), &visitor) != ERR_OK ||
+		map_load_end(horde_map_mutable(n->h)) != ERR_OK)
+		fail(w, "%s cannot load its store", n->name);
+	return l.cluster_id;
+}
+
+static void join(struct world *w, struct node *n)
+{
+	for (int i = 0; i < w->count; i++) {
+		struct event e = {.kind = EVENT_JOIN, .join = {w->nodes[i].url, true}};
+
+		if (i == n->index || (n->index == 0))
+			continue;
+		if (i == 0 || percent(w, 30))
+			node_step(w, n, &e);
+	}
+}
+
+void node_boot(struct world *w, int index)
+{
+	struct node *n = &w->nodes[index];
+	struct horde_config config = {
+		.node_id = n->node_id,
+		.incarnation = {chance(w), chance(w)},
+		.new_cluster_id = {chance(w), chance(w)},
+		.name = n->name,
+		.url = n->url,
+		.cluster = "sim",
+		.joins = index != 0,
+		.startup_grace_ms = 3000,
+	};
+	struct event e = {.kind = EVENT_START};
+
+	n->incarnation = config.incarnation;
+	n->up = true;
+	n->life++;
+	n->tick_ms = INT64_MAX;
+	n->skew_ms = w->faults.skew && !w->healed ? (int64_t)below(w, 4000) - 2000 : 0;
+	vector_fini(&n->before);
+	if (horde_new(&config, &n->h) != ERR_OK)
+		abort();
+	e.start.cluster_id = load(w, n);
+	tracef(w, "%s boots, life %llu", n->name, (unsigned long long)n->life);
+	node_step(w, n, &e);
+	join(w, n);
+}
+
+static void drop_procs(struct node *n)
+{
+	while (n->procs) {
+		struct proc *p = n->procs;
+
+		n->procs = p->next;
+		free(p);
+	}
+}
+
+static void drop_pending(struct node *n)
+{
+	while (n->pending) {
+		struct pending *p = n->pending;
+
+		n->pending = p->next;
+		batch_fini(&p->batch);
+		free(p);
+	}
+	n->storing = false;
+	batch_clear(&n->batch);
+}
+
+/* kill -9: what was not committed is gone, and so are the children. */
+void node_crash(struct world *w, int index)
+{
+	struct node *n = &w->nodes[index];
+
+	tracef(w, "%s is killed", n->name);
+	n->up = false;
+	net_forget(w, n);
+	drop_procs(n);
+	drop_pending(n);
+	horde_free(n->h);
+	n->h = NULL;
+	memory_disk_crash(n->disk);
+}
+
+void node_fini(struct node *n)
+{
+	drop_procs(n);
+	drop_pending(n);
+	batch_fini(&n->batch);
+	horde_free(n->h);
+	actions_fini(&n->actions);
+	memory_disk_free(n->disk);
+	memory_disk_free(n->backup);
+	vector_fini(&n->before);
+	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++)
+		vector_fini(&n->parked[i].after);
+}
+
+/* ---- processes ---- */
+
+static void spawn(struct world *w, struct node *n, const struct action *a)
+{
+	struct proc *p = calloc(1, sizeof(*p));
+	struct happening *e;
+	bool fails = w->faults.flaky_children && !w->healed && percent(w, 15);
+
+	if (!p)
+		abort();
+	if (proc_find(n, a->ref))
+		fail(w, "%s starts %s twice", n->name, a->ref);
+	snprintf(p->ref, sizeof(p->ref), "%s", a->ref);
+	p->epoch = a->epoch;
+	p->spec_hash = a->spec->hash;
+	p->pid = ++w->pids;
+	p->next = n->procs;
+	n->procs = p;
+	w->last_start_ms = w->now_ms;
+	w->starts++;
+	tracef(w, "%s starts %s epoch %llu", n->name, a->ref, (unsigned long long)a->epoch);
+	e = schedule(w, 1 + (int64_t)below(w, 20), fails ? AT_START_FAILED : AT_STARTED, n->index);
+	snprintf(e->ref, sizeof(e->ref), "%s", a->ref);
+	e->epoch = a->epoch;
+	e->pid = p->pid;
+	if (fails || !w->faults.flaky_children || w->healed || percent(w, 60))
+		return;
+	p->ending = true;
+	e = schedule(w, 30 + (int64_t)below(w, 3000), AT_EXITED, n->index);
+	snprintf(e->ref, sizeof(e->ref), "%s", a->ref);
+	e->epoch = a->epoch;
+	e->pid = p->pid;
+}
+
+static void stop(struct world *w, struct node *n, const struct action *a)
+{
+	struct proc *p = proc_find(n, a->ref);
+	struct happening *e;
+
+	if (!p || p->epoch != a->epoch || p->stopping)
+		return;
+	p->stopping = true;
+	tracef(w, "%s stops %s", n->name, a->ref);
+	e = schedule(w, 25 + (int64_t)below(w, (uint64_t)a->timeout_ms + 1), AT_EXITED, n->index);
+	snprintf(e->ref, sizeof(e->ref), "%s", a->ref);
+	e->epoch = a->epoch;
+	e->pid = p->pid;
+}
+
+/* ---- the step ---- */
+
+static void cut_batch(struct world *w, struct node *n)
+{
+	struct pending *p, **at;
+
+	if (n->batch.count == 0)
+		return;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		abort();
+	p->batch = n->batch;
+	n->batch = (struct store_batch){0};
+	p->number = horde_batch_cut(n->h);
+	for (at = &n->pending; *at; at = &(*at)->next)
+		;
+	*at = p;
+	if (!n->storing) {
+		n->storing = true;
+		schedule(w, w->faults.slow_disk && !w->healed ? (int64_t)below(w, 300) : 1, AT_STORED,
+			n->index);
+	}
+}
+
+static void carry_out(struct world *w, struct node *n)
+{
+	for (size_t i = 0; i < n->actions.used; i++) {
+		const struct action *a = &n->actions.items[i];
+		char hex[ORIGIN_HEX_BYTES];
+
+		switch (a->kind) {
+		case ACTION_SPAWN:
+			spawn(w, n, a);
+			break;
+		case ACTION_STOP:
+			stop(w, n, a);
+			break;
+		case ACTION_CLUSTER:
+			origin_to_hex(a->cluster_id, hex);
+			if (batch_setting(&n->batch, "cluster_id", hex) != ERR_OK)
+				abort();
+			break;
+		case ACTION_LOG:
+			tracef(w, "%s %s %s %s", n->name, a->event, a->subject, a->detail);
+			break;
+		case ACTION_HELLO:
+		case ACTION_POLL:
+		case ACTION_UNLINK:
+		case ACTION_GOODBYE:
+			net_action(w, n, a);
+			break;
+		case ACTION_SIGNAL:
+		case ACTION_WAKE:
+		case ACTION_EXIT:
+			break;
+		}
+	}
+}
+
+static void plan_tick(struct world *w, struct node *n)
+{
+	int64_t at = horde_deadline_ms(n->h);
+
+	if (at == INT64_MAX || at >= n->tick_ms)
+		return;
+	n->tick_ms = at > w->now_ms ? at : w->now_ms + 1;
+	schedule(w, n->tick_ms - w->now_ms, AT_TICK, n->index);
+}
+
+enum err node_step(struct world *w, struct node *n, struct event *e)
+{
+	bool grew;
+	enum err err;
+
+	e->now_ms = w->now_ms;
+	e->wall_ms = 1700000000000 + w->now_ms + n->skew_ms;
+	w->steps++;
+	mix(w, (uint64_t)e->kind << 32 | (uint64_t)n->index);
+	err = horde_step(n->h, e, &n->actions);
+	mix(w, map_digest(horde_map(n->h)).sums[0]);
+	grew = n->actions.changes.used > 0;
+	if (grew)
+		w->last_write_ms = w->now_ms;
+	if (batch_changes(&n->batch, &n->actions.changes) != ERR_OK)
+		abort();
+	if (grew)
+		oracle_step(w, n);
+	carry_out(w, n);
+	cut_batch(w, n);
+	if (grew)
+		net_wake(w, n);
+	plan_tick(w, n);
+	return err;
+}

@@ -1,0 +1,163 @@
+/*
+ * The simulator: several nodes, each the very core that production runs, on a virtual clock, with a
+ * network, disks and processes that fail as the seed says. Everything that happens is decided by
+ * one seeded generator, so a seed is a run, and the same seed is the same run.
+ */
+#ifndef HORDE_TESTS_SIM_H
+#define HORDE_TESTS_SIM_H
+
+#include "server/core/horde.h"
+#include "storage/batch.h"
+#include "storage/memory.h"
+
+#define NODES_MAX 5
+#define CHILDREN 6
+#define KEYS 4
+#define CHAOS_MS 15000  /* faults and clients */
+#define HEAL_MS 30000   /* then everything is mended, and by its end all must agree */
+#define QUIET_MS 12000  /* the last part of it, in which nothing may happen any more */
+#define RPC_TIMEOUT_MS 3000
+
+struct proc { /* a simulated process */
+	struct proc *next;
+	char ref[REF_BYTES_MAX];
+	uint64_t epoch;
+	uint64_t spec_hash;
+	int pid;
+	bool started;
+	bool stopping;
+	bool ending; /* its end is on its way */
+};
+
+struct parked { /* a poll that waits at its server */
+	bool used;
+	int client;
+	uint64_t client_life;
+	uint32_t link;
+	uint32_t generation;
+	struct vector after;
+};
+
+struct pending { /* a batch that is on its way to the disk */
+	struct pending *next;
+	struct store_batch batch;
+	uint64_t number;
+};
+
+struct node {
+	int index;
+	bool up;
+	uint64_t life; /* counts its starts */
+	struct origin_id node_id;
+	struct origin_id incarnation;
+	char name[8];
+	char url[32];
+	struct horde *h;
+	struct actions actions;
+	struct memory_disk *disk;
+	struct memory_disk *backup;
+	struct store_batch batch;
+	struct pending *pending; /* oldest first */
+	bool storing;
+	struct proc *procs;
+	struct parked parked[NODES_MAX * 4];
+	uint32_t generation[MEMBERS_MAX + 1]; /* by link id: answers to older requests are stale */
+	int64_t skew_ms;
+	int64_t tick_ms; /* when a tick is scheduled, or INT64_MAX */
+	struct vector before; /* for monotonicity */
+};
+
+enum what {
+	AT_TICK, AT_STORED, AT_REQUEST_HELLO, AT_ANSWER_HELLO, AT_REQUEST_POLL, AT_ANSWER_POLL,
+	AT_LINK, AT_STARTED, AT_START_FAILED, AT_EXITED, AT_CLIENT, AT_FAULT, AT_GOODBYE
+};
+
+struct happening { /* one entry of the event heap; owns `bytes` and `after` */
+	int64_t at_ms;
+	uint64_t order;
+	enum what what;
+	int node;
+	uint64_t life;
+	int peer;
+	uint64_t peer_life;
+	uint32_t link;
+	uint32_t generation;
+	enum event_kind kind;
+	enum err err;
+	struct hello hello;
+	char *bytes;
+	size_t count;
+	struct vector after;
+	char ref[REF_BYTES_MAX];
+	uint64_t epoch;
+	int pid;
+	uint64_t batch;
+	struct event goodbye;
+};
+
+struct faults { /* the subset that this seed has */
+	bool loss, duplicate, cut, crash, old_store, slow_disk, full_disk, skew, flaky_children;
+};
+
+struct world {
+	uint64_t random;
+	uint64_t seed;
+	bool trace;
+	uint64_t hash; /* of everything that happened */
+	int64_t now_ms;
+	uint64_t order;
+	struct happening *heap;
+	size_t heap_used, heap_size;
+	struct node nodes[NODES_MAX];
+	int count;
+	bool cut[NODES_MAX][NODES_MAX];
+	struct faults faults;
+	bool healed;
+	int pids;
+	int64_t last_start_ms; /* of any process */
+	int64_t last_write_ms; /* of any event of the map */
+	uint64_t steps;
+	uint64_t starts;
+	char failure[512]; /* empty while all is well */
+};
+
+/* ---- random.c: xorshift; the only source of chance ---- */
+uint64_t chance(struct world *w);
+uint64_t below(struct world *w, uint64_t limit);
+bool percent(struct world *w, unsigned p);
+void mix(struct world *w, uint64_t value); /* into the trace hash */
+void tracef(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- heap.c ---- */
+struct happening *schedule(struct world *w, int64_t in_ms, enum what what, int node);
+bool next_happening(struct world *w, struct happening *ret);
+void happening_fini(struct happening *e);
+void heap_fini(struct world *w);
+
+/* ---- node.c ---- */
+void node_boot(struct world *w, int index);
+void node_crash(struct world *w, int index);
+enum err node_step(struct world *w, struct node *n, struct event *e);
+void node_fini(struct node *n);
+struct proc *proc_find(struct node *n, const char *ref);
+
+/* ---- net.c ---- */
+void net_action(struct world *w, struct node *n, const struct action *a);
+void net_happened(struct world *w, struct happening *e);
+void net_wake(struct world *w, struct node *n); /* its map grew: answer parked polls */
+void net_forget(struct world *w, struct node *n); /* it crashed: polls at it and of it end */
+
+/* ---- chaos.c ---- */
+void chaos_client(struct world *w);
+void chaos_fault(struct world *w);
+void chaos_heal(struct world *w);
+
+/* ---- oracle.c: the history of all events ever, and what must hold ---- */
+void oracle_reset(void);
+/* After each step of node n: I1 to I7. */
+void oracle_step(struct world *w, struct node *n);
+/* At the end, healed and quiet: everybody agrees, each child runs as it should. */
+void oracle_end(struct world *w);
+
+#endif

@@ -1,0 +1,486 @@
+/*
+ * A server of a small document, on a thread of its own, and a blocking client for it. What has to
+ * happen on the server's thread is asked for by requests: POST /wake/{key} wakes the watchers of a
+ * key, POST /commit/{number} settles a batch.
+ */
+#ifndef HORDE_TESTS_API_SERVED_H
+#define HORDE_TESTS_API_SERVED_H
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/http.h"
+#include "api/reads.h"
+#include "api/wait.h"
+
+struct served {
+	struct loop *loop;
+	struct http *http;
+	pthread_t thread;
+	int port;
+	int runs;	/* of the waiting handler */
+	int freed;	/* handler states */
+	int value;	/* what /value answers */
+	bool present;
+	bool stop;
+	char dots[64];	/* what is covered */
+};
+
+static struct served served;
+
+/* ---- handlers ---- */
+
+static void post_wake(struct exchange *x)
+{
+	const char *key = exchange_path(x, "key");
+
+	served.value++;
+	http_wake_key(exchange_http(x), key, strlen(key));
+	exchange_reply_empty(x, 204);
+}
+
+static void post_commit(struct exchange *x)
+{
+	http_wake_commit(exchange_http(x), (uint64_t)atoll(exchange_path(x, "number")),
+		exchange_query_bool(x, "full", false) ? ERR_STORAGE_FULL : ERR_OK);
+	exchange_reply_empty(x, 204);
+}
+
+static void post_dots(struct exchange *x)
+{
+	snprintf(served.dots, sizeof(served.dots), "%s", exchange_path(x, "dots"));
+	http_wake_key(exchange_http(x), "vector", 6);
+	exchange_reply_empty(x, 204);
+}
+
+static void post_present(struct exchange *x)
+{
+	served.present = exchange_query_bool(x, "is", true);
+	http_wake_key(exchange_http(x), "entry/a", 7);
+	exchange_reply_empty(x, 204);
+}
+
+static void free_state(void *state)
+{
+	(void)state;
+	served.freed++;
+}
+
+static int runs_state;
+
+/* Watches ?key= or ?prefix=, and says how often it ran when it is woken or its time is over. */
+static void get_wait(struct exchange *x)
+{
+	const char *key = exchange_query(x, "key"), *prefix = exchange_query(x, "prefix");
+	int64_t until = exchange_started_ms(x) + exchange_query_ms(x, "wait", 1000);
+	struct text body = TEXT_INIT;
+
+	served.runs++;
+	if (exchange_state(x) || exchange_expired(x)) {
+		text_addf(&body, "%s", exchange_expired(x) ? "expired" : "woken");
+		exchange_reply_text(x, 200, "text/plain", &body);
+		return;
+	}
+	exchange_state_set(x, &runs_state, free_state);
+	if (key)
+		exchange_watch_key(x, key, strlen(key));
+	if (prefix)
+		exchange_watch_prefix(x, prefix, strlen(prefix));
+	exchange_park(x, until);
+}
+
+static void put_durable(struct exchange *x)
+{
+	uint64_t number = (uint64_t)exchange_query_int(x, "batch", 0);
+	enum err e;
+
+	if (!exchange_stored(x, number, &e)) {
+		exchange_watch_commit(x, number);
+		exchange_park(x, exchange_started_ms(x) + 5000);
+	} else if (e != ERR_OK) {
+		exchange_fail(x, e);
+	} else {
+		exchange_reply_empty(x, 204);
+	}
+}
+
+static void get_value(struct exchange *x)
+{
+	struct etag etag = etag_of((uint64_t)served.value);
+	struct text body = TEXT_INIT;
+
+	exchange_watch_key(x, "value", 5);
+	if (reads_settled(x, &etag))
+		return;
+	json_object(&body);
+	json_put_int(&body, "value", served.value);
+	json_end_object(&body);
+	reads_reply(x, &body, &etag);
+}
+
+static void get_entry(struct exchange *x)
+{
+	struct etag etag = etag_pair(1, 2);
+	struct text body = TEXT_INIT;
+
+	exchange_watch_key(x, "entry/a", 7);
+	if (!served.present) {
+		reads_absent(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s'", "a");
+		return;
+	}
+	if (reads_settled(x, &etag))
+		return;
+	json_object(&body);
+	json_end_object(&body);
+	reads_reply(x, &body, &etag);
+}
+
+static void put_entry(struct exchange *x)
+{
+	struct etag etag = etag_pair(1, 2);
+	struct text body = TEXT_INIT;
+	const char *raw;
+	size_t length;
+
+	if (!writes_allowed(x, served.present ? &etag : NULL))
+		return;
+	raw = exchange_body_member_raw(x, "value", &length);
+	json_object(&body);
+	json_put_string(&body, "key", exchange_path(x, "key"));
+	json_key(&body, "value");
+	json_raw(&body, raw, length);
+	json_end_object(&body);
+	exchange_reply(x, 201, &body);
+}
+
+static void list_numbers(struct exchange *x)
+{
+	struct text body = TEXT_INIT;
+	struct page page;
+	char key[16] = "";
+	int from = 0;
+	size_t count = 0;
+
+	if (!page_begin(x, &page))
+		return;
+	if (page.resumed)
+		from = atoi(page.after) + 1;
+	json_object(&body);
+	json_key(&body, "items");
+	json_array(&body);
+	for (; from < 10 && count < page.limit; from++, count++) {
+		snprintf(key, sizeof(key), "%d", from);
+		json_string(&body, key);
+	}
+	json_end_array(&body);
+	page_end(x, &page, &body, key, strlen(key), from < 10);
+	json_end_object(&body);
+	exchange_reply(x, 200, &body);
+}
+
+static void post_bytes(struct exchange *x)
+{
+	struct text body = TEXT_INIT;
+	size_t count;
+
+	exchange_body_text(x, &count);
+	text_addf(&body, "%zu", count);
+	exchange_reply_text(x, 200, "text/plain", &body);
+}
+
+static void get_nothing(struct exchange *x)
+{
+	(void)x;
+}
+
+static void get_owned(struct exchange *x)
+{
+	json_key(exchange_extra(x), "owner");
+	json_string(exchange_extra(x), "n2");
+	exchange_fault(x, "/a", "odd", "is %d", 3);
+	exchange_problem(x, PROBLEM_ALREADY_REGISTERED, "by '%s'", "web");
+}
+
+static enum err is_covered(void *service, const char *dots, bool *ret_covered)
+{
+	(void)service;
+	if (!strchr(dots, ':'))
+		return ERR_MALFORMED;
+	*ret_covered = strcmp(dots, served.dots) == 0;
+	return ERR_OK;
+}
+
+static const struct binding served_bindings[] = {
+	{"postWake", post_wake},
+	{"postCommit", post_commit},
+	{"postDots", post_dots},
+	{"postPresent", post_present},
+	{"getWait", get_wait},
+	{"putDurable", put_durable},
+	{"getValue", get_value},
+	{"getEntry", get_entry},
+	{"putEntry", put_entry},
+	{"listNumbers", list_numbers},
+	{"postBytes", post_bytes},
+	{"getNothing", get_nothing},
+	{"getOwned", get_owned},
+	{"getOpen", get_owned},
+	{"postPeer", post_bytes},
+	{NULL, NULL},
+};
+
+static const char served_users[] =
+	"paths:\n"
+	"  /wake/{key}:\n"
+	"    post: {operationId: postWake, parameters: [{$ref: '#/components/parameters/Key'}]}\n"
+	"  /commit/{number}:\n"
+	"    post:\n"
+	"      operationId: postCommit\n"
+	"      parameters:\n"
+	"        - {name: number, in: path, schema: {type: integer}}\n"
+	"        - {name: full, in: query, schema: {type: boolean}}\n"
+	"  /dots/{dots}:\n"
+	"    post: {operationId: postDots, parameters: [{name: dots, in: path, schema: {type: string}}]}\n"
+	"  /present:\n"
+	"    post: {operationId: postPresent, parameters: [{name: is, in: query, schema: {type: boolean}}]}\n"
+	"  /wait:\n"
+	"    get:\n"
+	"      operationId: getWait\n"
+	"      parameters:\n"
+	"        - {name: key, in: query, schema: {type: string}}\n"
+	"        - {name: prefix, in: query, schema: {type: string}}\n"
+	"        - {$ref: '#/components/parameters/Wait'}\n"
+	"  /durable:\n"
+	"    put: {operationId: putDurable, parameters: [{name: batch, in: query, required: true, schema: {type: integer}}]}\n"
+	"  /value:\n"
+	"    get:\n"
+	"      operationId: getValue\n"
+	"      parameters: [{$ref: '#/components/parameters/Wait'}, {name: since, in: query, schema: {type: string}}]\n"
+	"  /entries/{key}:\n"
+	"    get:\n"
+	"      operationId: getEntry\n"
+	"      parameters: [{$ref: '#/components/parameters/Key'}, {$ref: '#/components/parameters/Wait'}]\n"
+	"    put:\n"
+	"      operationId: putEntry\n"
+	"      parameters: [{$ref: '#/components/parameters/Key'}]\n"
+	"      requestBody:\n"
+	"        required: true\n"
+	"        x-max-bytes: 20000\n"
+	"        content:\n"
+	"          application/json:\n"
+	"            schema:\n"
+	"              type: object\n"
+	"              required: [value]\n"
+	"              additionalProperties: false\n"
+	"              properties: {value: {x-max-bytes: 1000}, name: {type: string, maxLength: 3}, made: {type: string, readOnly: true}}\n"
+	"  /numbers:\n"
+	"    get:\n"
+	"      operationId: listNumbers\n"
+	"      parameters:\n"
+	"        - {name: limit, in: query, schema: {type: integer, minimum: 1, maximum: 1000}}\n"
+	"        - {name: cursor, in: query, schema: {type: string, pattern: '^[A-Za-z0-9_-]+$'}}\n"
+	"        - {name: prefix, in: query, schema: {type: string}}\n"
+	"        - {name: state, in: query, schema: {type: array, items: {type: string, enum: [up, down]}}}\n"
+	"  /bytes:\n"
+	"    post: {operationId: postBytes, requestBody: {content: {application/x-ndjson: {schema: {type: string}}}}}\n"
+	"  /nothing:\n"
+	"    get: {operationId: getNothing}\n"
+	"  /owned:\n"
+	"    get: {operationId: getOwned}\n"
+	"  /open:\n"
+	"    get: {operationId: getOpen, security: []}\n"
+	"components:\n"
+	"  parameters:\n"
+	"    Key: {name: key, in: path, x-error-status: 400, schema: {type: string, minLength: 1, x-max-bytes: 512}}\n"
+	"    Wait: {name: wait, in: query, schema: {type: string, format: duration, x-max-ms: 600000}}\n";
+
+static const char served_peers[] =
+	"servers: [{url: /peer/v1}]\n"
+	"paths:\n"
+	"  /hello:\n"
+	"    post: {operationId: postPeer, requestBody: {content: {application/x-ndjson: {schema: {type: string}}}}}\n";
+
+static int served_turn(void *data)
+{
+	int ms = http_turn(served.http);
+
+	(void)data;
+	if (__atomic_load_n(&served.stop, __ATOMIC_ACQUIRE))
+		loop_stop(served.loop);
+	return ms < 0 || ms > 20 ? 20 : ms;
+}
+
+static void *served_run(void *data)
+{
+	(void)data;
+	loop_run(served.loop, served_turn, NULL);
+	http_stop(served.http);
+	return NULL;
+}
+
+static int served_listen(int *ret_port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, size), 0);
+	cr_assert_eq(listen(fd, 128), 0);
+	getsockname(fd, (struct sockaddr *)&address, &size);
+	*ret_port = ntohs(address.sin_port);
+	return fd;
+}
+
+static void served_start(const char *token, const char *secret)
+{
+	static const char *const hosts[] = {"127.0.0.1", "n1.example", "::1", NULL};
+	static const struct binding *const tables[] = {served_bindings, NULL};
+	static struct http_document documents[3];
+	struct http_config c = {.node_name = "n1",
+		.hosts = hosts,
+		.token = token,
+		.secret = secret,
+		.tables = tables,
+		.documents = documents,
+		.covered = is_covered};
+	char why[HTTP_WHY_BYTES];
+
+	memset(&served, 0, sizeof(served));
+	documents[0] = (struct http_document){
+		.yaml = served_users, .length = sizeof(served_users) - 1};
+	documents[1] = (struct http_document){
+		.yaml = served_peers, .length = sizeof(served_peers) - 1, .peers = true};
+	cr_assert_eq(loop_new(&served.loop), ERR_OK);
+	c.loop = served.loop;
+	c.listen_fd = served_listen(&served.port);
+	cr_assert_eq(http_start(&c, &served.http, why), ERR_OK, "%s", why);
+	pthread_create(&served.thread, NULL, served_run, NULL);
+}
+
+static inline void served_setup(void)
+{
+	served_start(NULL, NULL);
+}
+
+static void served_stop(void)
+{
+	__atomic_store_n(&served.stop, true, __ATOMIC_RELEASE);
+	pthread_join(served.thread, NULL);
+	loop_free(served.loop);
+}
+
+/* ---- the client ---- */
+
+struct answer {
+	int status;
+	char bytes[70000]; /* head and body */
+	const char *body;
+	bool closed;
+};
+
+static int served_connect(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)served.port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = {.tv_sec = 10};
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void send_all(int fd, const char *bytes, size_t count)
+{
+	while (count) {
+		ssize_t n = send(fd, bytes, count, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		bytes += n;
+		count -= (size_t)n;
+	}
+}
+
+/* Reads one answer; `head` is true for HEAD, whose answer has no body. */
+static struct answer *receive(int fd, bool head)
+{
+	static struct answer a;
+	size_t used = 0, want = sizeof(a.bytes) - 1;
+	const char *length;
+
+	memset(&a, 0, sizeof(a));
+	while (used < want) {
+		ssize_t n = recv(fd, a.bytes + used, want - used, 0);
+
+		a.closed = n == 0;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+		a.bytes[used] = '\0';
+		a.body = strstr(a.bytes, "\r\n\r\n");
+		if (!a.body || want != sizeof(a.bytes) - 1)
+			continue;
+		a.body += 4;
+		length = strcasestr(a.bytes, "\r\nContent-Length:");
+		want = (size_t)(a.body - a.bytes);
+		want += length && length < a.body && !head ? (size_t)atol(length + 17) : 0;
+	}
+	a.body = strstr(a.bytes, "\r\n\r\n");
+	a.body = a.body ? a.body + 4 : "";
+	if (strncmp(a.bytes, "HTTP/1.1 ", 9) == 0)
+		a.status = atoi(a.bytes + 9);
+	return &a;
+}
+
+/* One request on a connection: "GET /path", more headers (each with its CRLF), a body or NULL. */
+static void send_request(int fd, const char *what, const char *headers, const char *body)
+{
+	static char head[20000];
+	int n = snprintf(head, sizeof(head), "%s HTTP/1.1\r\nHost: 127.0.0.1:1\r\n%s", what, headers);
+
+	if (body)
+		n += snprintf(head + n, sizeof(head) - (size_t)n, "Content-Length: %zu\r\n",
+			strlen(body));
+	n += snprintf(head + n, sizeof(head) - (size_t)n, "\r\n");
+	send_all(fd, head, (size_t)n);
+	if (body)
+		send_all(fd, body, strlen(body));
+}
+
+static inline struct answer *ask(const char *what, const char *headers, const char *body)
+{
+	int fd = served_connect();
+	struct answer *a;
+
+	send_request(fd, what, headers, body);
+	a = receive(fd, strncmp(what, "HEAD", 4) == 0);
+	close(fd);
+	return a;
+}
+
+static inline bool says(const struct answer *a, const char *text)
+{
+	return strcasestr(a->bytes, text) != NULL;
+}
+
+/* Until `http_parked` is so many: asked of the server, which is not told to hurry. */
+static inline void wait_parked(size_t count)
+{
+	for (int i = 0; i < 5000; i++) {
+		if (http_parked(served.http) == count)
+			return;
+		usleep(1000);
+	}
+	cr_assert_fail("never %zu parked requests", count);
+}
+
+#endif

@@ -1,0 +1,324 @@
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/records.h"
+#include "api/signals.h"
+#include "server/core/digest.h"
+#include "tests/unit/core/failing.h"
+
+#define HEX "00112233445566778899aabbccddeeff"
+#define ZERO "00000000000000000000000000000000"
+
+static struct record *decode(const char *key, const char *json)
+{
+	struct record *r = NULL;
+
+	cr_assert_eq(record_decode(key, strlen(key), json, strlen(json), &r), ERR_OK);
+	return r;
+}
+
+static const struct origin_id id = {0x0011223344556677u, 0x8899aabbccddeeffu};
+
+/* Encodes, decodes, encodes again: the two texts must be the same. */
+static struct record *there_and_back(const char *key, const struct record *r, const char *value)
+{
+	struct text first = TEXT_INIT, second = TEXT_INIT;
+	struct record *d;
+
+	record_encode(r, value, value ? strlen(value) : 0, &first);
+	d = decode(key, text_cstr(&first));
+	cr_assert(d, "%s", text_cstr(&first));
+	record_encode(d, value, value ? strlen(value) : 0, &second);
+	cr_assert_str_eq(text_cstr(&first), text_cstr(&second));
+	text_fini(&first);
+	text_fini(&second);
+	return d;
+}
+
+Test(records, a_member_comes_back_as_it_was)
+{
+	struct record r = {.family = FAMILY_MEMBER,
+		.member = {"n\"1", "http://127.0.0.1:1", id, UINT64_MAX - 1, MEMBER_DRAINING}};
+	struct record *d = there_and_back("member/x", &r, NULL);
+
+	cr_assert_str_eq(d->member.name, "n\"1");
+	cr_assert_str_eq(d->member.url, "http://127.0.0.1:1");
+	cr_assert(origin_equal(d->member.incarnation, id));
+	cr_assert_eq(d->member.started, UINT64_MAX - 1);
+	cr_assert_eq(d->member.state, MEMBER_DRAINING);
+	record_free(d);
+}
+
+Test(records, an_assign_comes_back_as_it_was_but_for_its_reason)
+{
+	struct record r = {.family = FAMILY_ASSIGN,
+		.assign = {id, {1, 2}, 1700000000123, NULL, 1700000000456}};
+	struct record *d = there_and_back("assign/default/a", &r, NULL);
+
+	cr_assert(origin_equal(d->assign.node, id));
+	cr_assert(origin_equal(d->assign.incarnation, r.assign.incarnation));
+	cr_assert_eq(d->assign.epoch, 1700000000123);
+	cr_assert_eq(d->assign.at_ms, 1700000000456);
+	record_free(d);
+	d = decode("assign/default/a",
+		"{\"node\":\"" HEX "\",\"incarnation\":\"" HEX "\",\"epoch\":1,\"reason\":\"x\",\"at\":2}");
+	cr_assert_null(d->assign.reason);
+	record_free(d);
+}
+
+Test(records, a_status_comes_back_as_it_was)
+{
+	struct record r = {.family = FAMILY_STATUS,
+		.status = {CHILD_BACKOFF, REASON_SPAWN_ERROR, id, {3, 4}, 77, 0xfeedfacecafebeefu, 4242,
+			9, 1000, 2000, {true, -1, 9, true, 3000, 50, "exec: ENOENT"}}};
+	struct record *d = there_and_back("status/default/a", &r, NULL);
+
+	cr_assert_eq(d->status.state, CHILD_BACKOFF);
+	cr_assert_eq(d->status.reason, REASON_SPAWN_ERROR);
+	cr_assert_eq(d->status.spec_hash, 0xfeedfacecafebeefu);
+	cr_assert_eq(d->status.pid, 4242);
+	cr_assert_eq(d->status.retry_at_ms, 2000);
+	cr_assert(d->status.last_exit.known);
+	cr_assert(d->status.last_exit.core_dumped);
+	cr_assert_eq(d->status.last_exit.code, -1);
+	cr_assert_eq(d->status.last_exit.signal, 9);
+	cr_assert_str_eq(d->status.last_exit.error, "exec: ENOENT");
+	record_free(d);
+	r.status.last_exit.known = false;
+	d = there_and_back("status/default/a", &r, NULL);
+	cr_assert_not(d->status.last_exit.known);
+	record_free(d);
+}
+
+Test(records, a_reason_of_a_newer_version_is_no_hindrance)
+{
+	struct record *d = decode("status/default/a",
+		"{\"state\":\"failed\",\"reason\":\"eaten_by_a_grue\",\"node\":\"" HEX
+		"\",\"incarnation\":\"" HEX "\",\"epoch\":1,\"spec_hash\":\"1\",\"more\":{}}");
+
+	cr_assert_eq(d->status.reason, REASON_NONE);
+	cr_assert_eq(d->status.spec_hash, 1);
+	record_free(d);
+}
+
+Test(records, an_entry_knows_where_its_raw_value_stands)
+{
+	static const char *const values[] = {"1", "0.1", "{\"value\":[1, 2 ]}", "\"a\\\"}\"", "null",
+		"[]", "1e2"};
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct record r = {.family = FAMILY_ENTRY,
+			.entry = {OWNER_CHILD, "default/web", id, 5, 0x123456789abcdefu, 0, 0}};
+		struct text t = TEXT_INIT;
+		struct record *d = there_and_back("entry/default/k", &r, values[i]);
+
+		record_encode(&r, values[i], strlen(values[i]), &t);
+		cr_assert_eq(d->entry.value_bytes, strlen(values[i]));
+		cr_assert_eq(strncmp(text_cstr(&t) + d->entry.value_at, values[i],
+				     d->entry.value_bytes), 0);
+		cr_assert_str_eq(d->entry.owner_id, "default/web");
+		cr_assert_eq(d->entry.owner_kind, OWNER_CHILD);
+		cr_assert_eq(d->entry.epoch, 5);
+		cr_assert_eq(d->entry.created, 0x123456789abcdefu);
+		record_free(d);
+		text_fini(&t);
+	}
+}
+
+Test(records, a_bare_spec_has_the_defaults_of_the_api)
+{
+	struct record *d = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"spec\":{\"command\":[\"/bin/true\"]}}");
+	const struct spec_record *s = &d->spec;
+
+	cr_assert_str_eq(s->command[0], "/bin/true");
+	cr_assert_null(s->command[1]);
+	cr_assert_null(s->env[0]);
+	cr_assert_str_eq(s->cwd, "/");
+	cr_assert_eq(s->restart.type, RESTART_PERMANENT);
+	cr_assert_eq(s->restart.policy, POLICY_BACKOFF);
+	cr_assert_eq(s->restart.max_restarts, 3);
+	cr_assert_eq(s->restart.max_seconds, 5);
+	cr_assert_eq(s->restart.initial_ms, 200);
+	cr_assert_eq(s->restart.max_ms, 30000);
+	cr_assert_eq(s->restart.factor, 2.0);
+	cr_assert_eq(s->restart.reset_after_ms, 60000);
+	cr_assert_eq(s->shutdown_signal, SIGTERM);
+	cr_assert_eq(s->shutdown_timeout_ms, 5000);
+	cr_assert_eq(s->success_exit[0], 1);
+	cr_assert_eq(s->log_bytes_max, 10485760);
+	cr_assert_eq(s->log_files_max, 3);
+	cr_assert(s->desired_running);
+	cr_assert_eq(s->hash, digest_content("{\"command\":[\"/bin/true\"]}", 25));
+	record_free(d);
+}
+
+Test(records, a_full_spec_is_read_member_by_member)
+{
+	struct record *d = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"stopped\",\"spec\":{\"command\":[\"a\",\"b c\"],"
+		"\"env\":{\"A\":\"1\",\"B\":\"x=y\"},\"cwd\":\"/tmp\",\"restart\":\"transient\","
+		"\"max_restarts\":1,\"max_seconds\":2,\"on_max_restarts\":\"fail_child\","
+		"\"backoff\":{\"initial_ms\":3,\"max_ms\":4,\"factor\":1.5,\"reset_after_ms\":5},"
+		"\"shutdown\":{\"signal\":\"USR1\",\"timeout_ms\":0},\"success_exit_codes\":[0,9,255],"
+		"\"logs\":{\"max_bytes\":6,\"max_files\":7},\"later\":[1]}}");
+	const struct spec_record *s = &d->spec;
+
+	cr_assert_str_eq(s->command[1], "b c");
+	cr_assert_str_eq(s->env[0], "A=1");
+	cr_assert_str_eq(s->env[1], "B=x=y");
+	cr_assert_null(s->env[2]);
+	cr_assert_str_eq(s->cwd, "/tmp");
+	cr_assert_eq(s->restart.type, RESTART_TRANSIENT);
+	cr_assert_eq(s->restart.policy, POLICY_FAIL_CHILD);
+	cr_assert_eq(s->restart.max_restarts, 1);
+	cr_assert_eq(s->restart.factor, 1.5);
+	cr_assert_eq(s->restart.reset_after_ms, 5);
+	cr_assert_eq(s->shutdown_signal, SIGUSR1);
+	cr_assert_eq(s->shutdown_timeout_ms, 0);
+	cr_assert_eq(s->success_exit[0], 1);
+	cr_assert_eq(s->success_exit[1], 2);
+	cr_assert_eq(s->success_exit[31], 0x80);
+	cr_assert_eq(s->log_bytes_max, 6);
+	cr_assert_eq(s->log_files_max, 7);
+	cr_assert_not(s->desired_running);
+	record_free(d);
+}
+
+Test(records, the_hash_of_a_spec_leaves_desired_and_times_out)
+{
+	struct record *a = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"spec\":{\"command\":[\"x\"]}}");
+	struct record *b = decode("spec/default/a",
+		"{\"created_at\":2,\"desired\":\"stopped\",\"spec\":{\"command\":[\"x\"]}}");
+	struct record *c = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"spec\":{\"command\":[\"y\"]}}");
+
+	cr_assert_eq(a->spec.hash, b->spec.hash);
+	cr_assert_neq(a->spec.hash, c->spec.hash);
+	record_free(a);
+	record_free(b);
+	record_free(c);
+}
+
+#define SPEC(members) "{\"desired\":\"running\",\"spec\":{\"command\":[\"x\"]," members "}}"
+
+Test(records, what_is_not_understood_has_no_record)
+{
+	static const struct {
+		const char *key, *json;
+	} rows[] = {
+		{"meta/default/a", "{\"a\":1}"},
+		{"other/a", "1"},
+		{"member/a", "not json"},
+		{"member/a", ""},
+		{"member/a", "[]"},
+		{"member/a", "{}"},
+		{"member/a", "{\"name\":1,\"url\":\"\",\"incarnation\":\"" HEX
+			     "\",\"started\":\"1\",\"state\":\"alive\"}"},
+		{"member/a", "{\"name\":\"\",\"url\":\"\",\"incarnation\":\"" HEX
+			     "\",\"started\":\"0x1\",\"state\":\"alive\"}"},
+		{"member/a", "{\"name\":\"\",\"url\":\"\",\"incarnation\":\"" HEX
+			     "\",\"started\":\"1\",\"state\":\"asleep\"}"},
+		{"assign/d/a", "{\"node\":\"" HEX "\",\"incarnation\":\"" HEX "\",\"epoch\":-1}"},
+		{"assign/d/a", "{\"node\":\"" HEX "\",\"incarnation\":\"" HEX "\"}"},
+		{"assign/d/a", "{\"node\":\"12\",\"incarnation\":\"" HEX "\",\"epoch\":1}"},
+		{"status/d/a", "{\"state\":\"odd\",\"reason\":\"none\",\"node\":\"" HEX
+			       "\",\"incarnation\":\"" HEX "\",\"epoch\":1,\"spec_hash\":\"1\"}"},
+		{"status/d/a", "{\"state\":\"failed\",\"reason\":\"none\",\"node\":\"" HEX
+			       "\",\"incarnation\":\"" HEX
+			       "\",\"epoch\":1,\"spec_hash\":\"1\",\"last_exit\":7}"},
+		{"status/d/a", "{\"state\":\"failed\",\"reason\":\"none\",\"node\":\"" HEX
+			       "\",\"incarnation\":\"" HEX
+			       "\",\"epoch\":1,\"spec_hash\":\"1\",\"pid\":4294967296}"},
+		{"entry/d/a", "{\"owner\":{\"kind\":\"lease\",\"id\":\"x\",\"node\":\"" ZERO
+			      "\",\"epoch\":0},\"created\":\"1\",\"value\":1}"},
+		{"entry/d/a", "{\"owner\":{\"kind\":\"static\",\"id\":\"x\",\"node\":\"" ZERO
+			      "\",\"epoch\":0},\"created\":\"1\"}"},
+		{"entry/d/a", "{\"owner\":7,\"created\":\"1\",\"value\":1}"},
+		{"spec/d/a", "{\"desired\":\"running\"}"},
+		{"spec/d/a", "{\"desired\":\"running\",\"spec\":{}}"},
+		{"spec/d/a", "{\"desired\":\"running\",\"spec\":{\"command\":[]}}"},
+		{"spec/d/a", "{\"desired\":\"running\",\"spec\":{\"command\":[1]}}"},
+		{"spec/d/a", "{\"desired\":\"perhaps\",\"spec\":{\"command\":[\"x\"]}}"},
+		{"spec/d/a", SPEC("\"env\":[]")},
+		{"spec/d/a", SPEC("\"env\":{\"A\":1}")},
+		{"spec/d/a", SPEC("\"restart\":\"often\"")},
+		{"spec/d/a", SPEC("\"on_max_restarts\":\"pray\"")},
+		{"spec/d/a", SPEC("\"max_restarts\":-1")},
+		{"spec/d/a", SPEC("\"backoff\":1")},
+		{"spec/d/a", SPEC("\"backoff\":{\"factor\":0.5}")},
+		{"spec/d/a", SPEC("\"backoff\":{\"factor\":\"2\"}")},
+		{"spec/d/a", SPEC("\"shutdown\":{\"signal\":\"BANG\"}")},
+		{"spec/d/a", SPEC("\"success_exit_codes\":[256]")},
+		{"spec/d/a", SPEC("\"success_exit_codes\":{}")},
+		{"spec/d/a", SPEC("\"logs\":{\"max_files\":0}")},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_assert_null(decode(rows[i].key, rows[i].json), "%s", rows[i].json);
+}
+
+Test(records, texts_from_outside_must_be_json_whatever_their_family)
+{
+	static const char *const keys[] = {"meta/d/a", "other", "member/a"};
+	struct record *r = NULL;
+
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(record_decode_checked(keys[i], strlen(keys[i]), "{", 1, &r),
+			ERR_MALFORMED);
+		cr_assert_eq(record_decode_checked(keys[i], strlen(keys[i]), "\"\xff\"", 3, &r),
+			ERR_MALFORMED);
+		cr_assert_eq(record_decode_checked(keys[i], strlen(keys[i]), "1", 1, &r), ERR_OK);
+		cr_assert_null(r);
+	}
+}
+
+Test(records, without_memory_there_is_an_error_and_not_a_record_less)
+{
+	static const struct {
+		const char *key, *json;
+	} rows[] = {
+		{"spec/d/a", SPEC("\"env\":{\"A\":\"1\",\"B\":\"2\"},\"cwd\":\"/tmp\"")},
+		{"member/a", "{\"name\":\"n\",\"url\":\"u\",\"incarnation\":\"" HEX
+			     "\",\"started\":\"1\",\"state\":\"alive\"}"},
+		{"entry/d/a", "{\"owner\":{\"kind\":\"static\",\"id\":\"x\",\"node\":\"" ZERO
+			      "\",\"epoch\":0},\"created\":\"1\",\"value\":1}"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool failed = true;
+
+		for (long n = 0; failed; n++) {
+			struct record *r = NULL;
+			enum err e;
+
+			failing_arm(n);
+			e = record_decode(rows[i].key, strlen(rows[i].key), rows[i].json,
+				strlen(rows[i].json), &r);
+			failed = failing_disarm();
+			cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK, "row %zu, %ld", i, n);
+			cr_assert_eq(!r, failed);
+			record_free(r);
+		}
+	}
+}
+
+Test(records, signals_have_names_and_numbers)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} rows[] = {{"TERM", SIGTERM}, {"INT", SIGINT}, {"HUP", SIGHUP}, {"USR1", SIGUSR1},
+		{"USR2", SIGUSR2}, {"QUIT", SIGQUIT}, {"KILL", SIGKILL}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(signal_from_name(rows[i].name), rows[i].number);
+		cr_assert_str_eq(signal_name(rows[i].number), rows[i].name);
+	}
+	cr_assert_eq(signal_from_name("SIGTERM"), 0);
+	cr_assert_eq(signal_from_name(""), 0);
+	cr_assert_null(signal_name(0));
+}
