@@ -9,7 +9,8 @@
  *
  *	answered as it should be        HELLO_ANSWERED, FRAGMENT
  *	connection refused              LINK_REFUSED    (no process holds the port)
- *	reset, ended early, or 410      LINK_LOST
+ *	reset, ended early, 410, or
+ *	it says that it shuts down      LINK_LOST
  *	no answer in time, no route,
  *	or the name does not resolve    LINK_SILENT
  *	a problem, or nonsense          LINK_REJECTED   (with the problem's code; MALFORMED)
@@ -28,7 +29,7 @@
 #define PEERS_REPLY_BYTES_MAX (64 * 1024) /* hello, call and problem bodies */
 #define PEERS_CONNECT_MS 1000
 #define PEERS_HELLO_MS 3000
-#define PEERS_WAIT_MS 25000     /* how long a poll asks to be parked */
+#define PEERS_WAIT_MS 25000     /* how long a poll asks to be parked; the first one not at all */
 #define PEERS_SLACK_MS 5000     /* and how much longer it waits for the answer */
 #define PEERS_GOODBYE_MS 1000
 #define PEERS_CALL_MS_MAX 60000

@@ -103,6 +103,9 @@ static void judge(
 		e->kind = EVENT_LINK_LOST;
 	} else if (t->status != 200) {
 		reject(e, peers_problem_read(t->status, t->reply.bytes, t->reply.used));
+		/* It is about to be gone: asked again, it is refused, and that says more. */
+		if (e->kind == EVENT_LINK_REJECTED && e->rejected.err == ERR_SHUTTING_DOWN)
+			e->kind = EVENT_LINK_LOST;
 	} else {
 		err = read_answer(t, e, hello, fragment);
 		if (err)

@@ -31,7 +31,7 @@ struct peer_link { /* what outlives one request of a link */
 	struct peer_link *next;
 	uint32_t link;
 	uint64_t polls; /* the number of the last poll */
-	uint64_t seen;  /* of the last one that was answered */
+	uint64_t seen;  /* of the last one that was answered; 0: none since the last hello */
 };
 
 struct peers {

@@ -169,11 +169,14 @@ static bool send_request(
 
 void peers_hello(struct peers *p, uint32_t link, const char *url, const struct hello *self)
 {
+	struct peer_link *l;
 	struct transfer *t;
 
 	drop_requests(p, link);
-	t = make_link(p, link) ? transfer_new(p, TRANSFER_HELLO) : NULL;
+	l = make_link(p, link);
+	t = l ? transfer_new(p, TRANSFER_HELLO) : NULL;
 	if (t) {
+		l->seen = 0;
 		t->link = link;
 		peers_hello_write(&t->body, self);
 		if (send_request(t, url, "/peer/v1/hello", PEERS_HELLO_MS))
@@ -197,7 +200,7 @@ void peers_poll(struct peers *p, uint32_t link, const char *url, const struct he
 {
 	struct peer_link *l;
 	struct transfer *t;
-	struct wire_request request = {.after = *after, .ack = *ack, .wait_ms = PEERS_WAIT_MS};
+	struct wire_request request = {.after = *after, .ack = *ack};
 
 	drop_requests(p, link);
 	l = make_link(p, link);
@@ -207,6 +210,8 @@ void peers_poll(struct peers *p, uint32_t link, const char *url, const struct he
 		name_link(self, link, request.link);
 		request.n = ++l->polls;
 		request.seen = l->seen;
+		/* The first after a hello is answered at once: that is the first sync. */
+		request.wait_ms = l->seen ? PEERS_WAIT_MS : 0;
 		wire_request_write(&request, &t->body);
 		if (send_request(t, url, "/peer/v1/deltas", PEERS_WAIT_MS + PEERS_SLACK_MS))
 			return;

@@ -481,21 +481,6 @@ void processes_close_listener(struct processes *p)
 		processes_queue_add(p, &p->close);
 }
 
-unsigned processes_count(const struct processes *p)
-{
-	return p->count;
-}
-
-uint64_t processes_dropped_bytes(const struct processes *p)
-{
-	uint64_t bytes = p->dropped_bytes;
-	for (unsigned i = 0; i < PROCESSES_BUCKETS; i++)
-		for (const struct process *one = p->buckets[i]; one; one = one->next)
-			bytes += one->output[0].file.dropped_bytes +
-				 one->output[1].file.dropped_bytes;
-	return bytes;
-}
-
 int processes_guardian_pid(const struct processes *p)
 {
 	return p->guardian_pid;

@@ -46,6 +46,21 @@ void processes_table_remove(struct processes *p, struct process *one)
 	p->count--;
 }
 
+unsigned processes_count(const struct processes *p)
+{
+	return p->count;
+}
+
+uint64_t processes_dropped_bytes(const struct processes *p)
+{
+	uint64_t bytes = p->dropped_bytes;
+	for (unsigned i = 0; i < PROCESSES_BUCKETS; i++)
+		for (const struct process *one = p->buckets[i]; one; one = one->next)
+			bytes += one->output[0].file.dropped_bytes +
+				 one->output[1].file.dropped_bytes;
+	return bytes;
+}
+
 /* ---- the queue ----------------------------------------------------------------------------- */
 
 static void watch(struct processes *p, uint32_t events)

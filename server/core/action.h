@@ -8,7 +8,7 @@
 
 enum action_kind {
 	ACTION_HELLO,   /* POST hello to `url`, answer with an event for `link` */
-	ACTION_POLL,    /* POST deltas to `url` and park; answer with an event for `link` */
+	ACTION_POLL,    /* POST deltas to `url`, parked up to `timeout_ms`; answer with an event for `link` */
 	ACTION_UNLINK,  /* drop what is under way for `link`; no event is wanted any more */
 	ACTION_GOODBYE, /* tell `url`, best effort, no event */
 	ACTION_SPAWN,   /* start `ref` as `spec` says, with `epoch` */

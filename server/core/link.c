@@ -68,6 +68,7 @@ static void poll(struct horde *h, struct link *l)
 	l->state = LINK_POLLING;
 	a->link = l->id;
 	a->url = l->url;
+	a->timeout_ms = l->greeted ? 0 : POLL_WAIT_MS;
 }
 
 static struct link *link_make(struct horde *h, const char *url)
@@ -320,6 +321,7 @@ void link_answered(struct horde *h, struct link *l, const struct hello *peer)
 	}
 	l->joined = true;
 	l->once = false;
+	l->greeted = true;
 	l->error = ERR_OK;
 	act(h, ACTION_WAKE);
 	poll(h, l);
@@ -361,6 +363,7 @@ void link_fragment(struct horde *h, struct link *l, struct fragment *f)
 	}
 	in_contact(h, l);
 	l->tried = true;
+	l->greeted = false;
 	l->complained = false;
 	compare_digests(h, l, f);
 	poll(h, l);

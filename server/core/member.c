@@ -65,7 +65,7 @@ static void refresh_one(struct horde *h, const struct entry *e)
 	m = member_make(h, node_id);
 	if (!m)
 		return;
-	if (!m->recorded || !origin_equal(m->incarnation, e->record->member.incarnation)) {
+	if (!origin_equal(m->incarnation, e->record->member.incarnation)) {
 		m->incarnation = e->record->member.incarnation;
 		m->incarnation_ms = h->now_ms;
 		say(h, "member.joined", e->record->member.name, "%s", e->record->member.url);

@@ -18,6 +18,7 @@
 #define LINK_RETRY_FIRST_MS 100
 #define LINK_RETRY_MAX_MS 1000
 #define LINK_RETRY_REJECTED_MS 5000
+#define POLL_WAIT_MS 25000
 #define PLAN_EVERY_MS 1000       /* while there are orphans */
 #define LADDER_STEP_MS 3000      /* an orphan this old is taken by the next node in rendezvous order */
 #define READOPT_MS 2000          /* a restarted node has so long to re-adopt, past restart_grace_ms */
@@ -70,6 +71,7 @@ struct link {
 	bool none;    /* the peer has no cluster id yet, as of its last answer */
 	bool tried;   /* answered or failed once: the first sync need not wait for it */
 	bool joined;
+	bool greeted; /* just now: the first poll is answered at once, new or not */
 	bool complained; /* a rejection was logged, and nothing good happened since */
 	bool diverged;
 	enum link_state state;

@@ -64,6 +64,9 @@ void net_action(struct world *w, struct node *n, const struct action *a)
 {
 	struct happening *e;
 
+	tracef(w, "%s link %u %s %s", n->name, a->link,
+			a->kind == ACTION_HELLO ? "greets" : a->kind == ACTION_POLL ? "polls" : "ends",
+			a->url ? a->url : "");
 	if (a->kind == ACTION_UNLINK) {
 		n->generation[a->link % MEMBERS_MAX]++;
 		return;
@@ -77,6 +80,7 @@ void net_action(struct world *w, struct node *n, const struct action *a)
 		horde_hello(n->h, &e->hello);
 	else if (vector_copy(map_vector(horde_map(n->h)), &e->after) != ERR_OK)
 		abort();
+	e->at_once = a->timeout_ms == 0;
 }
 
 /* ---- the server's side ---- */
@@ -162,6 +166,8 @@ static void poll_requested(struct world *w, struct node *n, struct happening *e)
 	}
 	for (struct parked *q = n->parked; q < n->parked + sizeof(n->parked) / sizeof(*q); q++)
 		if (q->used && q->client == e->peer && q->link == e->link) {
+			if (q->client_life == e->peer_life && q->generation > e->generation)
+				return; /* an older request that was overtaken */
 			q->used = false;
 			vector_fini(&q->after);
 		}
@@ -169,7 +175,7 @@ static void poll_requested(struct world *w, struct node *n, struct happening *e)
 		p++;
 	*p = (struct parked){true, e->peer, e->peer_life, e->link, e->generation, e->after};
 	e->after = (struct vector)VECTOR_INIT;
-	if (!vector_covers(&p->after, map_vector(horde_map(n->h))))
+	if (e->at_once || !vector_covers(&p->after, map_vector(horde_map(n->h))))
 		send_fragment(w, n, p);
 }
 

@@ -88,6 +88,7 @@ struct happening { /* one entry of the event heap; owns `bytes` and `after` */
 	char *bytes;
 	size_t count;
 	struct vector after;
+	bool at_once; /* AT_REQUEST_POLL */
 	char ref[REF_BYTES_MAX];
 	uint64_t epoch;
 	int pid;

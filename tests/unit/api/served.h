@@ -483,4 +483,15 @@ static inline void wait_parked(size_t count)
 	cr_assert_fail("never %zu parked requests", count);
 }
 
+/* Until no exchange is left, so that what they free is freed. */
+static inline void wait_idle(void)
+{
+	for (int i = 0; i < 5000; i++) {
+		if (http_busy(served.http) == 0)
+			return;
+		usleep(1000);
+	}
+	cr_assert_fail("requests are never over");
+}
+
 #endif

@@ -1,5 +1,6 @@
 /* Small parts that only look at text: durations, UTF-8, nearest names, JSON as it was written. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/duration.h"

@@ -69,7 +69,7 @@ Test(wait, a_deadline_ends_the_wait_and_the_state_is_freed)
 {
 	cr_expect_str_eq(ask("GET /wait?key=a&wait=30ms", "", NULL)->body, "expired");
 	cr_expect_eq(served.runs, 2);
-	wait_parked(0);
+	wait_idle();
 	cr_expect_eq(served.freed, 1);
 }
 
@@ -79,7 +79,7 @@ Test(wait, a_client_that_goes_away_frees_its_slot)
 
 	close(fd);
 	wait_parked(0);
-	ask("GET /value", "", NULL);
+	wait_idle();
 	cr_expect_eq(served.freed, 1);
 	cr_expect_eq(served.runs, 1, "the handler was not called for nobody");
 	ask("POST /wake/a", "", NULL);

@@ -77,10 +77,12 @@ static struct fragment own(const struct fragment *f)
 	struct fragment o = *f;
 
 	o.borrowed = false;
-	o.ranges = malloc((f->range_count + 1) * sizeof(*o.ranges));
-	memcpy(o.ranges, f->ranges, f->range_count * sizeof(*o.ranges));
-	o.kills = malloc((f->kill_count + 1) * sizeof(*o.kills));
-	memcpy(o.kills, f->kills, f->kill_count * sizeof(*o.kills));
+	o.ranges = calloc(f->range_count + 1, sizeof(*o.ranges));
+	for (size_t i = 0; i < f->range_count; i++)
+		o.ranges[i] = f->ranges[i];
+	o.kills = calloc(f->kill_count + 1, sizeof(*o.kills));
+	for (size_t i = 0; i < f->kill_count; i++)
+		o.kills[i] = f->kills[i];
 	o.puts = malloc((f->put_count + 1) * sizeof(*o.puts));
 	for (size_t i = 0; i < f->put_count; i++) {
 		o.puts[i] = f->puts[i];
