@@ -131,7 +131,7 @@ void child_put_status(struct text *out, const struct horde *h, const struct chil
 	else if (s)
 		json_put_uint(out, "epoch", s->epoch);
 	json_put_uint(out, "restarts", s ? s->restarts : 0);
-	if (s && s->started_at_ms > 0)
+	if (s && s->pid > 0 && s->started_at_ms > 0)
 		json_put_time(out, "started_at", s->started_at_ms);
 	if (c->view.state == CHILD_RUNNING)
 		json_put_bool(out, "ready", true);

@@ -16,7 +16,8 @@ static void signal_child(struct exchange *x)
 /* A new life has begun, or failed to: the status is another one than before the call. */
 static bool has_restarted(const struct child *c, uint64_t before)
 {
-	return c->view.current && c->view.state != CHILD_STOPPING && c->view.status &&
+	return c->view.current && c->view.state != CHILD_STOPPING &&
+	       c->view.state != CHILD_STARTING && c->view.status &&
 	       c->view.status->content != before;
 }
 

@@ -39,7 +39,7 @@ static bool put_value(struct exchange *x, struct write *w, const char *id, struc
 	event.put.value_bytes = value->used;
 	e = record_decode(
 		key, event.put.key_bytes, event.put.value, event.put.value_bytes, &record);
-	if (e == ERR_MALFORMED) {
+	if (e == ERR_OK && !record) {
 		invalid(x, "", "invalid", "it cannot be understood as a whole");
 		return false;
 	}
@@ -125,7 +125,7 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 		return;
 	}
 	/* A stopped child stays stopped: there is nothing to wait for. */
-	reached = c.view.current || !child_wanted(&c);
+	reached = (c.view.current && c.view.state != CHILD_STARTING) || !child_wanted(&c);
 	if (!reached && !resource_late(x, deadline)) {
 		child_watch(x, &c);
 		exchange_park(x, deadline);

@@ -286,7 +286,7 @@ static void get_node(struct exchange *x)
 	json_put_string(&body, "state",
 		self && self->recorded ? member_state_name(self->record->state) : "joining");
 	json_put_string(&body, "version", resource_service(x)->version);
-	json_put_time(&body, "started_at", resource_service(x)->started_wall_ms);
+	json_put_time(&body, "started_at", clock_ms(hello.started));
 	put_quorum(&body, h);
 	put_counts(x, &body);
 	json_end_object(&body);
@@ -302,5 +302,6 @@ const struct binding cluster_bindings[] = {
 	{"getNode", get_node},
 	{"listMembers", list_members},
 	{"getMember", get_member},
+	{"joinCluster", join_cluster},
 	{NULL, NULL},
 };

@@ -1,13 +1,19 @@
 #include "api/exchange.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/duration.h"
 #include "api/exchange_type.h"
 #include "api/json_text.h"
+
+void hex_put(char out[17], uint64_t value)
+{
+	for (int i = 15; i >= 0; i--, value >>= 4)
+		out[i] = "0123456789abcdef"[value & 15];
+	out[16] = '\0';
+}
 
 struct exchange *exchange_take(struct http *h)
 {
@@ -25,7 +31,7 @@ struct exchange *exchange_take(struct http *h)
 	}
 	h->busy++;
 	x->started_ms = loop_now_ms(h->config.loop);
-	snprintf(x->request_id, sizeof(x->request_id), "%016llx", (unsigned long long)h->next_id++);
+	hex_put(x->request_id, h->next_id++);
 	return x;
 }
 
@@ -118,7 +124,7 @@ const char *exchange_path(const struct exchange *x, const char *name)
 	for (size_t i = 0; i < x->operation->parameter_count; i++, p++)
 		if (p->place == PARAMETER_PATH && strcmp(p->name, name) == 0)
 			return x->segments[p->segment];
-	assert(!"the operation has no such path parameter");
+	assert(0 && "the operation has no such path parameter");
 	return "";
 }
 

@@ -160,6 +160,8 @@ enum MHD_Result reply_queue(struct exchange *x);
 struct MHD_Response *reply_no_memory(const char *node_name);
 
 /* exchange.c */
+/* 16 hex digits and a NUL. */
+void hex_put(char out[17], uint64_t value);
 struct exchange *exchange_take(struct http *h);
 void exchange_release(struct exchange *x);
 

@@ -153,7 +153,7 @@ static void reply(struct exchange *x, const struct joining *j)
 	exchange_reply(x, 200, &body);
 }
 
-static void join_cluster(struct exchange *x)
+void join_cluster(struct exchange *x)
 {
 	int64_t deadline = resource_deadline_ms(x, WAIT_JOIN_MS);
 	struct joining *j = exchange_state(x);
@@ -167,8 +167,3 @@ static void join_cluster(struct exchange *x)
 	exchange_watch_prefix(x, "member/", strlen("member/"));
 	exchange_park(x, deadline);
 }
-
-const struct binding join_bindings[] = {
-	{"joinCluster", join_cluster},
-	{NULL, NULL},
-};

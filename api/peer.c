@@ -192,6 +192,7 @@ static void peer_call(struct exchange *x)
 
 const struct binding peer_bindings[] = {
 	{"peerHello", peer_hello},
+	{"peerDeltas", peer_deltas},
 	{"peerCall", peer_call},
 	{"peerGoodbye", peer_goodbye},
 	{NULL, NULL},

@@ -4,7 +4,8 @@
 
 #include "api/http.h"
 
-extern const struct binding peer_bindings[];        /* hello, call, goodbye */
-extern const struct binding peer_deltas_bindings[]; /* the long poll */
+extern const struct binding peer_bindings[];
+
+void peer_deltas(struct exchange *x); /* in peer_deltas.c; bound with the others */
 
 #endif

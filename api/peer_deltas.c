@@ -139,7 +139,7 @@ static void reply_beyond(struct exchange *x, const struct vector *after)
 	exchange_reply_text(x, 200, "application/x-ndjson", &body);
 }
 
-static void peer_deltas(struct exchange *x)
+void peer_deltas(struct exchange *x)
 {
 	const struct vector *known = map_vector(resource_map(x));
 	struct poll *p = exchange_state(x);
@@ -162,8 +162,3 @@ static void peer_deltas(struct exchange *x)
 	exchange_watch_key(x, key, link_key(p, key));
 	exchange_park(x, deadline);
 }
-
-const struct binding peer_deltas_bindings[] = {
-	{"peerDeltas", peer_deltas},
-	{NULL, NULL},
-};

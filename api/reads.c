@@ -15,7 +15,7 @@ struct etag etag_of(uint64_t hash)
 {
 	struct etag e;
 
-	snprintf(e.text, sizeof(e.text), "%016llx", (unsigned long long)hash);
+	hex_put(e.text, hash);
 	return e;
 }
 
@@ -23,8 +23,9 @@ struct etag etag_pair(uint64_t spec_hash, uint64_t status_hash)
 {
 	struct etag e;
 
-	snprintf(e.text, sizeof(e.text), "%016llx-%016llx", (unsigned long long)spec_hash,
-		(unsigned long long)status_hash);
+	hex_put(e.text, spec_hash);
+	e.text[16] = '-';
+	hex_put(e.text + 17, status_hash);
 	return e;
 }
 

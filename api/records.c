@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "api/json_read.h"
 #include "api/json_text.h"
 #include "api/signals.h"
 #include "server/core/digest.h"
@@ -358,15 +358,11 @@ enum err record_decode_checked(const char *key, size_t key_bytes, const char *js
 {
 	enum family family = family_of(key, key_bytes);
 	struct record *r = NULL;
-	enum err e = ERR_OK;
-	json_error_t why;
-	json_t *o = json_loadb(json, json_bytes, JSON_DECODE_ANY, &why);
+	json_t *o = NULL;
+	enum err e = json_read(json, json_bytes, JSON_DECODE_ANY, &o);
 
-	/* Without memory jansson says nothing, or says so. */
-	if (!o && (!why.text[0] || json_error_code(&why) == json_error_out_of_memory))
-		return ERR_NO_MEMORY;
-	if (!o)
-		return ERR_MALFORMED;
+	if (e != ERR_OK)
+		return e;
 	if (json_is_object(o) && family != FAMILY_META && family != FAMILY_OTHER)
 		e = decode_tree(family, o, json, json_bytes, &r);
 	json_decref(o);

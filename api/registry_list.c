@@ -87,11 +87,12 @@ static bool within(const struct entry *e, const struct filter *f)
 	return e && e->key_bytes >= f->length && memcmp(e->key, f->prefix, f->length) == 0;
 }
 
-static void add_row(struct listing *l, const struct horde *h, const struct entry *e)
+static void add_row(
+	struct listing *l, const struct horde *h, const struct entry *e, uint64_t content)
 {
 	const struct entry_record *r = entry_record_of(e);
 
-	l->sum += hash_pair(digest_content(e->key, e->key_bytes), e->content);
+	l->sum += hash_pair(digest_content(e->key, e->key_bytes), content);
 	l->count++;
 	if (r && horde_entry_stale(h, e))
 		unreachable_add(&l->unreachable, horde_member_by_id(h, r->node));
@@ -99,9 +100,10 @@ static void add_row(struct listing *l, const struct horde *h, const struct entry
 
 static void write_entry(struct exchange *x, struct listing *l, const struct entry *e)
 {
+	bool key_only = exchange_query_bool(x, "keys_only", false);
 	struct etag etag = entry_etag(e);
 
-	if (exchange_query_bool(x, "keys_only", false)) {
+	if (key_only) {
 		json_object(&l->body);
 		json_put_string(&l->body, "key", entry_key(e, ENTRY_PREFIX));
 	} else {
@@ -109,7 +111,8 @@ static void write_entry(struct exchange *x, struct listing *l, const struct entr
 		etag_put(&l->body, &etag);
 	}
 	json_end_object(&l->body);
-	add_row(l, resource_horde(x), e);
+	/* A list of keys does not change with their values. */
+	add_row(l, resource_horde(x), e, key_only ? 0 : e->content);
 }
 
 static void write_meta(struct listing *l, const struct entry *e)
@@ -193,7 +196,7 @@ static void count_entries(struct exchange *x)
 	e = map_from(resource_map(x), l.filter.prefix, l.filter.length);
 	for (; within(e, &l.filter); e = map_after(resource_map(x), e->key, e->key_bytes)) {
 		if (matches(x, &l.filter, e))
-			add_row(&l, resource_horde(x), e);
+			add_row(&l, resource_horde(x), e, e->content);
 	}
 	/* A count is the same however its entries changed. */
 	etag = etag_of(hash_pair(digest_content(l.filter.prefix, l.filter.length), l.count));

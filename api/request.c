@@ -7,22 +7,24 @@
 #include "api/exchange_type.h"
 #include "api/utf8.h"
 
-static void note_header(struct heads *heads, const char *name, const char *value)
+static void note_header(struct heads *heads, const char *name, size_t length, const char *value)
 {
 	const struct {
 		const char *name;
+		size_t length;
 		const char **place;
-	} rows[] = {{"Host", &heads->host}, {"Authorization", &heads->authorization},
-		{"Content-Type", &heads->content_type}, {"Content-Length", &heads->content_length},
-		{"Transfer-Encoding", &heads->transfer_encoding}, {"Expect", &heads->expect},
-		{"Origin", &heads->origin}, {"Horde-Min-Dot", &heads->min_dot}};
+	} rows[] = {{"Host", 4, &heads->host}, {"Content-Length", 14, &heads->content_length},
+		{"Authorization", 13, &heads->authorization},
+		{"Content-Type", 12, &heads->content_type},
+		{"Transfer-Encoding", 17, &heads->transfer_encoding}, {"Expect", 6, &heads->expect},
+		{"Origin", 6, &heads->origin}, {"Horde-Min-Dot", 13, &heads->min_dot}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (strcasecmp(name, rows[i].name) != 0)
+		if (length != rows[i].length || strcasecmp(name, rows[i].name) != 0)
 			continue;
 		*rows[i].place = value;
 		heads->hosts += i == 0;
-		heads->lengths += i == 3;
+		heads->lengths += i == 1;
 		return;
 	}
 }
@@ -31,10 +33,11 @@ static enum MHD_Result each_header(
 	void *data, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct heads *heads = data;
+	size_t length = strlen(name);
 
 	(void)kind;
-	heads->bytes += strlen(name) + (value ? strlen(value) : 0) + 4;
-	note_header(heads, name, value ? value : "");
+	heads->bytes += length + (value ? strlen(value) : 0) + 4;
+	note_header(heads, name, length, value ? value : "");
 	return MHD_YES;
 }
 

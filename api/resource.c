@@ -177,9 +177,7 @@ uint64_t unreachable_hash(const struct unreachable *u)
 
 void resource_fail(struct exchange *x, enum err e)
 {
-	if (e == ERR_LIMIT)
-		exchange_problem(x, PROBLEM_BODY_TOO_LARGE, "%s", err_text(e));
-	else if (e == ERR_IO)
+	if (e == ERR_IO)
 		exchange_problem(x, PROBLEM_STORAGE_READ_ONLY, "%s", err_text(e));
 	else
 		exchange_fail(x, e);

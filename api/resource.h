@@ -67,7 +67,7 @@ void unreachable_add(struct unreachable *u, const struct member *m);
 void unreachable_put(struct text *out, const struct unreachable *u);
 uint64_t unreachable_hash(const struct unreachable *u);
 
-/* The problem of a failure of the core; LIMIT is a request that is too large. */
+/* The problem of a failure of the core; a store that cannot be written for any reason is a 503. */
 void resource_fail(struct exchange *x, enum err e);
 
 /* ---- writes ---- */
@@ -79,7 +79,6 @@ struct write {
 	bool missing; /* nothing was there to be removed, which is fine */
 	char *kept;   /* what the handler wants to remember (exchange_alloc), or NULL */
 	size_t kept_bytes;
-	uint64_t before; /* likewise: a hash of the state before */
 };
 
 /* The exchange's new state; NULL: 503 was answered. Comes before the command, which must not be

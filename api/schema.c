@@ -20,9 +20,9 @@ void schema_set_fini(struct schema_set *set)
 {
 	for (struct schema *s = set->all; s; s = s->next) {
 		if (s->pattern)
-			regfree(&s->regex);
+			pattern_fini(s->pattern);
 		if (s->key_pattern)
-			regfree(&s->key_regex);
+			pattern_fini(s->key_pattern);
 	}
 	set->all = NULL;
 }
@@ -62,21 +62,24 @@ static enum err read_type(struct compiler *c, struct schema *s, const struct mar
 }
 
 static enum err read_pattern(
-	struct compiler *c, const struct markup *value, regex_t *regex, const char **ret_pattern)
+	struct compiler *c, const struct markup *value, struct pattern **ret_pattern)
 {
+	struct pattern *p = arena_alloc(c->set->arena, sizeof(*p));
 	char text[80];
 	int code;
 
+	if (!p)
+		return ERR_NO_MEMORY;
 	if (value->kind != MARKUP_STRING)
 		return refuse(c, value, "a pattern is a quoted string");
-	code = regcomp(regex, value->text, REG_EXTENDED | REG_NOSUB);
+	code = pattern_compile(p, value->text);
 	if (code == REG_ESPACE)
 		return ERR_NO_MEMORY;
 	if (code != 0) {
-		regerror(code, regex, text, sizeof(text));
+		regerror(code, &p->regex, text, sizeof(text));
 		return refuse(c, value, "the pattern does not compile: %s", text);
 	}
-	*ret_pattern = value->text;
+	*ret_pattern = p;
 	return ERR_OK;
 }
 
@@ -177,9 +180,9 @@ static enum err read_keyword(
 	if (strcmp(name, "type") == 0)
 		return read_type(c, s, value);
 	if (strcmp(name, "pattern") == 0)
-		return read_pattern(c, value, &s->regex, &s->pattern);
+		return read_pattern(c, value, &s->pattern);
 	if (strcmp(name, "x-key-pattern") == 0)
-		return read_pattern(c, value, &s->key_regex, &s->key_pattern);
+		return read_pattern(c, value, &s->key_pattern);
 	if (strcmp(name, "minimum") == 0)
 		return read_bound(c, value, &s->has_minimum, &s->minimum);
 	if (strcmp(name, "maximum") == 0)

@@ -179,8 +179,8 @@ static const char *check_string(
 		snprintf(detail, HTTP_WHY_BYTES, "must have at most %zu bytes", s->bytes_max);
 		return "too-long";
 	}
-	if (s->pattern && regexec(&s->regex, text, 0, NULL, 0) != 0) {
-		snprintf(detail, HTTP_WHY_BYTES, "must match %.200s", s->pattern);
+	if (s->pattern && !pattern_matches(s->pattern, text)) {
+		snprintf(detail, HTTP_WHY_BYTES, "must match %.200s", s->pattern->text);
 		return "pattern";
 	}
 	return s->duration ? check_duration(s, text, detail) : NULL;
@@ -238,8 +238,9 @@ static void check_other(
 	struct nearest near = {.wanted = name};
 	char detail[HTTP_WHY_BYTES];
 
-	if (s->key_pattern && regexec(&s->key_regex, name, 0, NULL, 0) != 0) {
-		snprintf(detail, sizeof(detail), "the name must match %.200s", s->key_pattern);
+	if (s->key_pattern && !pattern_matches(s->key_pattern, name)) {
+		snprintf(
+			detail, sizeof(detail), "the name must match %.200s", s->key_pattern->text);
 		fault_at(c, name, "pattern", detail);
 		return;
 	}

@@ -2,9 +2,9 @@
 #ifndef HORDE_API_SCHEMA_TYPE_H
 #define HORDE_API_SCHEMA_TYPE_H
 
-#include <regex.h>
 #include <stdint.h>
 
+#include "api/pattern.h"
 #include "api/schema.h"
 
 enum {
@@ -37,10 +37,8 @@ struct schema {
 	size_t bytes_max;
 	int64_t ms_max;
 	const struct markup *choices; /* enum */
-	const char *pattern;          /* NULL: none */
-	regex_t regex;
-	const char *key_pattern;
-	regex_t key_regex;
+	struct pattern *pattern;      /* NULL: none */
+	struct pattern *key_pattern;  /* of the names that `additional` takes */
 	const struct schema *items;
 	const struct schema *additional;
 	const struct schema_property *properties;

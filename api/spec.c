@@ -86,7 +86,7 @@ enum err spec_merge(const json_t *target, const json_t *patch, json_t **ret_merg
 		return *ret_merged ? ERR_OK : ERR_NO_MEMORY;
 	}
 	/* What is no object is replaced by one, so that nulls within the patch vanish. */
-	merged = json_is_object(target) ? json_deep_copy(target) : jansson_object();
+	merged = json_is_object(target) ? json_deep_copy(target) : json_loads("{}", 0, NULL);
 	if (!merged)
 		return ERR_NO_MEMORY;
 	json_object_foreach((json_t *)(uintptr_t)patch, name, value)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "api/json_read.h"
 
 /* Steps over exactly this text. */
 static void skip(struct wire_cursor *c, const char *text)
@@ -80,12 +80,12 @@ static enum err copy(const char *bytes, size_t count, size_t most, char **ret, s
 static enum err decode_string(
 	const char *json, size_t count, size_t most, char **ret, size_t *ret_bytes)
 {
-	json_error_t why;
-	json_t *s = json_loadb(json, count, JSON_DECODE_ANY, &why);
-	enum err e = ERR_MALFORMED;
+	json_t *s = NULL;
+	enum err e = json_read(json, count, JSON_DECODE_ANY, &s);
 
-	if (!s && (!why.text[0] || json_error_code(&why) == json_error_out_of_memory))
-		return ERR_NO_MEMORY;
+	if (e != ERR_OK)
+		return e;
+	e = ERR_MALFORMED;
 	if (json_is_string(s))
 		e = copy(json_string_value(s), json_string_length(s), most, ret, ret_bytes);
 	json_decref(s);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "api/json_read.h"
 #include "api/records.h"
 #include "api/wire_line.h"
 #include "api/wire_sum.h"
@@ -57,14 +57,11 @@ const char *wire_reader_name(const struct wire_reader *r)
 
 static enum err load_object(const char *line, size_t count, json_t **ret)
 {
-	json_error_t why;
-	json_t *o = json_loadb(line, count, JSON_REJECT_DUPLICATES, &why);
+	json_t *o = NULL;
+	enum err e = json_read(line, count, JSON_REJECT_DUPLICATES, &o);
 
-	if (!o) {
-		return !why.text[0] || json_error_code(&why) == json_error_out_of_memory
-			       ? ERR_NO_MEMORY
-			       : ERR_MALFORMED;
-	}
+	if (e != ERR_OK)
+		return e;
 	if (!json_is_object(o)) {
 		json_decref(o);
 		return ERR_MALFORMED;

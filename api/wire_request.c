@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "api/json.h"
+#include "api/json_read.h"
 
 void wire_request_fini(struct wire_request *q)
 {
@@ -103,18 +103,14 @@ static enum err read_request(const json_t *o, struct wire_request *q)
 enum err wire_request_read(const char *json, size_t bytes, struct wire_request *ret_request)
 {
 	struct wire_request q = {.n = 0};
-	json_error_t why;
-	json_t *o;
+	json_t *o = NULL;
 	enum err e;
 
 	if (bytes > WIRE_REQUEST_BYTES_MAX)
 		return ERR_LIMIT;
-	o = json_loadb(json, bytes, JSON_REJECT_DUPLICATES, &why);
-	if (!o) {
-		return !why.text[0] || json_error_code(&why) == json_error_out_of_memory
-			       ? ERR_NO_MEMORY
-			       : ERR_MALFORMED;
-	}
+	e = json_read(json, bytes, JSON_REJECT_DUPLICATES, &o);
+	if (e != ERR_OK)
+		return e;
 	e = read_request(o, &q);
 	json_decref(o);
 	if (e == ERR_OK)

@@ -111,7 +111,8 @@ static void do_poll(struct node *n, const struct action *a)
 	struct hello self;
 
 	horde_hello(n->horde, &self);
-	peers_poll(n->peers, a->link, a->url, &self, map_vector(horde_map(n->horde)), &n->acked);
+	peers_poll(n->peers, a->link, a->url, &self, map_vector(horde_map(n->horde)), &n->acked,
+		a->timeout_ms);
 }
 
 static void do_hello(struct node *n, const struct action *a)

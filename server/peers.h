@@ -29,8 +29,7 @@
 #define PEERS_REPLY_BYTES_MAX (64 * 1024) /* hello, call and problem bodies */
 #define PEERS_CONNECT_MS 1000
 #define PEERS_HELLO_MS 3000
-#define PEERS_WAIT_MS 25000     /* how long a poll asks to be parked; the first one not at all */
-#define PEERS_SLACK_MS 5000     /* and how much longer it waits for the answer */
+#define PEERS_SLACK_MS 5000     /* how much longer than the wait a poll's answer may take */
 #define PEERS_GOODBYE_MS 1000
 #define PEERS_CALL_MS_MAX 60000
 
@@ -52,9 +51,9 @@ void peers_free(struct peers *p);
 
 /* What the actions of the same names want; a failure comes as an event. */
 void peers_hello(struct peers *p, uint32_t link, const char *url, const struct hello *self);
-/* `after` is what this node knows, `ack` what it has on disk. */
+/* `after` is what this node knows, `ack` what it has on disk; parked for up to `wait_ms`. */
 void peers_poll(struct peers *p, uint32_t link, const char *url, const struct hello *self,
-	const struct vector *after, const struct vector *ack);
+	const struct vector *after, const struct vector *ack, int64_t wait_ms);
 void peers_unlink(struct peers *p, uint32_t link);
 /* Best effort, no event. */
 void peers_goodbye(struct peers *p, const char *url, const struct hello *self,

@@ -196,11 +196,11 @@ static void name_link(const struct hello *self, uint32_t link, char ret_name[WIR
 }
 
 void peers_poll(struct peers *p, uint32_t link, const char *url, const struct hello *self,
-	const struct vector *after, const struct vector *ack)
+	const struct vector *after, const struct vector *ack, int64_t wait_ms)
 {
 	struct peer_link *l;
 	struct transfer *t;
-	struct wire_request request = {.after = *after, .ack = *ack};
+	struct wire_request request = {.after = *after, .ack = *ack, .wait_ms = wait_ms};
 
 	drop_requests(p, link);
 	l = make_link(p, link);
@@ -210,10 +210,8 @@ void peers_poll(struct peers *p, uint32_t link, const char *url, const struct he
 		name_link(self, link, request.link);
 		request.n = ++l->polls;
 		request.seen = l->seen;
-		/* The first after a hello is answered at once: that is the first sync. */
-		request.wait_ms = l->seen ? PEERS_WAIT_MS : 0;
 		wire_request_write(&request, &t->body);
-		if (send_request(t, url, "/peer/v1/deltas", PEERS_WAIT_MS + PEERS_SLACK_MS))
+		if (send_request(t, url, "/peer/v1/deltas", wait_ms + PEERS_SLACK_MS))
 			return;
 		transfer_free(t);
 	}

@@ -6,6 +6,7 @@
 #include "api/duration.h"
 #include "api/json_text.h"
 #include "api/nearest.h"
+#include "api/pattern.h"
 #include "api/utf8.h"
 
 Test(texts, durations_are_a_number_and_a_unit)
@@ -151,4 +152,27 @@ Test(texts, json_is_indented)
 	cr_expect_str_eq(text_cstr(&out),
 		"{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x,{\"\n}\n");
 	text_fini(&out);
+}
+
+Test(texts, a_pattern_answers_as_the_regex_engine_does)
+{
+	static const char *const patterns[] = {"^[a-c]*$", "^[^=]*$", "^[a-z\\]*$", "^[a-c-]*$",
+		"^[^\x01-\x1F\x7F]*$", "^[]a]*$", "^[[:alpha:]]*$", "^[a-c]+$", "^[-a]*$", "^[a^]*$",
+		"^/", "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "^[a-c]*$|x", "[a-c]*"};
+	static const char *const texts[] = {"", "abc", "abd", "a=b", "\\a", "a-", "-", "]a", "a\x1F",
+		"a\xC3\xBC", "^a", "/a", "x", "a.b", "a.", "abc"};
+	size_t simple = 0;
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+		struct pattern p;
+
+		cr_assert_eq(pattern_compile(&p, patterns[i]), 0, "%s", patterns[i]);
+		simple += p.simple;
+		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
+			cr_expect_eq(pattern_matches(&p, texts[j]),
+				regexec(&p.regex, texts[j], 0, NULL, 0) == 0, "%s on %s", patterns[i],
+				texts[j]);
+		pattern_fini(&p);
+	}
+	cr_expect_geq(simple, 4);
 }

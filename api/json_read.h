@@ -1,0 +1,16 @@
+/*
+ * Parsing JSON with jansson, telling "no memory" from "not JSON" and from a string that was silently
+ * cut short, which jansson itself does not. Nobody should call json_loadb directly.
+ */
+#ifndef HORDE_API_JSON_READ_H
+#define HORDE_API_JSON_READ_H
+
+#include <stddef.h>
+
+#include "api/json.h"
+#include "server/core/err.h"
+
+/* `flags` are jansson's. The tree is the caller's to json_decref. Errors: NO_MEMORY, MALFORMED. */
+enum err json_read(const char *bytes, size_t count, size_t flags, json_t **ret_json);
+
+#endif
