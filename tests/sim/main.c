@@ -56,6 +56,7 @@ static void stored(struct world *w, struct node *n)
 	n->storing = false;
 	if (err == ERR_OK) {
 		n->pending = p->next;
+		n->stored = p->number;
 		batch_fini(&p->batch);
 		free(p);
 	} else {

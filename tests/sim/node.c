@@ -115,6 +115,7 @@ void node_boot(struct world *w, int index)
 	n->up = true;
 	n->life++;
 	n->tick_ms = INT64_MAX;
+	n->stored = 0;
 	n->skew_ms = w->faults.skew && !w->healed ? (int64_t)below(w, 4000) - 2000 : 0;
 	vector_fini(&n->before);
 	if (horde_new(&config, &n->h) != ERR_OK)
@@ -187,8 +188,7 @@ static void spawn(struct world *w, struct node *n, const struct action *a)
 
 	if (!p)
 		abort();
-	if (proc_find(n, a->ref))
-		fail(w, "%s starts %s twice", n->name, a->ref);
+	oracle_spawn(w, n, a);
 	snprintf(p->ref, sizeof(p->ref), "%s", a->ref);
 	p->epoch = a->epoch;
 	p->spec_hash = a->spec->hash;

@@ -219,12 +219,32 @@ void oracle_step(struct world *w, struct node *n)
 		abort();
 }
 
-/* ---- the end: healed and quiet ---- */
+/* ---- processes ---- */
 
 static const struct record *record_of(const struct entry *e)
 {
 	return e ? e->record : NULL;
 }
+
+void oracle_spawn(struct world *w, struct node *n, const struct action *a)
+{
+	struct child_view view;
+	const struct record *assign;
+
+	horde_child(n->h, a->ref, &view);
+	assign = record_of(view.assign);
+	if (proc_find(n, a->ref))
+		fail(w, "%s starts %s twice", n->name, a->ref);
+	if (!record_of(view.spec) || !record_of(view.spec)->spec.desired_running)
+		fail(w, "%s starts %s, which nobody wants", n->name, a->ref);
+	if (!assign || !origin_equal(assign->assign.incarnation, n->incarnation) ||
+		assign->assign.epoch != a->epoch)
+		fail(w, "%s starts %s, which is not assigned to it", n->name, a->ref);
+	else if (view.assign->batch > n->stored)
+		fail(w, "%s starts %s before its assign is on disk", n->name, a->ref);
+}
+
+/* ---- the end: healed and quiet ---- */
 
 static void check_agreement(struct world *w, struct node *a, struct node *b)
 {

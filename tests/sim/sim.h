@@ -59,6 +59,7 @@ struct node {
 	struct store_batch batch;
 	struct pending *pending; /* oldest first */
 	bool storing;
+	uint64_t stored; /* the last batch on its disk */
 	struct proc *procs;
 	struct parked parked[NODES_MAX * 4];
 	uint32_t generation[MEMBERS_MAX + 1]; /* by link id: answers to older requests are stale */
@@ -158,6 +159,8 @@ void chaos_heal(struct world *w);
 void oracle_reset(void);
 /* After each step of node n: I1 to I7. */
 void oracle_step(struct world *w, struct node *n);
+/* Before a process starts: its spec stands, and its assign is this node's and on its disk. */
+void oracle_spawn(struct world *w, struct node *n, const struct action *a);
 /* At the end, healed and quiet: everybody agrees, each child runs as it should. */
 void oracle_end(struct world *w);
 
