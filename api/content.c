@@ -1,5 +1,6 @@
 /* What is looked at once the body is complete: parameters, content type, JSON, shape. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -163,12 +164,28 @@ static bool check_media(struct exchange *x)
 	return false;
 }
 
+/* Without memory jansson blames the text ("string expected"), or says nothing: so we look. */
+static bool json_starved;
+
+static void *allocate(size_t bytes)
+{
+	void *place = malloc(bytes);
+
+	json_starved |= !place;
+	return place;
+}
+
+void content_init(void)
+{
+	json_set_alloc_funcs(allocate, free);
+}
+
 /* Well-formed JSON that cannot be kept is a 422, anything else that jansson refuses a 400. */
 static void answer_unreadable(struct exchange *x, const json_error_t *error)
 {
 	enum json_error_code code = json_error_code(error);
 
-	if (code == json_error_out_of_memory) {
+	if (json_starved) {
 		exchange_fail(x, ERR_NO_MEMORY);
 		return;
 	}
@@ -184,6 +201,7 @@ static bool parse_body(struct exchange *x)
 {
 	json_error_t error;
 
+	json_starved = false;
 	if (json_depth(x->body.bytes, x->body.used) > HTTP_DEPTH_MAX) {
 		exchange_problem(
 			x, PROBLEM_BAD_JSON, "nested deeper than %d levels", HTTP_DEPTH_MAX);

@@ -152,6 +152,8 @@ struct http {
 void request_begin(struct exchange *x);
 /* content.c: the body is complete; checks parameters and body. It may answer. */
 void content_check(struct exchange *x);
+/* Once, before any JSON is read. */
+void content_init(void);
 
 /* reply.c: what a new run of the handler must not see of the last one. */
 void reply_forget(struct exchange *x);

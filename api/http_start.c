@@ -151,6 +151,7 @@ enum err http_start(
 	enum err e = h ? ERR_OK : ERR_NO_MEMORY;
 
 	why[0] = '\0';
+	content_init();
 	if (!h)
 		goto out;
 	h->config = *config;

@@ -11,8 +11,9 @@
  * some from a spare block, taken beforehand, and the text ends for it a few bytes later; what it
  * made by then is thrown away.
  */
-#define PIECE_BYTES 16u       /* jansson is fed so much at a time, and asks for memory in between */
-#define SPARE_EXTRA_BYTES 8192u /* for all that one piece can ask for, beside the token's buffer */
+#define PIECE_BYTES 16u /* jansson is fed so much at a time, and asks for memory in between */
+#define SPARE_EXTRA_BYTES 8192u /* for all that one piece can ask for, beside the token's buffer   \
+				 */
 
 struct reading {
 	const char *at;
@@ -63,7 +64,8 @@ static size_t next_piece(void *buffer, size_t size, void *reading)
 
 enum err json_read(const char *bytes, size_t count, size_t flags, json_t **ret_json)
 {
-	struct reading r = {.at = bytes, .left = count, .spare_size = 3 * count + SPARE_EXTRA_BYTES};
+	struct reading r = {
+		.at = bytes, .left = count, .spare_size = 3 * count + SPARE_EXTRA_BYTES};
 	enum err e = ERR_OK;
 	json_t *tree;
 

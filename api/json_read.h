@@ -1,6 +1,6 @@
 /*
- * Parsing JSON with jansson, telling "no memory" from "not JSON" and from a string that was silently
- * cut short, which jansson itself does not. Nobody should call json_loadb directly.
+ * Parsing JSON with jansson, telling "no memory" from "not JSON" and from a string that was
+ * silently cut short, which jansson itself does not. Nobody should call json_loadb directly.
  */
 #ifndef HORDE_API_JSON_READ_H
 #define HORDE_API_JSON_READ_H

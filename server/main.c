@@ -112,7 +112,7 @@ static int with_options(const struct options *o)
 	struct store_problem problem = {0};
 	int signal_fd, code;
 
-	log_setup(o->name, o->log_level);
+	log_setup(o->name, (enum log_level)o->log_level);
 	signal_fd = block_signals();
 	if (signal_fd < 0)
 		return fail(strerror(errno));

@@ -287,13 +287,15 @@ void node_free(struct node *n)
 	if (!n)
 		return;
 	loop_unwatch(n->config.loop, &n->stored_io);
-	peers_free(n->peers);
 	writer_stop(n->writer, NODE_FLUSH_MS, NULL, NULL);
 	store_close(n->config.store);
+	/* Before the peers: requests that end now give their calls back. */
 	if (n->http)
 		http_stop(n->http);
 	else if (n->config.listen_fd >= 0)
 		close(n->config.listen_fd);
+	n->http = NULL;
+	peers_free(n->peers);
 	if (n->processes)
 		processes_free(n->processes);
 	horde_free(n->horde);

@@ -61,9 +61,7 @@ static void call_end(void *node, uint64_t ticket)
 {
 	struct node *n = node;
 
-	/* The server outlives the peers for a moment when the node ends. */
-	if (n->peers)
-		peers_call_end(n->peers, ticket);
+	peers_call_end(n->peers, ticket);
 }
 
 static enum err covered(void *service, const char *dots, bool *ret_covered)

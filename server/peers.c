@@ -173,6 +173,11 @@ enum err peers_new(const struct peers_config *config, struct peers **ret_peers)
 
 	if (!p)
 		return ERR_NO_MEMORY;
+	/* TLS, should a peer's URL ask for it, is set up then: idle nodes save its memory. */
+	if (curl_global_init(CURL_GLOBAL_NOTHING)) {
+		free(p);
+		return ERR_NO_MEMORY;
+	}
 	p->config = *config;
 	p->multi = curl_multi_init();
 	if (!p->multi || !set_multi(p) || !make_headers(p)) {
@@ -201,4 +206,5 @@ void peers_free(struct peers *p)
 	loop_timer_cancel(p->config.loop, &p->timer);
 	curl_slist_free_all(p->headers);
 	free(p);
+	curl_global_cleanup();
 }

@@ -6,11 +6,11 @@
 
 #include "server/core/replica.h"
 
-struct staged { /* a put of the fragment, made ready */
-	struct live *live; /* NULL: its event is known here already */
-	struct key_node *node; /* of the map, if it has the key already */
+struct staged {                 /* a put of the fragment, made ready */
+	struct live *live;      /* NULL: its event is known here already */
+	struct key_node *node;  /* of the map, if it has the key already */
 	struct key_node *fresh; /* else one to add, unless an earlier put of the fragment did */
-	struct record *record; /* a copy, when the fragment is borrowed */
+	struct record *record;  /* a copy, when the fragment is borrowed */
 };
 
 struct join {
@@ -18,8 +18,8 @@ struct join {
 	struct fragment *f;
 	struct changes *changes;
 	struct history **histories; /* of each range */
-	struct staged *staged; /* of each put */
-	size_t losses_max; /* at most so many entries can die */
+	struct staged *staged;      /* of each put */
+	size_t losses_max;          /* at most so many entries can die */
 };
 
 static int compare_ranges(const void *a, const void *b)
@@ -30,8 +30,8 @@ static int compare_ranges(const void *a, const void *b)
 
 static int compare_puts(const void *a, const void *b)
 {
-	return dot_compare(((const struct fragment_put *)a)->dot,
-		((const struct fragment_put *)b)->dot);
+	return dot_compare(
+		((const struct fragment_put *)a)->dot, ((const struct fragment_put *)b)->dot);
 }
 
 static int compare_kills(const void *a, const void *b)
@@ -43,7 +43,8 @@ static int compare_kills(const void *a, const void *b)
 }
 
 /* Sorts unless it is sorted already, as all that comes from map_difference is. */
-static void sort(void *items, size_t count, size_t bytes, int (*compare)(const void *, const void *))
+static void sort(
+	void *items, size_t count, size_t bytes, int (*compare)(const void *, const void *))
 {
 	const char *at = items;
 
@@ -139,7 +140,7 @@ static bool is_covered(const struct join *j, struct dot d)
 	if (d.seq == 0)
 		return false;
 	return vector_has(&j->m->vector, d) ||
-		(r < j->f->range_count && d.seq <= j->f->ranges[r].upto);
+	       (r < j->f->range_count && d.seq <= j->f->ranges[r].upto);
 }
 
 static bool check_kills(const struct join *j)
@@ -235,8 +236,8 @@ static enum err stage(struct join *j)
 	if (e == ERR_OK)
 		e = vector_reserve(&j->m->vector, f->range_count);
 	if (e == ERR_OK)
-		e = changes_reserve(j->changes,
-			f->put_count + j->losses_max + f->kill_count + f->range_count);
+		e = changes_reserve(
+			j->changes, f->put_count + j->losses_max + f->kill_count + f->range_count);
 out:
 	free(slots);
 	return e;
@@ -305,7 +306,8 @@ static void drop_absent(struct join *j, size_t r)
 		if (h->slots[i].seq > range->upto)
 			break;
 		while (low < j->f->put_count &&
-			dot_compare(j->f->puts[low].dot, (struct dot){h->origin, h->slots[i].seq}) < 0)
+			dot_compare(j->f->puts[low].dot, (struct dot){h->origin, h->slots[i].seq}) <
+				0)
 			low++;
 		if (l && (low == j->f->put_count ||
 				 dot_compare(j->f->puts[low].dot, l->entry.dot) != 0))
@@ -335,7 +337,8 @@ static void raise(struct join *j, size_t r)
 	if (upto <= h->count)
 		return;
 	replica_raise(j->m, h, upto);
-	changes_add(j->changes, CHANGE_VECTOR, (struct dot){h->origin, upto}, (struct dot){0}, NULL);
+	changes_add(
+		j->changes, CHANGE_VECTOR, (struct dot){h->origin, upto}, (struct dot){0}, NULL);
 }
 
 static void commit(struct join *j)

@@ -25,8 +25,6 @@ static void ring_fit(struct budget *b, uint32_t size)
 {
 	int64_t *restarts;
 
-	if (size > BUDGET_RESTARTS_MAX + 1)
-		size = BUDGET_RESTARTS_MAX + 1;
 	if (b->size == size)
 		return;
 	restarts = calloc(size, sizeof(*restarts));
@@ -42,7 +40,9 @@ static void ring_fit(struct budget *b, uint32_t size)
 /* Counts a restart; true when the last max_restarts + 1 of them lie within max_seconds. */
 static bool over_budget(struct budget *b, const struct restart_rule *rule, int64_t now_ms)
 {
-	ring_fit(b, rule->max_restarts + 1);
+	uint32_t allowed = rule->max_restarts;
+
+	ring_fit(b, 1 + (allowed < BUDGET_RESTARTS_MAX ? allowed : BUDGET_RESTARTS_MAX));
 	if (b->size == 0)
 		return true; /* no memory to count: the careful answer */
 	b->restarts[b->next] = now_ms;
@@ -54,29 +54,32 @@ static bool over_budget(struct budget *b, const struct restart_rule *rule, int64
 	return now_ms - b->restarts[b->next] <= (int64_t)rule->max_seconds * 1000;
 }
 
-static int64_t jittered(int64_t wait_ms, uint64_t salt, uint32_t failures)
+/* A little more or less, but never more than `max_ms`. */
+static int64_t jittered(int64_t wait_ms, int64_t max_ms, uint64_t salt, uint32_t failures)
 {
 	uint64_t seed[2] = {salt, failures};
 	int64_t span = wait_ms * BUDGET_JITTER_PERCENT / 100;
 
 	if (span == 0)
 		return wait_ms;
-	return wait_ms - span + (int64_t)(XXH3_64bits(seed, sizeof(seed)) % (uint64_t)(2 * span));
+	wait_ms += (int64_t)(XXH3_64bits(seed, sizeof(seed)) % (uint64_t)(2 * span)) - span;
+	return wait_ms < max_ms ? wait_ms : max_ms;
 }
 
 /* The wait before the restart that follows the n-th failure. */
 static int64_t wait_ms(const struct budget *b, const struct restart_rule *rule, uint64_t salt)
 {
+	int64_t max_ms = rule->max_ms < BUDGET_WAIT_MAX_MS ? rule->max_ms : BUDGET_WAIT_MAX_MS;
 	double wait;
 
 	if (b->looping)
-		return jittered(rule->max_ms, salt, b->failures);
+		return jittered(max_ms, max_ms, salt, b->failures);
 	if (b->failures <= 1)
 		return 0;
 	wait = (double)rule->initial_ms * pow(rule->factor, (double)(b->failures - 2));
-	if (wait >= (double)rule->max_ms)
-		return jittered(rule->max_ms, salt, b->failures);
-	return jittered((int64_t)wait, salt, b->failures);
+	if (wait >= (double)max_ms)
+		return jittered(max_ms, max_ms, salt, b->failures);
+	return jittered((int64_t)wait, max_ms, salt, b->failures);
 }
 
 static bool wants_restart(enum restart_type type, bool success)

@@ -13,6 +13,7 @@
 
 #define BUDGET_RESTARTS_MAX 1000 /* the greatest max_restarts */
 #define BUDGET_JITTER_PERCENT 10 /* a wait is up to so much shorter or longer */
+#define BUDGET_WAIT_MAX_MS 86400000 /* whatever a peer's spec asks for: a day */
 
 struct budget {
 	uint32_t failures;  /* since the last reset */

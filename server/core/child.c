@@ -64,7 +64,7 @@ static struct child *child_make(struct horde *h, const char *ref)
 	return c;
 }
 
-void child_free(struct horde *h, struct child *c)
+void child_bury(struct horde *h, struct child *c)
 {
 	assert(!c->dirty);
 	tree_remove(&h->children, &c->node);
@@ -74,9 +74,20 @@ void child_free(struct horde *h, struct child *c)
 		h->all = c->next;
 	if (c->next)
 		c->next->previous = c->previous;
-	budget_fini(&c->budget);
-	free(c->ref);
-	free(c);
+	c->next = h->buried;
+	h->buried = c;
+}
+
+void children_sweep(struct horde *h)
+{
+	while (h->buried) {
+		struct child *c = h->buried;
+
+		h->buried = c->next;
+		budget_fini(&c->budget);
+		free(c->ref);
+		free(c);
+	}
 }
 
 void child_mark_it(struct horde *h, struct child *c)
@@ -229,7 +240,6 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 	c->reason = REASON_NONE;
 	if (!on_purpose && spec)
 		counted(h, c, is_success(spec, end, error), spec);
-	else
 	if (error)
 		say(h, "child.start_failed", c->ref, "%s", error);
 	else

@@ -83,7 +83,7 @@ enum err supervise_put(struct horde *h, const struct event *e)
 		return err;
 	h->out->created = created;
 	if (created)
-		say(h, "child.created", ref, "by the API");
+		say(h, "child.created", key_rest(get(h, "spec", ref)->key), "by the API");
 	if (wanted && place_new(h, ref, created) != ERR_OK)
 		h->rescan = true; /* the spec stands; it is an orphan until the next plan */
 	return ERR_OK;
@@ -123,9 +123,12 @@ enum err supervise_restart(struct horde *h, const char *ref)
 		if (err != ERR_OK)
 			return err;
 	}
-	budget_reset(&c->budget);
-	if (c->process == PROCESS_STARTING || c->process == PROCESS_RUNNING)
+	if (c->process == PROCESS_STARTING || c->process == PROCESS_RUNNING) {
 		child_stop(h, c, INT64_MAX, "restart");
+		if (c->process != PROCESS_STOPPING)
+			return ERR_NO_MEMORY;
+	}
+	budget_reset(&c->budget);
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;
 	child_mark_it(h, c);

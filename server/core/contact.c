@@ -103,7 +103,10 @@ static bool name_taken(struct horde *h, const struct hello *peer)
 static void said_hello(struct horde *h, struct link *l, const struct hello *peer)
 {
 	struct member *m = member_make(h, peer->node_id);
+	struct member *old = member_by_id(h, l->node_id);
 
+	if (old && old != m && old->refused_ms == 0)
+		old->refused_ms = h->now_ms; /* another node lives at its address now */
 	if (m) {
 		m->contacted = true;
 		m->seen_ms = h->now_ms;
@@ -123,6 +126,7 @@ enum err contact_hello(struct horde *h, const struct hello *peer)
 {
 	struct link *l;
 	enum err err;
+	bool greeting;
 
 	if (peer->protocol_min > PROTOCOL_VERSION || peer->protocol_max < PROTOCOL_VERSION)
 		return ERR_PROTOCOL;
@@ -145,7 +149,8 @@ enum err contact_hello(struct horde *h, const struct hello *peer)
 	}
 	said_hello(h, l, peer);
 	l->none = origin_is_zero(peer->cluster_id);
-	if (l->state != LINK_POLLING)
+	greeting = l->state == LINK_GREETING && strcmp(l->url, peer->url) == 0;
+	if (l->state != LINK_POLLING && !greeting) /* else crossing hellos would never end */
 		link_anew(h, l, peer->url); /* it is there now: do not wait for the back-off */
 	contact_found(h);
 	return ERR_OK;

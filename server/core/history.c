@@ -169,8 +169,7 @@ bool history_sort(struct history *h)
 		const struct kill *k = &h->kills[i];
 
 		if (k->seq > h->count || k->seq == 0 || k->victim_seq == 0 ||
-			k->victim_seq > k->victim->count ||
-			(i > 0 && compare_kills(k - 1, k) == 0))
+			k->victim_seq > k->victim->count || (i > 0 && compare_kills(k - 1, k) == 0))
 			return false;
 	}
 	return true;

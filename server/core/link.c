@@ -126,7 +126,7 @@ void links_follow_members(struct horde *h)
 			continue; /* another node lives at that address now */
 		l->node_id = m->node_id;
 		l->once = false;
-		if (l->state == LINK_DONE && !l->joined) {
+		if (l->state == LINK_DONE) { /* no other link leads there */
 			l->state = LINK_WAITING;
 			l->retry_ms = h->now_ms;
 		}
@@ -266,27 +266,45 @@ static void new_incarnation(struct horde *h, struct link *l, const struct hello 
 	memcpy(l->name, peer->name, sizeof(l->name));
 }
 
-/* Two links to one peer: the later one ends. */
-static bool superfluous(struct horde *h, struct link *l, const struct hello *peer)
-{
-	for (size_t i = 0; i < h->link_count; i++) {
-		struct link *other = &h->links[i];
-
-		if (other != l && origin_equal(other->node_id, peer->node_id) &&
-			other->state != LINK_DONE) {
-			other->keep = other->keep || l->keep;
-			return true;
-		}
-	}
-	return false;
-}
-
 static void done(struct horde *h, struct link *l)
 {
 	l->state = LINK_DONE;
 	l->joined = true;
 	l->tried = true;
 	act(h, ACTION_WAKE);
+}
+
+/* What is under way is dropped: the same peer has answered elsewhere. */
+static void yield_to(struct horde *h, struct link *l, struct link *other)
+{
+	struct action *a = l->state == LINK_GREETING ? act(h, ACTION_UNLINK) : NULL;
+
+	if (a)
+		a->link = l->id;
+	other->keep = other->keep || l->keep;
+	l->node_id = (struct origin_id){0};
+	done(h, l);
+}
+
+/*
+ * Two links to one peer: one that polls stays, else the one that was answered; the other may lead
+ * to an address where the peer is no more, and would have it called dead.
+ */
+static bool superfluous(struct horde *h, struct link *l, const struct hello *peer)
+{
+	for (size_t i = 0; i < h->link_count; i++) {
+		struct link *other = &h->links[i];
+
+		if (other == l || !origin_equal(other->node_id, peer->node_id))
+			continue;
+		if (other->state == LINK_POLLING) {
+			other->keep = other->keep || l->keep;
+			return true;
+		}
+		if (other->state != LINK_DONE)
+			yield_to(h, other, l);
+	}
+	return false;
 }
 
 void link_answered(struct horde *h, struct link *l, const struct hello *peer)

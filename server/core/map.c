@@ -220,8 +220,8 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 }
 
 /* An event of our own without a value, that kills all of `n` but `keep`. */
-static enum err emit_kill(struct map *m, struct key_node *n, const struct live *keep,
-	struct changes *changes)
+static enum err emit_kill(
+	struct map *m, struct key_node *n, const struct live *keep, struct changes *changes)
 {
 	struct dot dot = {m->self_id, m->self->count + 1};
 	enum err e = reserve_event(m, 0, count_siblings(n), changes);
@@ -233,8 +233,8 @@ static enum err emit_kill(struct map *m, struct key_node *n, const struct live *
 	return ERR_OK;
 }
 
-enum err map_remove(struct map *m, const char *key, size_t key_bytes, uint64_t clock,
-	struct changes *changes)
+enum err map_remove(
+	struct map *m, const char *key, size_t key_bytes, uint64_t clock, struct changes *changes)
 {
 	struct key_node *n = replica_find_key(m, key, key_bytes);
 
@@ -242,8 +242,8 @@ enum err map_remove(struct map *m, const char *key, size_t key_bytes, uint64_t c
 	return n ? emit_kill(m, n, NULL, changes) : ERR_NOT_FOUND;
 }
 
-enum err map_resolve(struct map *m, const char *key, size_t key_bytes, uint64_t clock,
-	struct changes *changes)
+enum err map_resolve(
+	struct map *m, const char *key, size_t key_bytes, uint64_t clock, struct changes *changes)
 {
 	struct key_node *n = replica_find_key(m, key, key_bytes);
 

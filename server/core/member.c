@@ -72,6 +72,8 @@ static void refresh_one(struct horde *h, const struct entry *e)
 	}
 	m->recorded = true;
 	m->record = &e->record->member;
+	if (m->self && !origin_equal(m->incarnation, h->config.incarnation))
+		h->announced = false; /* a former life outranks us: raise our record above it */
 }
 
 void members_refresh(struct horde *h)

@@ -53,7 +53,8 @@ enum family family_of(const char *key, size_t key_bytes)
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (key_bytes >= table[i].bytes && memcmp(key, table[i].prefix, table[i].bytes) == 0)
+		if (key_bytes >= table[i].bytes &&
+			memcmp(key, table[i].prefix, table[i].bytes) == 0)
 			return table[i].family;
 	}
 	return FAMILY_OTHER;
@@ -224,8 +225,8 @@ static void encode_status(const struct status_record *s, struct text *t)
 		encode_exit(&s->last_exit, t);
 }
 
-static void encode_entry(const struct entry_record *e, const char *value, size_t bytes,
-	struct text *t)
+static void encode_entry(
+	const struct entry_record *e, const char *value, size_t bytes, struct text *t)
 {
 	json_key(t, "owner");
 	json_object(t);

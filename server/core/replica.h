@@ -12,7 +12,7 @@
 #include "server/core/map.h"
 #include "server/core/tree.h"
 
-struct key_node { /* a key with its live entries; in the tree while it has any */
+struct key_node {              /* a key with its live entries; in the tree while it has any */
 	struct tree_node tree; /* first */
 	struct live *winner;   /* the others follow by ->next */
 	struct key_node *next; /* among the changed ones, then among the dead */
@@ -65,8 +65,8 @@ void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struc
 /* Makes `n` a key of the map. */
 void replica_add_key(struct map *m, struct key_node *n);
 /* Makes `l` live as event `seq` of `h`, whose slots have room; takes `record`. */
-void replica_add(struct map *m, struct live *l, struct key_node *n, struct history *h,
-	uint64_t seq, uint64_t clock, struct record *record);
+void replica_add(struct map *m, struct live *l, struct key_node *n, struct history *h, uint64_t seq,
+	uint64_t clock, struct record *record);
 /* `l` dies; it stays readable until map_sweep. */
 void replica_drop(struct map *m, struct live *l);
 /* Events of `h` up to `count` are known now; the vector has room. */

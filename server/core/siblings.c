@@ -62,15 +62,17 @@ static bool same_owner(const struct entry_record *a, const struct entry_record *
 
 /*
  * Of each owner only the greatest epoch competes. This looks at the whole set, since "same owner:
- * epoch, else: clock" between pairs alone is not transitive and would depend on the order of arrival.
+ * epoch, else: clock" between pairs alone is not transitive and would depend on the order of
+ * arrival.
  */
 static void mark_outranked(struct key_node *n)
 {
 	for (struct live *l = n->winner; l; l = l->next) {
 		l->outranked = false;
 		for (struct live *o = n->winner; o && l->record && !l->outranked; o = o->next) {
-			l->outranked = o->record && o->record->entry.epoch > l->record->entry.epoch &&
-				same_owner(&o->record->entry, &l->record->entry);
+			l->outranked = o->record &&
+				       o->record->entry.epoch > l->record->entry.epoch &&
+				       same_owner(&o->record->entry, &l->record->entry);
 		}
 	}
 }

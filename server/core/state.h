@@ -112,6 +112,7 @@ struct horde {
 	struct tree children;
 	struct child *all;
 	struct child *dirty;
+	struct child *buried; /* gone; actions of this step may still name them */
 	bool rescan;     /* a mark was lost for lack of memory: look at every key */
 	bool announced;  /* the own member record is written */
 	bool plan_now;
@@ -179,7 +180,8 @@ struct child *child_find(const struct horde *h, const char *ref);
 void child_mark(struct horde *h, const char *ref); /* to be looked at before the step ends */
 void child_mark_it(struct horde *h, struct child *c);
 void children_mark_all(struct horde *h);
-void child_free(struct horde *h, struct child *c);
+void child_bury(struct horde *h, struct child *c); /* it is gone; freed by children_sweep */
+void children_sweep(struct horde *h);
 void child_start(struct horde *h, struct child *c, const struct spec_record *spec);
 void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const char *why);
 void child_started(struct horde *h, struct child *c, int pid);

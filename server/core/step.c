@@ -51,7 +51,8 @@ void horde_free(struct horde *h)
 	for (struct child *c = h->all; c; c = c->next)
 		c->dirty = false;
 	while (h->all)
-		child_free(h, h->all);
+		child_bury(h, h->all);
+	children_sweep(h);
 	map_free(h->map);
 	free((char *)(uintptr_t)h->config.name);
 	free((char *)(uintptr_t)h->config.url);
@@ -100,8 +101,8 @@ static enum err on_link(struct horde *h, const struct event *e)
 {
 	struct link *l = link_by_id(h, e->link);
 
-	if (!l || h->stopping)
-		return ERR_OK;
+	if (!l || h->stopping || (l->state != LINK_GREETING && l->state != LINK_POLLING))
+		return ERR_OK; /* nothing is under way there: a late report of what was dropped */
 	if (e->kind == EVENT_HELLO_ANSWERED)
 		link_answered(h, l, e->hello);
 	else if (e->kind == EVENT_FRAGMENT)
@@ -281,12 +282,17 @@ static void try_sync(struct horde *h)
 		h->announced = member_announce(h, MEMBER_ALIVE) == ERR_OK;
 }
 
+static bool exit_due(const struct horde *h)
+{
+	return h->stopping && !h->exit_said && !children_running(h);
+}
+
 /* All processes of a stopping node are gone: the last record, and the end. */
 static void try_exit(struct horde *h)
 {
 	struct action *a;
 
-	if (!h->stopping || h->exit_said || children_running(h))
+	if (!exit_due(h))
 		return;
 	if (h->stop.stop.reason == GOODBYE_LEAVE && h->announced && !h->left) {
 		h->left = member_announce(h, MEMBER_LEFT) == ERR_OK;
@@ -323,6 +329,7 @@ enum err horde_step(struct horde *h, const struct event *e, struct actions *out)
 
 	actions_clear(out);
 	map_sweep(h->map);
+	children_sweep(h);
 	h->out = out;
 	h->seen = 0;
 	h->now_ms = e->now_ms;
@@ -349,7 +356,7 @@ int64_t horde_deadline_ms(const struct horde *h)
 	}
 	if (h->orphans && !h->stopping)
 		at = least(at, h->plan_ms);
-	if (h->rescan || (h->synced && !h->announced))
+	if (h->rescan || (h->synced && !h->announced && !h->stopping) || exit_due(h))
 		at = least(at, h->now_ms + RETRY_NO_MEMORY_MS);
 	if (!h->synced && h->begun && h->now_ms < h->start_ms + h->config.startup_grace_ms)
 		at = least(at, h->start_ms + h->config.startup_grace_ms);

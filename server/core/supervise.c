@@ -33,6 +33,8 @@ enum assigned classify(struct horde *h, const struct assign_record *a)
 	if (origin_equal(a->incarnation, m->incarnation))
 		return ASSIGNED_AWAY;
 	patience_ms = m->incarnation_ms + h->config.restart_grace_ms + READOPT_MS;
+	if (!m->contacted && patience_ms < h->start_ms + h->config.startup_grace_ms)
+		patience_ms = h->start_ms + h->config.startup_grace_ms;
 	if (h->now_ms >= patience_ms)
 		return ASSIGNED_GONE;
 	if (patience_ms < h->review_ms)
@@ -58,6 +60,13 @@ static struct view look_up(struct horde *h, const char *ref)
 	return v;
 }
 
+static void life_anew(struct child *c)
+{
+	budget_reset(&c->budget);
+	c->state = CHILD_PENDING;
+	c->reason = REASON_NONE;
+}
+
 /* A new epoch, or a new spec, begins a new life of a child that has no process here. */
 static void refresh(struct horde *h, struct child *c, const struct view *v)
 {
@@ -66,6 +75,8 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 
 	if (v->assigned != ASSIGNED_HERE || c->process != PROCESS_NONE || !v->spec)
 		return;
+	if (!v->spec->desired_running)
+		life_anew(c); /* stopped: whatever it was, a start begins afresh */
 	if (c->epoch == v->assign->epoch && same_spec)
 		return;
 	if (!same_spec)
@@ -425,7 +436,7 @@ static void look_at(struct horde *h, struct child *c)
 	note_orphan(h, c, &s);
 	end_names(h, c, &v, &s);
 	if (!s.spec && !s.records && c->process == PROCESS_NONE && c->names == 0 && !c->dirty)
-		child_free(h, c);
+		child_bury(h, c);
 }
 
 static void count_name(struct horde *h, const struct change *change)

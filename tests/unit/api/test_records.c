@@ -62,8 +62,8 @@ Test(records, an_assign_comes_back_as_it_was_but_for_its_reason)
 	cr_assert_eq(d->assign.epoch, 1700000000123);
 	cr_assert_eq(d->assign.at_ms, 1700000000456);
 	record_free(d);
-	d = decode("assign/default/a",
-		"{\"node\":\"" HEX "\",\"incarnation\":\"" HEX "\",\"epoch\":1,\"reason\":\"x\",\"at\":2}");
+	d = decode("assign/default/a", "{\"node\":\"" HEX "\",\"incarnation\":\"" HEX
+				       "\",\"epoch\":1,\"reason\":\"x\",\"at\":2}");
 	cr_assert_null(d->assign.reason);
 	record_free(d);
 }
@@ -71,8 +71,8 @@ Test(records, an_assign_comes_back_as_it_was_but_for_its_reason)
 Test(records, a_status_comes_back_as_it_was)
 {
 	struct record r = {.family = FAMILY_STATUS,
-		.status = {CHILD_BACKOFF, REASON_SPAWN_ERROR, id, {3, 4}, 77, 0xfeedfacecafebeefu, 4242,
-			9, 1000, 2000, {true, -1, 9, true, 3000, 50, "exec: ENOENT"}}};
+		.status = {CHILD_BACKOFF, REASON_SPAWN_ERROR, id, {3, 4}, 77, 0xfeedfacecafebeefu,
+			4242, 9, 1000, 2000, {true, -1, 9, true, 3000, 50, "exec: ENOENT"}}};
 	struct record *d = there_and_back("status/default/a", &r, NULL);
 
 	cr_assert_eq(d->status.state, CHILD_BACKOFF);
@@ -105,8 +105,8 @@ Test(records, a_reason_of_a_newer_version_is_no_hindrance)
 
 Test(records, an_entry_knows_where_its_raw_value_stands)
 {
-	static const char *const values[] = {"1", "0.1", "{\"value\":[1, 2 ]}", "\"a\\\"}\"", "null",
-		"[]", "1e2"};
+	static const char *const values[] = {
+		"1", "0.1", "{\"value\":[1, 2 ]}", "\"a\\\"}\"", "null", "[]", "1e2"};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		struct record r = {.family = FAMILY_ENTRY,
@@ -116,8 +116,9 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 
 		record_encode(&r, values[i], strlen(values[i]), &t);
 		cr_assert_eq(d->entry.value_bytes, strlen(values[i]));
-		cr_assert_eq(strncmp(text_cstr(&t) + d->entry.value_at, values[i],
-				     d->entry.value_bytes), 0);
+		cr_assert_eq(
+			strncmp(text_cstr(&t) + d->entry.value_at, values[i], d->entry.value_bytes),
+			0);
 		cr_assert_str_eq(d->entry.owner_id, "default/web");
 		cr_assert_eq(d->entry.owner_kind, OWNER_CHILD);
 		cr_assert_eq(d->entry.epoch, 5);
@@ -129,8 +130,8 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 
 Test(records, a_bare_spec_has_the_defaults_of_the_api)
 {
-	struct record *d = decode("spec/default/a",
-		"{\"created_at\":1,\"desired\":\"running\",\"spec\":{\"command\":[\"/bin/true\"]}}");
+	struct record *d = decode("spec/default/a", "{\"created_at\":1,\"desired\":\"running\","
+						    "\"spec\":{\"command\":[\"/bin/true\"]}}");
 	const struct spec_record *s = &d->spec;
 
 	cr_assert_str_eq(s->command[0], "/bin/true");
@@ -162,7 +163,8 @@ Test(records, a_full_spec_is_read_member_by_member)
 		"\"env\":{\"A\":\"1\",\"B\":\"x=y\"},\"cwd\":\"/tmp\",\"restart\":\"transient\","
 		"\"max_restarts\":1,\"max_seconds\":2,\"on_max_restarts\":\"fail_child\","
 		"\"backoff\":{\"initial_ms\":3,\"max_ms\":4,\"factor\":1.5,\"reset_after_ms\":5},"
-		"\"shutdown\":{\"signal\":\"USR1\",\"timeout_ms\":0},\"success_exit_codes\":[0,9,255],"
+		"\"shutdown\":{\"signal\":\"USR1\",\"timeout_ms\":0},\"success_exit_codes\":[0,9,"
+		"255],"
 		"\"logs\":{\"max_bytes\":6,\"max_files\":7},\"later\":[1]}}");
 	const struct spec_record *s = &d->spec;
 
@@ -267,8 +269,8 @@ Test(records, texts_from_outside_must_be_json_whatever_their_family)
 	struct record *r = NULL;
 
 	for (int i = 0; i < 3; i++) {
-		cr_assert_eq(record_decode_checked(keys[i], strlen(keys[i]), "{", 1, &r),
-			ERR_MALFORMED);
+		cr_assert_eq(
+			record_decode_checked(keys[i], strlen(keys[i]), "{", 1, &r), ERR_MALFORMED);
 		cr_assert_eq(record_decode_checked(keys[i], strlen(keys[i]), "\"\xff\"", 3, &r),
 			ERR_MALFORMED);
 		cr_assert_eq(record_decode_checked(keys[i], strlen(keys[i]), "1", 1, &r), ERR_OK);

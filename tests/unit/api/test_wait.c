@@ -129,6 +129,8 @@ Test(wait, a_durable_write_is_answered_when_its_batch_is_settled)
 	cr_expect_eq(http_parked(served.http), 1);
 	ask("POST /commit/9", "", NULL);
 	cr_expect_eq(receive(nine, false)->status, 204);
+	ask("POST /commit/3", "", NULL);
+	cr_expect_eq(ask("PUT /durable?batch=9", "", NULL)->status, 204, "numbers never go back");
 	cr_expect_eq(ask("PUT /durable?batch=6", "", NULL)->status, 204, "settled before");
 	cr_expect_eq(ask("PUT /durable?batch=8", "", NULL)->status, 507);
 	close(five), close(seven), close(nine);

@@ -107,7 +107,8 @@ static void cr_same(const struct map *a, const struct map *b)
 	cr_assert(vector_equal(map_vector(a), map_vector(b)));
 	cr_assert_eq(map_digest(a).sums[0], map_digest(b).sums[0]);
 	cr_assert_eq(map_digest(a).sums[1], map_digest(b).sums[1]);
-	for (const struct entry *e = map_from(a, "", 0); e; e = map_after(a, e->key, e->key_bytes)) {
+	for (const struct entry *e = map_from(a, "", 0); e;
+		e = map_after(a, e->key, e->key_bytes)) {
 		const struct entry *o = map_get(b, e->key, e->key_bytes);
 
 		cr_assert(o);
@@ -134,7 +135,8 @@ static struct map *scene(void)
 	put(a, "meta/default/a", "4", 6);
 	put(a, "assign/default/a",
 		"{\"node\":\"00000000000000000000000000000001\",\"incarnation\":"
-		"\"00000000000000000000000000000002\",\"epoch\":9}", 7);
+		"\"00000000000000000000000000000002\",\"epoch\":9}",
+		7);
 	map_free(b);
 	return a;
 }
@@ -280,7 +282,9 @@ Test(wire, without_memory_a_body_gives_nothing_and_says_so)
 
 #define A "000000000000000000000000000000aa"
 #define B "000000000000000000000000000000bb"
-#define HEAD(o, x) "{\"v\":1,\"from\":\"n\\\"1\",\"inc\":\"" A "\",\"mode\":\"full\",\"o\":" o ",\"x\":" x "}\n"
+#define HEAD(o, x)                                                                                 \
+	"{\"v\":1,\"from\":\"n\\\"1\",\"inc\":\"" A "\",\"mode\":\"full\",\"o\":" o ",\"x\":" x    \
+	"}\n"
 #define GOOD HEAD("[\"" A "\"]", "[[0,0,9]]")
 #define END(vec, lines) "{\"vec\":" vec ",\"h\":\"" A "\",\"clk\":1,\"lines\":" lines
 #define GOOD_END(lines) END("[[0,9]]", lines)
@@ -305,8 +309,11 @@ Test(wire, what_is_written_by_hand_is_read)
 {
 	struct fragment f;
 
-	cr_assert_eq(read_by_hand(GOOD "[\"p\",0,5,6,\"meta/a\",{\"b\":1}]\n[\"k\",0,7,[[0,1],[0,2]]]\n"
-				  "[\"s\",0,8,6,\"meta/b\",\"[\\n]\"]\n" GOOD_END("3"), &f), ERR_OK);
+	cr_assert_eq(
+		read_by_hand(GOOD "[\"p\",0,5,6,\"meta/a\",{\"b\":1}]\n[\"k\",0,7,[[0,1],[0,2]]]\n"
+				  "[\"s\",0,8,6,\"meta/b\",\"[\\n]\"]\n" GOOD_END("3"),
+			&f),
+		ERR_OK);
 	cr_assert_eq(f.put_count, 2);
 	cr_assert_str_eq(f.puts[0].value, "{\"b\":1}");
 	cr_assert_str_eq(f.puts[1].value, "[\n]");
@@ -317,7 +324,8 @@ Test(wire, what_is_written_by_hand_is_read)
 	/* Unknown members of the envelope. */
 	cr_assert_eq(read_by_hand("{\"v\":1,\"new\":[1],\"from\":\"n\\\"1\",\"inc\":\"" A
 				  "\",\"mode\":\"tick\",\"o\":[],\"x\":[]}\n"
-				  "{\"F\":[],\"vec\":[],\"h\":\"" A "\",\"clk\":1,\"lines\":0", &f),
+				  "{\"F\":[],\"vec\":[],\"h\":\"" A "\",\"clk\":1,\"lines\":0",
+			     &f),
 		ERR_OK);
 	fragment_fini(&f);
 }
@@ -372,15 +380,18 @@ Test(wire, every_other_shape_is_refused)
 		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[[1,0,9]]") GOOD_END("0")},
 		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[[0,0,9],[0,0,9]]") GOOD_END("0")},
 		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[[0,0,9.5]]") GOOD_END("0")},
-		{ERR_MALFORMED, HEAD("[\"" A "\",\"" A "\"]", "[[0,0,9]]") END("[[0,9],[1,1]]", "0")},
-		{ERR_MALFORMED, HEAD("[\"" B "\",\"" A "\"]", "[[0,0,9]]") END("[[0,9],[1,1]]", "0")},
+		{ERR_MALFORMED,
+			HEAD("[\"" A "\",\"" A "\"]", "[[0,0,9]]") END("[[0,9],[1,1]]", "0")},
+		{ERR_MALFORMED,
+			HEAD("[\"" B "\",\"" A "\"]", "[[0,0,9]]") END("[[0,9],[1,1]]", "0")},
 		{ERR_MALFORMED, HEAD("[\"12\"]", "[[0,0,9]]") GOOD_END("0")},
 		{ERR_MALFORMED, HEAD("{}", "[[0,0,9]]") GOOD_END("0")},
 		{ERR_MALFORMED, "{\"v\":1,\"from\":\"n\\\"1\",\"inc\":\"" A
 				"\",\"mode\":\"tick\",\"o\":[\"" A "\"],\"x\":[]}\n"
 				"[\"p\",0,5,6,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, "{\"v\":1,\"from\":\"n\\\"1\",\"inc\":\"" A
-				"\",\"mode\":\"slice\",\"o\":[\"" A "\"],\"x\":[]}\n" GOOD_END("0")},
+		{ERR_MALFORMED,
+			"{\"v\":1,\"from\":\"n\\\"1\",\"inc\":\"" A
+			"\",\"mode\":\"slice\",\"o\":[\"" A "\"],\"x\":[]}\n" GOOD_END("0")},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -411,89 +422,4 @@ Test(wire, what_is_too_long_is_refused_by_its_limit)
 	cr_assert_eq(read_by_hand(text_cstr(&t), &f), ERR_LIMIT);
 	text_fini(&t);
 	free(big);
-}
-
-/* ---- requests ---- */
-
-Test(wire, a_request_comes_back)
-{
-	struct wire_request q = {.link = "9f-3c", .n = 7, .seen = 6, .wait_ms = 25000}, back;
-	struct text t = TEXT_INIT;
-
-	cr_assert_eq(vector_raise(&q.after, origin(1), 1), ERR_OK);
-	cr_assert_eq(vector_raise(&q.after, origin(2), INT64_MAX), ERR_OK);
-	cr_assert_eq(vector_raise(&q.ack, origin(2), 3), ERR_OK);
-	wire_request_write(&q, &t);
-	cr_assert_eq(wire_request_read(text_cstr(&t), t.used, &back), ERR_OK);
-	cr_assert_str_eq(back.link, "9f-3c");
-	cr_assert_eq(back.n, 7);
-	cr_assert_eq(back.seen, 6);
-	cr_assert_eq(back.wait_ms, 25000);
-	cr_assert(vector_equal(&back.after, &q.after));
-	cr_assert(vector_equal(&back.ack, &q.ack));
-	for (size_t count = 0; count < t.used; count++) {
-		struct wire_request cut = {.n = 0};
-
-		cr_assert_eq(wire_request_read(t.bytes, count, &cut), ERR_MALFORMED);
-	}
-	wire_request_fini(&back);
-	wire_request_fini(&q);
-	text_fini(&t);
-}
-
-Test(wire, without_memory_a_request_gives_nothing_and_says_so)
-{
-	const char *json = "{\"link\":\"a\",\"n\":1,\"seen\":0,\"after\":[[\"" A "\",1]],"
-			   "\"ack\":[[\"" A "\",1]],\"want\":\"*\",\"wait_ms\":0}";
-	bool failed = true;
-
-	for (long n = 0; failed; n++) {
-		struct wire_request q = {.n = 0};
-		enum err e;
-
-		failing_arm(n);
-		e = wire_request_read(json, strlen(json), &q);
-		failed = failing_disarm();
-		cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK, "%ld", n);
-		wire_request_fini(&q);
-	}
-}
-
-#define REQUEST(link, n, after, want, wait)                                                        \
-	"{\"link\":" link ",\"n\":" n ",\"seen\":0,\"after\":" after ",\"ack\":[],\"want\":" want         \
-	",\"wait_ms\":" wait "}"
-
-Test(wire, a_bad_request_is_refused)
-{
-	static const struct {
-		enum err err;
-		const char *json;
-	} rows[] = {
-		{ERR_OK, REQUEST("\"a\"", "1", "[]", "\"*\"", "60000")},
-		{ERR_OK, REQUEST("\"a\"", "1", "[[\"" A "\",1],[\"" B "\",1]]", "\"*\"", "0")},
-		{ERR_PROTOCOL, REQUEST("\"a\"", "1", "[]", "\"own\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "[]", "1", "0")},
-		{ERR_MALFORMED, REQUEST("1", "1", "[]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"" A A "x\"", "1", "[]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "-1", "[]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "\"1\"", "[]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "[]", "\"*\"", "60001")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "{}", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "[[\"" A "\",0]]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "[[\"" A "\",1.5]]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "[[\"" A "\"]]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "[[\"12\",1]]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "[[\"" B "\",1],[\"" A "\",1]]", "\"*\"", "0")},
-		{ERR_MALFORMED, REQUEST("\"a\"", "1", "[[\"" A "\",1],[\"" A "\",1]]", "\"*\"", "0")},
-		{ERR_MALFORMED, "[]"},
-		{ERR_MALFORMED, "{}"},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct wire_request q = {.n = 0};
-
-		cr_assert_eq(wire_request_read(rows[i].json, strlen(rows[i].json), &q),
-			rows[i].err, "%s", rows[i].json);
-		wire_request_fini(&q);
-	}
 }

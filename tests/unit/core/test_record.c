@@ -52,8 +52,8 @@ Test(record, every_value_has_a_name_that_leads_back)
 
 Test(record, an_entry_is_written_with_its_value_last)
 {
-	struct record r = {.family = FAMILY_ENTRY,
-		.entry = {OWNER_STATIC, "a\"b", {0, 1}, 7, 0x1f, 0, 0}};
+	struct record r = {
+		.family = FAMILY_ENTRY, .entry = {OWNER_STATIC, "a\"b", {0, 1}, 7, 0x1f, 0, 0}};
 	struct text t = TEXT_INIT;
 
 	record_encode(&r, "[1, 2]", 6, &t);
@@ -66,8 +66,7 @@ Test(record, an_entry_is_written_with_its_value_last)
 
 Test(record, an_assign_is_written_with_its_reason)
 {
-	struct record r = {.family = FAMILY_ASSIGN,
-		.assign = {{0, 1}, {0, 2}, 3, "takeover", 4}};
+	struct record r = {.family = FAMILY_ASSIGN, .assign = {{0, 1}, {0, 2}, 3, "takeover", 4}};
 	struct text t = TEXT_INIT;
 
 	record_encode(&r, NULL, 0, &t);

@@ -37,8 +37,8 @@ static void cr_is(const struct tree *t, const struct item *items)
 	size_t count = 0;
 
 	for (size_t i = 0; i < NODES; i++) {
-		cr_assert_eq(tree_find(t, items[i].name, strlen(items[i].name)) != NULL,
-			items[i].in);
+		cr_assert_eq(
+			tree_find(t, items[i].name, strlen(items[i].name)) != NULL, items[i].in);
 		if (!items[i].in)
 			continue;
 		cr_assert_eq(n, &items[i].node);

@@ -81,7 +81,8 @@ Test(vector, the_join_is_a_least_upper_bound)
 			bool covers = true;
 
 			for (uint64_t o = 0; o < 3; o++) {
-				uint64_t x = vector_get(&a, origin(o)), y = vector_get(&b, origin(o));
+				uint64_t x = vector_get(&a, origin(o)),
+					 y = vector_get(&b, origin(o));
 
 				cr_assert_eq(vector_get(&ab, origin(o)), x > y ? x : y);
 				covers = covers && x >= y;

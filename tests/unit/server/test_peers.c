@@ -234,7 +234,7 @@ static void hello_gives(enum event_kind kind, const char *what)
 
 static void poll_gives(enum event_kind kind, const char *what)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing);
+	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
 	until_event();
 	cr_assert_eq(got.kind, kind, "%s gave %d", what, got.kind);
 	cr_assert_eq(got.link, 7);
@@ -367,22 +367,23 @@ Test(peers, problems_are_told_by_their_code)
 
 /* ---- polls ---- */
 
-Test(peers, first_poll_after_a_hello_is_not_parked_and_the_next_is)
+Test(peers, polls_of_a_link_are_numbered_and_say_what_was_seen)
 {
 	answers_text("200 OK", HELLO);
 	hello_gives(EVENT_HELLO_ANSWERED, "hello");
 	answers_tick();
 	poll_gives(EVENT_FRAGMENT, "tick");
 	cr_assert_eq(got_mode, FRAGMENT_TICK);
-	cr_assert(strstr(last, "\"link\":\"00000000000000030000000000000004-7\",\"n\":1,"));
-	cr_assert(strstr(last, "\"wait_ms\":0"));
+	cr_assert(strstr(last, "\"link\":\"00000000000000030000000000000004-7\",\"n\":1,\"seen\":0,"));
+	cr_assert(strstr(last, "\"wait_ms\":25000"));
 	poll_gives(EVENT_FRAGMENT, "tick");
 	cr_assert(strstr(last, "\"n\":2,\"seen\":1,"));
-	cr_assert(strstr(last, "\"wait_ms\":25000"));
 	answers_text("200 OK", HELLO);
 	hello_gives(EVENT_HELLO_ANSWERED, "hello");
 	answers_tick();
-	poll_gives(EVENT_FRAGMENT, "tick");
+	peers_poll(peers, 7, url, &self, &nothing, &nothing, 0);
+	until_event();
+	cr_assert(strstr(last, "\"n\":3,\"seen\":0,"));
 	cr_assert(strstr(last, "\"wait_ms\":0"));
 }
 
@@ -393,7 +394,7 @@ Test(peers, poll_says_what_is_known_and_what_is_stored)
 	vector_raise(&after, (struct origin_id){0, 1}, 9);
 	vector_raise(&ack, (struct origin_id){0, 1}, 8);
 	answers_tick();
-	peers_poll(peers, 7, url, &self, &after, &ack);
+	peers_poll(peers, 7, url, &self, &after, &ack, 25000);
 	until_event();
 	cr_assert(strstr(last, "\"after\":[[\"00000000000000000000000000000001\",9]]"));
 	cr_assert(strstr(last, "\"ack\":[[\"00000000000000000000000000000001\",8]]"));
@@ -412,7 +413,7 @@ Test(peers, polls_of_a_link_share_one_connection)
 
 Test(peers, parked_poll_whose_server_goes_is_lost)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing);
+	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
 	until_request(1);
 	loop_unwatch(loop, &connections[0]->io);
 	close(connections[0]->io.fd);
@@ -439,7 +440,7 @@ Test(peers, altered_body_is_rejected)
 
 Test(peers, unlinked_request_gives_no_event)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing);
+	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
 	until_request(1);
 	peers_unlink(peers, 7);
 	answers_text("200 OK", HELLO);
@@ -451,7 +452,7 @@ Test(peers, unlinked_request_gives_no_event)
 
 Test(peers, newer_request_of_a_link_replaces_the_older)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing);
+	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
 	until_request(1);
 	answers_text("200 OK", HELLO);
 	hello_gives(EVENT_HELLO_ANSWERED, "hello");

@@ -1,0 +1,231 @@
+/* Maps without memory, and maps from a store. */
+#include <stdio.h>
+
+#include "tests/unit/core/failing.h"
+#include "tests/unit/core/maps.h"
+
+struct snapshot {
+	struct digest digest;
+	struct vector vector;
+	struct fragment all;
+	size_t puts, kills;
+};
+
+static struct snapshot take(const struct map *m)
+{
+	struct snapshot s = {.digest = map_digest(m)};
+	struct vector none = VECTOR_INIT;
+
+	cr_assert_eq(vector_copy(map_vector(m), &s.vector), ERR_OK);
+	cr_assert_eq(map_difference(m, &none, &s.all), ERR_OK);
+	return s;
+}
+
+static void cr_unchanged(const struct map *m, const struct snapshot *s)
+{
+	struct snapshot now = take(m);
+
+	cr_assert_eq(memcmp(&now.digest, &s->digest, sizeof(now.digest)), 0);
+	cr_assert(vector_equal(&now.vector, &s->vector));
+	cr_assert_eq(now.all.put_count, s->all.put_count);
+	cr_assert_eq(now.all.kill_count, s->all.kill_count);
+	for (size_t i = 0; i < now.all.put_count; i++) {
+		const struct fragment_put *p = &now.all.puts[i];
+		const struct entry *e = map_get(m, p->key, p->key_bytes);
+
+		cr_assert_eq(dot_compare(p->dot, s->all.puts[i].dot), 0);
+		cr_assert_eq(p->value, s->all.puts[i].value);
+		while (e && dot_compare(e->dot, p->dot) != 0)
+			e = e->sibling;
+		cr_assert(e);
+	}
+	fragment_fini(&now.all);
+	vector_fini(&now.vector);
+}
+
+static void release(struct snapshot *s)
+{
+	fragment_fini(&s->all);
+	vector_fini(&s->vector);
+}
+
+enum mutation { PUT_NEW, PUT_OVER, REMOVE, RESOLVE, APPLY, MUTATION_COUNT };
+
+static enum err mutate(enum mutation what, struct map *m, struct fragment *f, struct changes *c)
+{
+	struct record r = entry("default/web", 1);
+	struct record *copy = NULL;
+	enum err e = ERR_OK;
+
+	switch (what) {
+	case PUT_NEW:
+	case PUT_OVER:
+		copy = record_dup(&r);
+		if (!copy)
+			return ERR_NO_MEMORY;
+		e = map_put(m, what == PUT_NEW ? "entry/default/new" : "k",
+			what == PUT_NEW ? 17 : 1, "3", 1, what == PUT_NEW ? copy : NULL, 9, c);
+		if (e != ERR_OK || what != PUT_NEW)
+			record_free(copy);
+		return e;
+	case REMOVE:
+		return map_remove(m, "k", 1, 9, c);
+	case RESOLVE:
+		return map_resolve(m, "k", 1, 9, c);
+	case APPLY:
+		return map_apply(m, f, c);
+	case MUTATION_COUNT:
+		break;
+	}
+	return ERR_OK;
+}
+
+/* A map with siblings under "k", and another that knows more in many ways. */
+static void scene(struct map **ret_m, struct map **ret_other)
+{
+	struct map *m = new_map(1), *o = new_map(2), *third = new_map(3);
+	char key[32];
+
+	must_put(m, "k", "1", 1);
+	must_put(o, "k", "2", 2);
+	pull(m, o);
+	pull(o, m);
+	for (int i = 0; i < 20; i++) {
+		snprintf(key, sizeof(key), "entry/default/%d", i % 15);
+		put_record(o, key, entry("default/a", 1), 9);
+		put_record(third, key, entry("default/b", 1), 8);
+	}
+	pull(o, third);
+	must_remove(o, "entry/default/3");
+	put_record(o, "entry/default/4", entry("default/c", 1), 9);
+	must_remove(o, "k");
+	map_sweep(o);
+	map_free(third);
+	*ret_m = m;
+	*ret_other = o;
+}
+
+Test(map_memory, no_mutation_changes_anything_when_memory_runs_out)
+{
+	for (enum mutation what = 0; what < MUTATION_COUNT; what++) {
+		long failures = 0;
+		bool failed = true;
+
+		for (long n = 0; failed; n++) {
+			struct map *m, *other;
+			struct snapshot before;
+			struct fragment f = {0};
+			struct changes c = {0};
+			enum err e;
+
+			scene(&m, &other);
+			before = take(m);
+			cr_assert_eq(map_difference(other, map_vector(m), &f), ERR_OK);
+			failing_arm(n);
+			e = mutate(what, m, &f, &c);
+			failed = failing_disarm();
+			cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK, "%d %ld", what, n);
+			if (failed) {
+				cr_assert_eq(c.used, 0);
+				cr_unchanged(m, &before);
+				/* And nothing is broken: it works at the second try. */
+				cr_assert_eq(mutate(what, m, &f, &c), ERR_OK);
+				failures++;
+			}
+			fragment_fini(&f);
+			changes_fini(&c);
+			release(&before);
+			map_free(m);
+			map_free(other);
+		}
+		cr_assert_gt(failures, 0, "mutation %d never allocated", what);
+	}
+}
+
+Test(map_memory, a_difference_fails_cleanly_when_memory_runs_out)
+{
+	struct map *m, *other;
+	struct vector none = VECTOR_INIT;
+	bool failed = true;
+	long n = 0;
+
+	scene(&m, &other);
+	for (; failed; n++) {
+		struct fragment f = {0};
+		enum err e;
+
+		failing_arm(n);
+		e = map_difference(other, &none, &f);
+		failed = failing_disarm();
+		cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK);
+		fragment_fini(&f);
+	}
+	cr_assert_gt(n, 1);
+	map_free(m);
+	map_free(other);
+}
+
+/* ---- loading ---- */
+
+Test(map_memory, a_store_in_any_order_gives_the_same_map)
+{
+	struct map *m, *other, *loaded = new_map(50);
+	struct vector none = VECTOR_INIT;
+	struct fragment f;
+
+	scene(&m, &other);
+	cr_assert_eq(map_difference(other, &none, &f), ERR_OK);
+	for (size_t i = f.kill_count; i-- > 0;)
+		cr_assert_eq(map_load_kill(loaded, f.kills[i].killer, f.kills[i].victim), ERR_OK);
+	for (size_t i = f.put_count; i-- > 0;) {
+		const struct fragment_put *p = &f.puts[i];
+
+		cr_assert_eq(
+			map_load_entry(loaded, p->dot, p->clock, p->key, p->key_bytes, p->value,
+				p->value_bytes, p->record ? record_dup(p->record) : NULL),
+			ERR_OK);
+	}
+	for (size_t i = 0; i < f.vector.used; i++)
+		cr_assert_eq(
+			map_load_vector(loaded, f.vector.items[i].origin, f.vector.items[i].count),
+			ERR_OK);
+	cr_assert_eq(map_load_end(loaded), ERR_OK);
+	cr_assert(vector_equal(map_vector(loaded), map_vector(other)));
+	cr_assert_eq(map_digest(loaded).sums[0], map_digest(other).sums[0]);
+	cr_assert_eq(get(loaded, "entry/default/0")->batch, 0);
+	for (const struct entry *e = map_from(other, "", 0); e;
+		e = map_after(other, e->key, e->key_bytes)) {
+		cr_value(loaded, e->key, e->value);
+		cr_assert_eq(siblings(loaded, e->key), siblings(other, e->key));
+		cr_assert_eq(dot_compare(get(loaded, e->key)->dot, e->dot), 0);
+	}
+	/* It goes on as a replica: what it serves to an empty map is the whole state. */
+	pull(m, loaded);
+	cr_assert_eq(map_digest(m).sums[1], map_digest(other).sums[1]);
+	fragment_fini(&f);
+	map_free(loaded);
+	map_free(m);
+	map_free(other);
+}
+
+Test(map_memory, a_damaged_store_is_refused)
+{
+	const struct dot one = {origin(1), 1}, two = {origin(1), 2}, three = {origin(1), 3};
+
+	for (int i = 0; i < 6; i++) {
+		struct map *m = new_map(9);
+
+		cr_assert_eq(map_load_vector(m, origin(1), 2), ERR_OK);
+		cr_assert_eq(map_load_entry(m, i == 1 ? three : one, 1, "k", 1, "1", 1, NULL), 0);
+		if (i == 2)
+			cr_assert_eq(map_load_entry(m, one, 1, "l", 1, "1", 1, NULL), ERR_OK);
+		if (i == 3)
+			cr_assert_eq(map_load_kill(m, two, one), ERR_OK);
+		if (i == 4)
+			cr_assert_eq(map_load_kill(m, two, three), ERR_OK);
+		if (i == 5)
+			cr_assert_eq(map_load_kill(m, three, two), ERR_OK);
+		cr_assert_eq(map_load_end(m), i == 0 ? ERR_OK : ERR_MALFORMED, "row %d", i);
+		map_free(m);
+	}
+}
