@@ -122,7 +122,7 @@ void chaos_client(struct world *w)
 		entry(w, n, EVENT_UNREGISTER, ref);
 	else if (what < 95)
 		meta(w, n);
-	else
+	else if (w->faults.client_restarts)
 		node_step(w, n, &e);
 }
 

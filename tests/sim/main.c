@@ -17,6 +17,7 @@ static struct faults draw_faults(struct world *w)
 		.full_disk = percent(w, 20),
 		.skew = percent(w, 40),
 		.flaky_children = percent(w, 50),
+		.client_restarts = percent(w, 50),
 	};
 }
 

@@ -188,7 +188,7 @@ static void spawn(struct world *w, struct node *n, const struct action *a)
 
 	if (!p)
 		abort();
-	oracle_spawn(w, n, a);
+	oracle_spawn(w, n, a, &p->spec);
 	snprintf(p->ref, sizeof(p->ref), "%s", a->ref);
 	p->epoch = a->epoch;
 	p->spec_hash = a->spec->hash;

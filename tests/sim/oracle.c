@@ -226,7 +226,29 @@ static const struct record *record_of(const struct entry *e)
 	return e ? e->record : NULL;
 }
 
-void oracle_spawn(struct world *w, struct node *n, const struct action *a)
+/* While nothing cuts the network, one write of a spec never runs on two nodes at once. */
+static void check_overlap(struct world *w, struct node *n, const char *ref, struct dot spec)
+{
+	for (int i = 0; i < w->count; i++) {
+		struct node *other = &w->nodes[i];
+		struct proc *p = other != n && other->up ? proc_find(other, ref) : NULL;
+
+		if (p && dot_compare(p->spec, spec) == 0)
+			fail(w, "%s starts %s, which runs on %s", n->name, ref, other->name);
+	}
+}
+
+/* One write of a temporary child is started once, whatever becomes of its node. */
+static void check_temporary(struct world *w, struct node *n, const char *ref, struct dot spec)
+{
+	struct dot *before = &w->finished[ref[strlen(ref) - 1] - '0'];
+
+	if (dot_compare(*before, spec) == 0)
+		fail(w, "%s starts temporary %s a second time", n->name, ref);
+	*before = spec;
+}
+
+void oracle_spawn(struct world *w, struct node *n, const struct action *a, struct dot *ret_spec)
 {
 	struct child_view view;
 	const struct record *assign;
@@ -242,6 +264,14 @@ void oracle_spawn(struct world *w, struct node *n, const struct action *a)
 		fail(w, "%s starts %s, which is not assigned to it", n->name, a->ref);
 	else if (view.assign->batch > n->stored)
 		fail(w, "%s starts %s before its assign is on disk", n->name, a->ref);
+	if (!view.spec)
+		return;
+	*ret_spec = view.spec->dot;
+	if (w->faults.cut || w->faults.loss || w->faults.old_store)
+		return;
+	check_overlap(w, n, a->ref, view.spec->dot);
+	if (a->spec->restart.type == RESTART_TEMPORARY && !w->faults.client_restarts)
+		check_temporary(w, n, a->ref, view.spec->dot);
 }
 
 /* ---- the end: healed and quiet ---- */

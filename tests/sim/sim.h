@@ -23,6 +23,7 @@ struct proc { /* a simulated process */
 	char ref[REF_BYTES_MAX];
 	uint64_t epoch;
 	uint64_t spec_hash;
+	struct dot spec; /* the write that it runs */
 	int pid;
 	bool started;
 	bool stopping;
@@ -99,6 +100,7 @@ struct happening { /* one entry of the event heap; owns `bytes` and `after` */
 
 struct faults { /* the subset that this seed has */
 	bool loss, duplicate, cut, crash, old_store, slow_disk, full_disk, skew, flaky_children;
+	bool client_restarts;
 };
 
 struct world {
@@ -116,6 +118,7 @@ struct world {
 	struct faults faults;
 	bool healed;
 	int pids;
+	struct dot finished[CHILDREN]; /* writes of temporary children that were started */
 	int64_t last_start_ms; /* of any process */
 	int64_t last_write_ms; /* of any event of the map */
 	uint64_t steps;
@@ -160,7 +163,7 @@ void oracle_reset(void);
 /* After each step of node n: I1 to I7. */
 void oracle_step(struct world *w, struct node *n);
 /* Before a process starts: its spec stands, and its assign is this node's and on its disk. */
-void oracle_spawn(struct world *w, struct node *n, const struct action *a);
+void oracle_spawn(struct world *w, struct node *n, const struct action *a, struct dot *ret_spec);
 /* At the end, healed and quiet: everybody agrees, each child runs as it should. */
 void oracle_end(struct world *w);
 
