@@ -119,6 +119,8 @@ static void relay_problem(
 /* True when the owner has done it. */
 static bool look_at_answer(struct exchange *x, struct calling *s, const struct child *c)
 {
+	/* The call ends by itself in time; this is for a call that does not. */
+	int64_t deadline = exchange_started_ms(x) + 2 * CALL_TIMEOUT_MS;
 	char key[TICKET_KEY_BYTES];
 	const char *answer;
 	unsigned status;
@@ -127,9 +129,11 @@ static bool look_at_answer(struct exchange *x, struct calling *s, const struct c
 
 	switch (s->service->call_result(s->service->node, s->ticket, &status, &answer, &bytes)) {
 	case CALL_PENDING:
+		if (resource_late(x, deadline))
+			break;
 		length = snprintf(key, sizeof(key), "call/%llu", (unsigned long long)s->ticket);
 		exchange_watch_key(x, key, (size_t)length);
-		exchange_park(x, exchange_now_ms(x) + CALL_TIMEOUT_MS);
+		exchange_park(x, deadline);
 		return false;
 	case CALL_ANSWERED:
 		if (status / 100 == 2)

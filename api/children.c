@@ -230,8 +230,8 @@ static void write_counts(struct text *body, const struct horde *h, const struct 
 	json_object(body);
 	json_put_uint(body, "specs", counts->specs);
 	/* With a live process: one that is stopping has it still. */
-	json_put_uint(body, "active",
-		counts->by_state[CHILD_RUNNING] + counts->by_state[CHILD_STOPPING]);
+	json_put_uint(
+		body, "active", counts->by_state[CHILD_RUNNING] + counts->by_state[CHILD_STOPPING]);
 	json_put_uint(body, "workers", counts->specs);
 	json_put_uint(body, "supervisors", 0);
 	json_key(body, "by_state");

@@ -60,8 +60,8 @@ static uint64_t member_opinion(const struct member *m)
 	return hash_pair(m->node_id.lo, digest_content(status, strlen(status)));
 }
 
-static void open_member(struct exchange *x, struct text *out, const struct member *m,
-	uint64_t children)
+static void open_member(
+	struct exchange *x, struct text *out, const struct member *m, uint64_t children)
 {
 	json_object(out);
 	json_put_origin(out, "node_id", m->node_id);

@@ -14,7 +14,7 @@ struct check {
 static void list_checks(struct readiness r, struct check ret_checks[CHECKS])
 {
 	ret_checks[0] = (struct check){"cluster", r.cluster,
-		"the cluster's id is not known: no address to join has answered yet"};
+		"the cluster's id is not known and stored: no address to join has answered yet"};
 	ret_checks[1] = (struct check){
 		"synced", r.synced, "the first sync with every known member is not over"};
 	ret_checks[2] = (struct check){"storing", r.storing, "the last commit failed"};
@@ -51,8 +51,9 @@ static void get_readyz(struct exchange *x)
 	if (missing) {
 		if (verbose)
 			put_checks(exchange_extra(x), checks);
-		exchange_problem(x, r.running ? PROBLEM_NOT_READY : PROBLEM_SHUTTING_DOWN, "%s",
-			missing);
+		resource_put_silent(x);
+		exchange_problem(
+			x, r.running ? PROBLEM_NOT_READY : PROBLEM_SHUTTING_DOWN, "%s", missing);
 		return;
 	}
 	json_object(&body);

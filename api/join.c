@@ -110,6 +110,10 @@ static void put_failed(struct text *out, const struct joining *j)
 		const struct address *a = &j->addresses[i];
 		bool pending = a->result == LINK_PENDING;
 		enum problem_code p = pending ? PROBLEM_PEER_UNREACHABLE : problem_of_link(a->err);
+		const char *detail = pending ? "it has not answered yet"
+				     : a->err == ERR_NOT_FOUND
+					     ? "it refuses the connection, or is silent"
+					     : err_text(a->err);
 
 		if (a->result == LINK_JOINED)
 			continue;
@@ -119,8 +123,7 @@ static void put_failed(struct text *out, const struct joining *j)
 		json_object(out);
 		json_put_string(out, "code", problem_slug(p));
 		json_put_string(out, "title", problem_title(p));
-		json_put_string(
-			out, "detail", pending ? "it has not answered yet" : err_text(a->err));
+		json_put_string(out, "detail", detail);
 		json_end_object(out);
 		json_end_object(out);
 	}

@@ -14,8 +14,7 @@ static bool fault(struct exchange *x, const char *pointer, const char *detail)
 	return false;
 }
 
-static bool read_text(
-	struct exchange *x, const char *pointer, size_t bytes_max, char *ret_text)
+static bool read_text(struct exchange *x, const char *pointer, size_t bytes_max, char *ret_text)
 {
 	const json_t *value = json_object_get(exchange_body(x), pointer + 1);
 	size_t length = json_string_length(value);
@@ -145,6 +144,8 @@ static void peer_goodbye(struct exchange *x)
 	e = step(x, &event);
 	if (e == ERR_OK)
 		exchange_reply_empty(x, 204);
+	else if (e == ERR_NOT_FOUND)
+		exchange_problem(x, PROBLEM_NOT_A_MEMBER, "no member here has this node_id");
 	else
 		exchange_fail(x, e);
 }

@@ -12,7 +12,7 @@
 
 #define DELTAS_WAIT_MS_MAX 25000 /* below what proxies on the way give an idle connection */
 
-struct poll { /* the state of an exchange */
+struct poll {                       /* the state of an exchange */
 	struct poll *next, **place; /* in `polls`, while it lasts */
 	const struct http *http;
 	struct wire_request request;
@@ -49,7 +49,8 @@ static size_t link_key(const struct poll *p, char ret_key[WIRE_LINK_BYTES_MAX + 
 	return (size_t)snprintf(ret_key, WIRE_LINK_BYTES_MAX + 8, "link/%s", p->request.link);
 }
 
-/* Of two requests of one link the one with the greater number goes on; the other ends with a tick. */
+/* Of two requests of one link the one with the greater number goes on; the other ends with a tick.
+ */
 static void supersede(struct exchange *x, struct poll *p)
 {
 	char key[WIRE_LINK_BYTES_MAX + 8];

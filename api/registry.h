@@ -4,9 +4,9 @@
 
 #include "api/http.h"
 
-extern const struct binding registry_bindings[];      /* lookupKey, getKeyValue */
+extern const struct binding registry_bindings[];       /* lookupKey, getKeyValue */
 extern const struct binding registry_write_bindings[]; /* register, update, unregister */
-extern const struct binding registry_list_bindings[]; /* listEntries, countEntries, listMeta */
-extern const struct binding meta_bindings[];          /* getMeta, putMeta, deleteMeta */
+extern const struct binding registry_list_bindings[];  /* listEntries, countEntries, listMeta */
+extern const struct binding meta_bindings[];           /* getMeta, putMeta, deleteMeta */
 
 #endif

@@ -65,8 +65,8 @@ static bool matches(const struct exchange *x, const struct filter *f, const stru
 {
 	const struct entry_record *r = entry_record_of(e);
 
-	if (f->owned && (!r || r->owner_kind != f->owner.kind ||
-				strcmp(r->owner_id, f->owner.id) != 0))
+	if (f->owned &&
+		(!r || r->owner_kind != f->owner.kind || strcmp(r->owner_id, f->owner.id) != 0))
 		return false;
 	return node_matches(x, r);
 }
@@ -160,8 +160,7 @@ static void list(struct exchange *x, const char *family, bool meta)
 	struct listing l = {.sum = 0};
 	struct etag etag;
 
-	if (!resource_registry(x) || !page_begin(x, &l.page) ||
-		!read_filter(x, &l.filter, family))
+	if (!resource_registry(x) || !page_begin(x, &l.page) || !read_filter(x, &l.filter, family))
 		return;
 	exchange_watch_prefix(x, l.filter.prefix, l.filter.length);
 	exchange_watch_prefix(x, "member/", strlen("member/"));

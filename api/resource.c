@@ -175,8 +175,25 @@ uint64_t unreachable_hash(const struct unreachable *u)
 	return sum;
 }
 
+void resource_put_silent(struct exchange *x)
+{
+	const struct horde *h = resource_horde(x);
+	struct text *out = exchange_extra(x);
+	const char *url;
+
+	if (!horde_silent_at(h, 0))
+		return;
+	json_key(out, "silent");
+	json_array(out);
+	for (size_t i = 0; (url = horde_silent_at(h, i)); i++)
+		json_string(out, url);
+	json_end_array(out);
+}
+
 void resource_fail(struct exchange *x, enum err e)
 {
+	if (e == ERR_NOT_READY)
+		resource_put_silent(x);
 	if (e == ERR_IO)
 		exchange_problem(x, PROBLEM_STORAGE_READ_ONLY, "%s", err_text(e));
 	else

@@ -67,6 +67,8 @@ void unreachable_add(struct unreachable *u, const struct member *m);
 void unreachable_put(struct text *out, const struct unreachable *u);
 uint64_t unreachable_hash(const struct unreachable *u);
 
+/* The member "silent" of a not-ready problem: which addresses have not answered yet. */
+void resource_put_silent(struct exchange *x);
 /* The problem of a failure of the core; a store that cannot be written for any reason is a 503. */
 void resource_fail(struct exchange *x, enum err e);
 

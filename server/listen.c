@@ -81,8 +81,7 @@ static bool is_wildcard(const struct sockaddr_storage *a)
 {
 	if (a->ss_family == AF_INET)
 		return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr == 0;
-	return IN6_IS_ADDR_UNSPECIFIED(
-		&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+	return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
 }
 
 static enum err add_hosts(struct listener *l, const struct options *o)

@@ -10,10 +10,11 @@
 #define LISTEN_HOSTS_MAX 512
 
 struct listener {
-	int fd;                             /* non-blocking; the caller's to close */
-	char local_url[LISTEN_URL_BYTES];   /* for programs on this machine */
-	char public_url[LISTEN_URL_BYTES + 300]; /* for peers: --advertise, or made of the address */
-	const char **hosts;                 /* allowed in Host, without port and brackets; ends with NULL */
+	int fd;                           /* non-blocking; the caller's to close */
+	char local_url[LISTEN_URL_BYTES]; /* for programs on this machine */
+	char public_url[LISTEN_URL_BYTES +
+			300]; /* for peers: --advertise, or made of the address */
+	const char **hosts;   /* allowed in Host, without port and brackets; ends with NULL */
 };
 
 /*

@@ -92,8 +92,8 @@ static void write_line(struct line *l)
 		dropped++;
 }
 
-void log_event(enum log_level level, const char *event, const char *subject, const char *format,
-	...)
+void log_event(
+	enum log_level level, const char *event, const char *subject, const char *format, ...)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
 	struct line l;

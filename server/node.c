@@ -53,7 +53,7 @@ static void leave(struct node *n)
 {
 	bool late = loop_now_ms(n->config.loop) >= n->exit_ms;
 	bool told = peers_goodbyes(n->peers) == 0 && writer_pending(n->writer) == 0 &&
-		n->batch.count == 0;
+		    n->batch.count == 0;
 
 	if ((told || late) && !n->drained) {
 		n->drained = true;
@@ -202,8 +202,7 @@ static enum err make_processes(struct node *n, char why[NODE_WHY_BYTES])
 	e = processes_start(n->config.loop, "/proc/self/exe", logs, n->config.listen_fd,
 		n->config.directory->lock_fd, &events, &n->processes);
 	if (e)
-		snprintf(why, NODE_WHY_BYTES, "cannot start the guardian: %s",
-			strerror(errno));
+		snprintf(why, NODE_WHY_BYTES, "cannot start the guardian: %s", strerror(errno));
 	return e;
 }
 

@@ -12,9 +12,9 @@
  *
  * Durability: all changes of one turn of the loop are one batch and one transaction. While the
  * writer's queue is full the batch grows and is submitted later; past NODE_BATCH_BYTES_MAX requests
- * that write are refused with LIMIT, and what peers and processes cause still goes on. Should memory
- * run out while a change is copied into the batch, the batch is thrown away and the whole map is
- * written instead, as soon as there is memory: that is larger, and never wrong.
+ * that write are refused with LIMIT, and what peers and processes cause still goes on. Should
+ *memory run out while a change is copied into the batch, the batch is thrown away and the whole map
+ *is written instead, as soon as there is memory: that is larger, and never wrong.
  */
 #ifndef HORDE_NODE_H
 #define HORDE_NODE_H
@@ -25,6 +25,8 @@
 #include "storage/store.h"
 
 #define NODE_BATCH_BYTES_MAX ((size_t)64 << 20)
+/* Operations that are worth a transaction before the turn is over: some 16 writes. */
+#define NODE_EARLY_OPS 64
 /* After its children are stopped: how long a node goes on telling its peers, and storing. */
 #define NODE_EXIT_MS 1000
 #define NODE_FLUSH_MS 2000
@@ -38,10 +40,10 @@ struct node_config { /* borrowed, and must outlive the node */
 	const struct options *options;
 	struct loop *loop;
 	const struct directory *directory;
-	struct store store; /* open, not loaded; taken */
-	int listen_fd;      /* taken */
-	const char *url;    /* where peers reach this node */
-	const char *local_url; /* where its children do */
+	struct store store;       /* open, not loaded; taken */
+	int listen_fd;            /* taken */
+	const char *url;          /* where peers reach this node */
+	const char *local_url;    /* where its children do */
 	const char *const *hosts; /* allowed in the Host header; ends with NULL */
 };
 

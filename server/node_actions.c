@@ -81,10 +81,10 @@ static void do_spawn(struct node *n, const struct action *a)
 	item = pending_add(n, a->ref, a->epoch);
 	item->failed = true;
 	snprintf(item->error, sizeof item->error, "request: %s",
-		e == ERR_NO_MEMORY	? "ENOMEM"
-			: e == ERR_LIMIT ? "EAGAIN"
-			: e == ERR_EXISTS ? "EEXIST"
-					  : "EINVAL");
+		e == ERR_NO_MEMORY ? "ENOMEM"
+		: e == ERR_LIMIT   ? "EAGAIN"
+		: e == ERR_EXISTS  ? "EEXIST"
+				   : "EINVAL");
 }
 
 static void do_stop(struct node *n, const struct action *a)
@@ -131,7 +131,8 @@ static void do_goodbye(struct node *n, const struct action *a)
 	peers_goodbye(n->peers, a->url, &self, a->reason, a->timeout_ms);
 }
 
-/* An opinion shows in members, and in the children and names of a member: all of them watch this. */
+/* An opinion shows in members, and in the children and names of a member: all of them watch this.
+ */
 static void do_wake(struct node *n)
 {
 	node_wake(n, "member/", strlen("member/"));

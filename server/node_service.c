@@ -13,16 +13,15 @@
 #include "server/log.h"
 
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
-	peer_bindings, children_bindings, children_write_bindings,
-	children_call_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
-	meta_bindings, NULL};
+	peer_bindings, children_bindings, children_write_bindings, children_call_bindings,
+	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings, NULL};
 
 /* Only what requests cause is held back; what peers and processes cause has happened already. */
 static bool is_write(enum event_kind kind)
 {
 	return kind == EVENT_PUT_SPEC || kind == EVENT_REMOVE_SPEC || kind == EVENT_REGISTER ||
-		kind == EVENT_UPDATE || kind == EVENT_UNREGISTER || kind == EVENT_PUT_META ||
-		kind == EVENT_REMOVE_META;
+	       kind == EVENT_UPDATE || kind == EVENT_UNREGISTER || kind == EVENT_PUT_META ||
+	       kind == EVENT_REMOVE_META;
 }
 
 static enum err command(void *node, struct event *e, struct command_result *ret)
@@ -38,6 +37,8 @@ static enum err command(void *node, struct event *e, struct command_result *ret)
 		ret->dot = n->actions.dot;
 		ret->created = n->actions.created;
 	}
+	if (is_write(e->kind))
+		node_commit_early(n);
 	return err;
 }
 
@@ -49,8 +50,8 @@ static enum err call(void *node, const char *url, const char *path, const char *
 	return peers_call(n->peers, url, path, body, body_bytes, timeout_ms, ret_ticket);
 }
 
-static enum call_state call_result(void *node, uint64_t ticket, unsigned *ret_status,
-	const char **ret_body, size_t *ret_bytes)
+static enum call_state call_result(
+	void *node, uint64_t ticket, unsigned *ret_status, const char **ret_body, size_t *ret_bytes)
 {
 	struct node *n = node;
 

@@ -8,6 +8,7 @@
 
 #include "api/records.h"
 #include "server/core/fragment.h"
+#include "storage/changes.h"
 #include "storage/sqlite.h"
 
 #define CLUSTER_SETTING "cluster_id"
@@ -84,34 +85,31 @@ enum err node_load(struct node *n, char why[NODE_WHY_BYTES])
 
 /* ---- the turn's batch ---- */
 
-static enum err keep_change(struct node *n, const struct change *c)
+/* What is known of each origin, for the `ack` of later polls. */
+static enum err keep_vector(struct node *n, const struct changes *changes)
 {
-	enum err e;
+	enum err e = ERR_OK;
 
-	switch (c->kind) {
-	case CHANGE_PUT:
-		return batch_put(&n->batch, c->dot, c->entry->clock, c->entry->key,
-			c->entry->key_bytes, c->entry->value, c->entry->value_bytes);
-	case CHANGE_DROP:
-		return batch_drop(&n->batch, c->dot);
-	case CHANGE_KILL:
-		return batch_kill(&n->batch, c->dot, c->victim);
-	case CHANGE_VECTOR:
-		e = batch_vector(&n->batch, c->dot.origin, c->dot.seq, 0, 0);
-		return e ? e : vector_raise(&n->batch_vector, c->dot.origin, c->dot.seq);
-	}
-	return ERR_OK;
+	for (size_t i = 0; i < changes->used && !e; i++)
+		if (changes->items[i].kind == CHANGE_VECTOR)
+			e = vector_raise(&n->batch_vector, changes->items[i].dot.origin,
+				changes->items[i].dot.seq);
+	return e;
 }
 
 void node_keep_changes(struct node *n, const struct changes *changes)
 {
+	if (!n->rewrite && (batch_changes(&n->batch, changes) || keep_vector(n, changes)))
+		n->rewrite = true;
 	for (size_t i = 0; i < changes->used; i++) {
-		const struct change *c = &changes->items[i];
-		if (!n->rewrite && keep_change(n, c))
-			n->rewrite = true;
-		if (c->entry)
-			node_wake(n, c->entry->key, c->entry->key_bytes);
+		const struct entry *e = changes->items[i].entry;
+
+		if (e)
+			node_wake(n, e->key, e->key_bytes);
 	}
+	/* Events without a trace in the entries are news for the parked polls all the same. */
+	if (changes->used > 0)
+		node_wake(n, "vector", strlen("vector"));
 }
 
 void node_keep_cluster(struct node *n, struct origin_id cluster_id)
@@ -215,6 +213,12 @@ bool node_commit(struct node *n)
 	return false;
 }
 
+void node_commit_early(struct node *n)
+{
+	if (n->batch.count >= NODE_EARLY_OPS && !n->rewrite && writer_pending(n->writer) == 0)
+		node_commit(n);
+}
+
 static void settle_commits(struct node *n, uint64_t upto)
 {
 	while (n->commit_count > 0 && n->commits[n->commit_first].number <= upto) {
@@ -274,8 +278,8 @@ static void on_writer(void *data, uint32_t events)
 
 enum err node_watch_writer(struct node *n)
 {
-	return loop_watch(n->config.loop, &n->stored_io, writer_fd(n->writer), EPOLLIN, on_writer,
-		n);
+	return loop_watch(
+		n->config.loop, &n->stored_io, writer_fd(n->writer), EPOLLIN, on_writer, n);
 }
 
 void node_store_fini(struct node *n)

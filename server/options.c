@@ -99,8 +99,8 @@ static void set_ms(struct option_reading *r, const struct option_row *row, int64
 	enum err e = parse_ms(value, &ms);
 
 	if (e == ERR_MALFORMED)
-		option_fault(r, "%s: '%s' is no time: write 500, 250ms, 30s, 5m or 1h", where,
-			value);
+		option_fault(
+			r, "%s: '%s' is no time: write 500, 250ms, 30s, 5m or 1h", where, value);
 	else if (e || ms > row->max)
 		option_fault(r, "%s: must be at most %lld ms", where, (long long)row->max);
 	else
@@ -245,8 +245,8 @@ static void read_defaults(struct option_reading *r)
 				option_rows[i].fallback);
 }
 
-enum err options_load(int argc, char **argv, char *const *environment, struct options *ret,
-	struct text *faults)
+enum err options_load(
+	int argc, char **argv, char *const *environment, struct options *ret, struct text *faults)
 {
 	struct options o = {0};
 	struct option_reading r = {.o = &o, .faults = faults};

@@ -20,10 +20,10 @@
 
 #define HORDE_VERSION "0.1.0"
 #define OPTIONS_PORT "4750"
-#define OPTION_BYTES_MAX 4096     /* one value */
-#define OPTION_ITEMS_MAX 256      /* items of one list */
+#define OPTION_BYTES_MAX 4096 /* one value */
+#define OPTION_ITEMS_MAX 256  /* items of one list */
 #define OPTIONS_FILE_BYTES_MAX (256 * 1024)
-#define SECRET_BYTES_MIN 8        /* shorter ones are typing errors, or too easy to guess */
+#define SECRET_BYTES_MIN 8 /* shorter ones are typing errors, or too easy to guess */
 
 enum on_terminate { ON_TERMINATE_RESTART, ON_TERMINATE_LEAVE };
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
@@ -65,8 +65,8 @@ struct options { /* zero, or filled by options_load; texts belong to it */
  * On failure `faults` holds one line per fault, all of them, and `ret` is empty.
  * Errors: MALFORMED (see `faults`), NO_MEMORY.
  */
-enum err options_load(int argc, char **argv, char *const *environment, struct options *ret,
-	struct text *faults);
+enum err options_load(
+	int argc, char **argv, char *const *environment, struct options *ret, struct text *faults);
 void options_fini(struct options *o);
 
 /* What --help prints. */

@@ -91,8 +91,8 @@ static char *peer_url(const char *text)
 		const char *bracket = memrchr(text, ']', bytes);
 		const char *from = bracket ? bracket : text;
 		bool port = memchr(from, ':', (size_t)(text + bytes - from));
-		made = asprintf(&url, "http://%.*s%s", (int)bytes, text,
-			port ? "" : ":" OPTIONS_PORT);
+		made = asprintf(
+			&url, "http://%.*s%s", (int)bytes, text, port ? "" : ":" OPTIONS_PORT);
 	}
 	return made < 0 ? NULL : url;
 }
@@ -162,8 +162,9 @@ static void settle_listen(struct option_reading *r)
 	if (bytes == 0 || bytes >= sizeof host || !colon[1] ||
 		colon[1 + strspn(colon + 1, "0123456789")] || strlen(colon + 1) > 5 ||
 		atoi(colon + 1) > 65535) {
-		option_fault(r, "--listen: '%.200s' is no ADDR:PORT, such as 127.0.0.1:" OPTIONS_PORT
-				" or [::1]:0",
+		option_fault(r,
+			"--listen: '%.200s' is no ADDR:PORT, such as 127.0.0.1:" OPTIONS_PORT
+			" or [::1]:0",
 			r->o->listen);
 		return;
 	}
@@ -180,7 +181,7 @@ static bool is_loopback(const struct options *o)
 	if (o->address.ss_family == AF_INET)
 		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
 	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
-		(IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
+	       (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
 }
 
 /* ---- secrets ---- */
@@ -211,8 +212,8 @@ static void check_secret(struct option_reading *r, const char *where, const char
 			SECRET_BYTES_MIN);
 }
 
-static void settle_secret(
-	struct option_reading *r, const char *name, const char *option, const char *path, char **text)
+static void settle_secret(struct option_reading *r, const char *name, const char *option,
+	const char *path, char **text)
 {
 	char content[OPTION_BYTES_MAX] = "";
 	FILE *in;

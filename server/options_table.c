@@ -31,12 +31,12 @@ const struct option_row option_rows[OPTION_COUNT] = {
 		"the cluster's name; nodes of another one are refused", 0, NULL},
 	{"token-file", OPTION_TEXT, AT(token_file), SOURCE_ALL, NULL, "FILE",
 		"holds the bearer token that users must show", 0, NULL},
-	{"token", OPTION_TEXT, AT(token), SOURCE_ENVIRONMENT, NULL, "TOKEN",
-		"the token itself", 0, NULL},
+	{"token", OPTION_TEXT, AT(token), SOURCE_ENVIRONMENT, NULL, "TOKEN", "the token itself", 0,
+		NULL},
 	{"secret-file", OPTION_TEXT, AT(secret_file), SOURCE_ALL, NULL, "FILE",
 		"holds the secret that the cluster's nodes share", 0, NULL},
-	{"secret", OPTION_TEXT, AT(secret), SOURCE_ENVIRONMENT, NULL, "SECRET",
-		"the secret itself", 0, NULL},
+	{"secret", OPTION_TEXT, AT(secret), SOURCE_ENVIRONMENT, NULL, "SECRET", "the secret itself",
+		0, NULL},
 	{"insecure-plain-http", OPTION_FLAG, AT(insecure_plain_http), SOURCE_ALL, "false", NULL,
 		"serve other machines without TLS", 0, NULL},
 	{"allow-host", OPTION_LIST, AT(allow_host), SOURCE_ALL, NULL, "HOST",
@@ -63,8 +63,8 @@ static void respell(const char *name, const char *prefix, bool upper, char *ret_
 	size_t at = (size_t)snprintf(ret_name, OPTION_NAME_BYTES, "%s", prefix);
 	for (; *name && at + 1 < OPTION_NAME_BYTES; name++)
 		ret_name[at++] = *name == '-' ? '_'
-			: upper			      ? (char)toupper((unsigned char)*name)
-						      : *name;
+				 : upper      ? (char)toupper((unsigned char)*name)
+					      : *name;
 	ret_name[at] = '\0';
 }
 
@@ -107,8 +107,9 @@ void options_help(struct text *out)
 			text_addf(out, " (default: %s)", row->fallback);
 		text_adds(out, "\n");
 	}
-	text_adds(out, "\nEach option can also be a variable (HORDE_DATA_DIR; lists with commas) or "
-		       "a key of the\nconfiguration file (data_dir; lists as lists). A flag beats the "
-		       "environment, the\nenvironment beats the file. Times also take a unit: 250ms, "
-		       "30s, 5m, 1h.\n");
+	text_adds(out,
+		"\nEach option can also be a variable (HORDE_DATA_DIR; lists with commas) or "
+		"a key of the\nconfiguration file (data_dir; lists as lists). A flag beats the "
+		"environment, the\nenvironment beats the file. Times also take a unit: 250ms, "
+		"30s, 5m, 1h.\n");
 }

@@ -64,8 +64,8 @@ static void socket_ready(void *data, uint32_t events)
 {
 	struct peer_socket *s = data;
 	int what = (events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-		(events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-		(events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+		   (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+		   (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 
 	/* A hang-up must be read to be understood: as an error alone curl would not look. */
 	if (events & (EPOLLERR | EPOLLHUP))
@@ -77,8 +77,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *a
 {
 	struct peers *p = data;
 	struct peer_socket *s = assigned;
-	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) |
-		(what & CURL_POLL_OUT ? EPOLLOUT : 0);
+	uint32_t events =
+		(what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
@@ -113,7 +113,7 @@ static int on_timer(CURLM *multi, long ms, void *data)
 		return 0;
 	}
 	return loop_timer_set(p->config.loop, &p->timer, loop_clock_ms() + ms, timer_fired, p) ? -1
-											      : 0;
+											       : 0;
 }
 
 void peers_turn(struct peers *p)
@@ -151,8 +151,8 @@ static bool make_headers(struct peers *p)
 		made = text_cstr(&line) && add_header(p, text_cstr(&line));
 	}
 	/* Without the empty Expect a large body waits a second for a 100 that never comes. */
-	made = made && add_header(p, "Content-Type: application/json") && add_header(p, "Expect:") &&
-		add_header(p, "Accept:");
+	made = made && add_header(p, "Content-Type: application/json") &&
+	       add_header(p, "Expect:") && add_header(p, "Accept:");
 	text_fini(&line);
 	return made;
 }
@@ -160,11 +160,11 @@ static bool make_headers(struct peers *p)
 static bool set_multi(struct peers *p)
 {
 	return !curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
-		!curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p) &&
-		!curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timer) &&
-		!curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p) &&
-		!curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) &&
-		!curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)PEERS_LINKS_MAX);
+	       !curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p) &&
+	       !curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timer) &&
+	       !curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p) &&
+	       !curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) &&
+	       !curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)PEERS_LINKS_MAX);
 }
 
 enum err peers_new(const struct peers_config *config, struct peers **ret_peers)

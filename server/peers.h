@@ -24,12 +24,12 @@
 #include "server/core/event.h"
 #include "server/loop.h"
 
-#define PEERS_LINKS_MAX 512     /* members and seeds; one more is answered LINK_SILENT */
-#define PEERS_CALLS_MAX 256     /* calls that were not ended */
+#define PEERS_LINKS_MAX 512               /* members and seeds; one more is answered LINK_SILENT */
+#define PEERS_CALLS_MAX 256               /* calls that were not ended */
 #define PEERS_REPLY_BYTES_MAX (64 * 1024) /* hello, call and problem bodies */
 #define PEERS_CONNECT_MS 1000
 #define PEERS_HELLO_MS 3000
-#define PEERS_SLACK_MS 5000     /* how much longer than the wait a poll's answer may take */
+#define PEERS_SLACK_MS 5000 /* how much longer than the wait a poll's answer may take */
 #define PEERS_GOODBYE_MS 1000
 #define PEERS_CALL_MS_MAX 60000
 
@@ -38,7 +38,8 @@ struct peers;
 struct peers_config { /* borrowed, but for the secret's copy in the request headers */
 	struct loop *loop;
 	const char *secret; /* or NULL */
-	/* The event's times are not set. A fragment that it leaves non-empty is freed afterwards. */
+	/* The event's times are not set. A fragment that it leaves non-empty is freed afterwards.
+	 */
 	void (*event)(void *data, struct event *e);
 	void (*call_ended)(void *data, uint64_t ticket);
 	void *data;

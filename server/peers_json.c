@@ -29,7 +29,8 @@ void peers_hello_write(struct text *out, const struct hello *self)
 	json_end_object(out);
 }
 
-/* The answer is checked like a request is: a text that is missing, or does not fit, is malformed. */
+/* The answer is checked like a request is: a text that is missing, or does not fit, is malformed.
+ */
 static bool get_text(const json_t *object, const char *name, char *ret, size_t size)
 {
 	const json_t *value = json_object_get(object, name);
@@ -41,8 +42,7 @@ static bool get_text(const json_t *object, const char *name, char *ret, size_t s
 	return strlen(ret) == json_string_length(value);
 }
 
-static bool get_origin(
-	const json_t *object, const char *name, bool optional, struct origin_id *ret)
+static bool get_origin(const json_t *object, const char *name, bool optional, struct origin_id *ret)
 {
 	const char *hex = json_string_value(json_object_get(object, name));
 
@@ -76,11 +76,11 @@ static bool get_hello(const json_t *root, struct hello *h)
 	h->clock = (uint64_t)clock;
 	h->virgin = json_is_true(json_object_get(root, "virgin"));
 	return get_text(root, "cluster", h->cluster, sizeof h->cluster) &&
-		get_text(root, "name", h->name, sizeof h->name) &&
-		get_text(root, "url", h->url, sizeof h->url) &&
-		get_origin(root, "cluster_id", true, &h->cluster_id) &&
-		get_origin(root, "node_id", false, &h->node_id) &&
-		get_origin(root, "incarnation", false, &h->incarnation);
+	       get_text(root, "name", h->name, sizeof h->name) &&
+	       get_text(root, "url", h->url, sizeof h->url) &&
+	       get_origin(root, "cluster_id", true, &h->cluster_id) &&
+	       get_origin(root, "node_id", false, &h->node_id) &&
+	       get_origin(root, "incarnation", false, &h->incarnation);
 }
 
 enum err peers_hello_read(const char *json, size_t bytes, struct hello *ret)

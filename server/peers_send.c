@@ -130,26 +130,25 @@ static bool set_request(struct transfer *t, const char *url, int64_t timeout_ms)
 	curl_off_t bytes = (curl_off_t)t->body.used;
 
 	return !curl_easy_setopt(e, CURLOPT_URL, url) &&
-		!curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") &&
-		!curl_easy_setopt(e, CURLOPT_PROXY, "") &&
-		!curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) &&
-		!curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) &&
-		!curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
-		!curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)PEERS_CONNECT_MS) &&
-		!curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms) &&
-		!curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->peers->headers) &&
-		!curl_easy_setopt(e, CURLOPT_USERAGENT, "horde/" HORDE_VERSION) &&
-		!curl_easy_setopt(e, CURLOPT_POST, 1L) &&
-		!curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->body.bytes ? t->body.bytes : "") &&
-		!curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, bytes) &&
-		!curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, transfer_receive) &&
-		!curl_easy_setopt(e, CURLOPT_WRITEDATA, t) &&
-		!curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+	       !curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") &&
+	       !curl_easy_setopt(e, CURLOPT_PROXY, "") &&
+	       !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) &&
+	       !curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) &&
+	       !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+	       !curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)PEERS_CONNECT_MS) &&
+	       !curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms) &&
+	       !curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->peers->headers) &&
+	       !curl_easy_setopt(e, CURLOPT_USERAGENT, "horde/" HORDE_VERSION) &&
+	       !curl_easy_setopt(e, CURLOPT_POST, 1L) &&
+	       !curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->body.bytes ? t->body.bytes : "") &&
+	       !curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, bytes) &&
+	       !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, transfer_receive) &&
+	       !curl_easy_setopt(e, CURLOPT_WRITEDATA, t) &&
+	       !curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 }
 
 /* Queues the request; peers_turn sets it going. False without memory: the caller frees `t`. */
-static bool send_request(
-	struct transfer *t, const char *base, const char *path, int64_t timeout_ms)
+static bool send_request(struct transfer *t, const char *base, const char *path, int64_t timeout_ms)
 {
 	struct text url = TEXT_INIT;
 	size_t bytes = strlen(base);
@@ -160,8 +159,8 @@ static bool send_request(
 	text_add(&url, base, bytes);
 	text_adds(&url, path);
 	sent = t->easy && text_ok(&t->body) && text_cstr(&url) &&
-		set_request(t, text_cstr(&url), timeout_ms) &&
-		curl_multi_add_handle(t->peers->multi, t->easy) == CURLM_OK;
+	       set_request(t, text_cstr(&url), timeout_ms) &&
+	       curl_multi_add_handle(t->peers->multi, t->easy) == CURLM_OK;
 	text_fini(&url);
 	t->peers->kick = true;
 	return sent;
@@ -187,7 +186,8 @@ void peers_hello(struct peers *p, uint32_t link, const char *url, const struct h
 }
 
 /* A link's name is unique to this life of this node, so a restart never inherits a parked poll. */
-static void name_link(const struct hello *self, uint32_t link, char ret_name[WIRE_LINK_BYTES_MAX + 1])
+static void name_link(
+	const struct hello *self, uint32_t link, char ret_name[WIRE_LINK_BYTES_MAX + 1])
 {
 	char hex[ORIGIN_HEX_BYTES];
 

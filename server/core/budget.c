@@ -44,7 +44,7 @@ static bool over_budget(struct budget *b, const struct restart_rule *rule, int64
 
 	ring_fit(b, 1 + (allowed < BUDGET_RESTARTS_MAX ? allowed : BUDGET_RESTARTS_MAX));
 	if (b->size == 0)
-		return true; /* no memory to count: the careful answer */
+		return false; /* no memory to count: the waits grow all the same */
 	b->restarts[b->next] = now_ms;
 	b->next = (b->next + 1) % b->size;
 	if (b->used < b->size)

@@ -184,7 +184,8 @@ static void show_wanted(const struct horde *h, struct child_view *v, const struc
 static void show_unwanted(struct child_view *v, const struct status_record *s,
 	const struct assign_record *a)
 {
-	bool going = s && a && s->epoch >= a->epoch && s->state != CHILD_STOPPED &&
+	bool dead = v->node && v->node->opinion == OPINION_DEAD; /* and its process with it */
+	bool going = !dead && s && a && s->epoch >= a->epoch && s->state != CHILD_STOPPED &&
 		s->state != CHILD_EXITED && s->state != CHILD_FAILED;
 
 	v->state = going ? CHILD_STOPPING : CHILD_STOPPED;

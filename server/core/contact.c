@@ -24,6 +24,7 @@ static void adopt(struct horde *h, struct origin_id cluster_id)
 	char hex[ORIGIN_HEX_BYTES];
 
 	h->cluster_id = cluster_id;
+	h->cluster_batch = h->batch;
 	map_rekey(h->map, XXH3_64bits(&cluster_id, sizeof(cluster_id)));
 	a = act(h, ACTION_CLUSTER);
 	if (a)
@@ -107,16 +108,10 @@ static void said_hello(struct horde *h, struct link *l, const struct hello *peer
 
 	if (old && old != m && old->refused_ms == 0)
 		old->refused_ms = h->now_ms; /* another node lives at its address now */
-	if (m) {
-		m->contacted = true;
-		m->seen_ms = h->now_ms;
-		m->refused_ms = 0;
-		m->silent = false;
-	}
-	if (m && !origin_equal(l->incarnation, peer->incarnation)) {
-		m->goodbye_until_ms = 0;
-		m->leaving = false;
-	}
+	if (m)
+		member_greeted(h, m, peer->incarnation);
+	l->called = true;
+	l->tried = h->synced && l->tried; /* it is there: the first sync waits for what it knows */
 	l->node_id = peer->node_id;
 	l->incarnation = peer->incarnation;
 	memcpy(l->name, peer->name, sizeof(l->name));

@@ -44,11 +44,22 @@ void horde_hello(const struct horde *h, struct hello *ret_hello)
 struct readiness horde_readiness(const struct horde *h)
 {
 	return (struct readiness){
-		.cluster = !origin_is_zero(h->cluster_id),
+		.cluster = !origin_is_zero(h->cluster_id) && h->stored >= h->cluster_batch,
 		.synced = h->synced,
 		.storing = h->store_error == ERR_OK,
 		.running = !h->stopping,
 	};
+}
+
+const char *horde_silent_at(const struct horde *h, size_t index)
+{
+	for (size_t i = 0; i < h->link_count && !h->synced; i++) {
+		const struct link *l = &h->links[i];
+
+		if (!l->tried && !l->once && !l->self && !l->none && index-- == 0)
+			return l->url;
+	}
+	return NULL;
 }
 
 enum err horde_write_refused(const struct horde *h)

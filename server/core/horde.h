@@ -55,12 +55,14 @@ void horde_hello(const struct horde *h, struct hello *ret_hello);
 uint64_t horde_clock(const struct horde *h);
 
 struct readiness {
-	bool cluster; /* it knows the cluster's id */
+	bool cluster; /* it knows the cluster's id, and so it will after a crash */
 	bool synced;  /* each known member was asked once */
 	bool storing; /* the last commit went well */
 	bool running; /* not shutting down */
 };
 struct readiness horde_readiness(const struct horde *h);
+/* Of the addresses that this node waits for before it is ready, the one at `index`, or NULL. */
+const char *horde_silent_at(const struct horde *h, size_t index);
 /* Why a write is refused now, or OK. */
 enum err horde_write_refused(const struct horde *h);
 

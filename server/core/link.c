@@ -52,6 +52,7 @@ static void greet(struct horde *h, struct link *l)
 		return;
 	}
 	l->state = LINK_GREETING;
+	l->called = false;
 	a->link = l->id;
 	a->url = l->url;
 }
@@ -94,10 +95,10 @@ enum err link_join(struct horde *h, const char *url, bool keep)
 		l->once = !keep;
 	}
 	l->keep = l->keep || keep;
-	if (l->state == LINK_DONE && !l->self && !l->joined) {
+	if (!l->joined)
+		l->error = ERR_OK; /* of an earlier try */
+	if (l->state == LINK_DONE && !l->self && !l->joined)
 		l->state = LINK_WAITING;
-		l->error = ERR_OK;
-	}
 	if (l->state == LINK_WAITING)
 		l->retry_ms = h->now_ms;
 	return ERR_OK;
@@ -255,10 +256,8 @@ static void new_incarnation(struct horde *h, struct link *l, const struct hello 
 	struct member *m = member_make(h, peer->node_id);
 	struct member *old = member_by_id(h, l->node_id);
 
-	if (m && !origin_equal(l->incarnation, peer->incarnation)) {
-		m->goodbye_until_ms = 0;
-		m->leaving = false;
-	}
+	if (m)
+		member_greeted(h, m, peer->incarnation);
 	if (old && old != m && old->refused_ms == 0)
 		old->refused_ms = h->now_ms;
 	l->node_id = peer->node_id;
@@ -333,7 +332,7 @@ void link_answered(struct horde *h, struct link *l, const struct hello *peer)
 	l->none = origin_is_zero(peer->cluster_id);
 	clock_receive(&h->clock, peer->clock, h->wall_ms);
 	contact_found(h);
-	if (!origin_equal(peer->cluster_id, h->cluster_id)) {
+	if (origin_is_zero(h->cluster_id) || !origin_equal(peer->cluster_id, h->cluster_id)) {
 		back_off(h, l, 0); /* one of us has no id yet, or has just changed it: ask again */
 		return;
 	}
@@ -387,10 +386,16 @@ void link_fragment(struct horde *h, struct link *l, struct fragment *f)
 	poll(h, l);
 }
 
+/* Refused, that is: there was no process, at the moment of the attempt. */
 void link_refused(struct horde *h, struct link *l)
 {
 	struct member *m = member_by_id(h, l->node_id);
 
+	if (l->called) {
+		l->state = LINK_WAITING; /* it has come up since, and called: try anew at once */
+		l->retry_ms = h->now_ms;
+		return;
+	}
 	if (m && m->refused_ms == 0)
 		m->refused_ms = h->now_ms;
 	if (m)
@@ -399,10 +404,13 @@ void link_refused(struct horde *h, struct link *l)
 	give_up(h, l, ERR_NOT_FOUND);
 }
 
-/* The parked poll is a tripwire: when it ends, the reconnect that follows at once tells why. */
+/*
+ * The parked poll is a tripwire: when it ends, the reconnect that follows at once tells why. A peer
+ * that greets well and then cuts the first poll is waited for.
+ */
 void link_lost(struct horde *h, struct link *l)
 {
-	if (l->state == LINK_POLLING && !h->stopping)
+	if (l->state == LINK_POLLING && !l->greeted && !h->stopping)
 		greet(h, l);
 	else
 		back_off(h, l, 0);

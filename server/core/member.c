@@ -175,13 +175,35 @@ size_t member_candidates(const struct horde *h, struct candidate ret[MEMBERS_MAX
 	return count;
 }
 
+/* Its present life has said that it is gone for good. */
+bool member_left(const struct member *m)
+{
+	return m->recorded && m->record->state == MEMBER_LEFT &&
+		(origin_is_zero(m->present) || origin_equal(m->present, m->incarnation));
+}
+
+/* A life of it said hello. */
+void member_greeted(struct horde *h, struct member *m, struct origin_id incarnation)
+{
+	m->contacted = true;
+	m->seen_ms = h->now_ms;
+	m->refused_ms = 0;
+	m->silent = false;
+	if (origin_equal(m->present, incarnation))
+		return;
+	m->present = incarnation;
+	m->present_ms = h->now_ms;
+	m->goodbye_until_ms = 0; /* it was another life that said goodbye */
+	m->leaving = false;
+}
+
 bool member_first(const struct horde *h, const char *ref)
 {
 	struct candidate alive[MEMBERS_MAX];
 	size_t count = 0;
 
 	for (size_t i = 0; i < h->member_count; i++)
-		if (h->members[i].opinion == OPINION_ALIVE)
+		if (h->members[i].opinion == OPINION_ALIVE && !member_left(&h->members[i]))
 			alive[count++] = (struct candidate){.node = h->members[i].node_id};
 	return rendezvous_rank(alive, count, ref, strlen(ref), h->config.node_id) == 0;
 }

@@ -31,6 +31,8 @@ struct member {
 	int64_t goodbye_until_ms; /* it said it would be back by then; 0 when it did not */
 	bool leaving;           /* it said goodbye for good: no new children */
 	bool silent;            /* its last answer did not come in time */
+	struct origin_id present; /* incarnation as of its last hello; zero before one */
+	int64_t present_ms;
 	struct origin_id incarnation; /* as of its record */
 	int64_t incarnation_ms; /* when that was first seen here */
 };

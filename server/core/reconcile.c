@@ -63,12 +63,12 @@ static enum decision elsewhere(const struct situation *s)
 
 static enum decision formerly(const struct situation *s)
 {
-	if (s->finished)
-		return tell(s);
 	if (process_up(s))
 		return DECISION_STOP_CONFLICT;
 	if (s->process == PROCESS_STOPPING)
 		return DECISION_NOTHING;
+	if (s->finished)
+		return tell(s);
 	return s->temporary ? DECISION_FINISH_DEAD : DECISION_ADOPT;
 }
 

@@ -71,6 +71,7 @@ struct link {
 	bool none;    /* the peer has no cluster id yet, as of its last answer */
 	bool tried;   /* answered or failed once: the first sync need not wait for it */
 	bool joined;
+	bool called;  /* its peer has said hello since our last attempt began */
 	bool greeted; /* just now: the first poll is answered at once, new or not */
 	bool complained; /* a rejection was logged, and nothing good happened since */
 	bool diverged;
@@ -88,6 +89,7 @@ struct horde {
 	struct map *map;
 	struct hybrid_clock clock;
 	struct origin_id cluster_id;
+	uint64_t cluster_batch; /* the batch that stores it; 0: it was loaded */
 	uint64_t started; /* of the own member record */
 	int64_t start_ms;
 	int64_t now_ms; /* of the event under way */
@@ -144,6 +146,8 @@ int64_t members_deadline_ms(const struct horde *h);
 struct member *member_by_id(struct horde *h, struct origin_id node_id);
 /* The same, made when there is none; NULL at MEMBERS_MAX. */
 struct member *member_make(struct horde *h, struct origin_id node_id);
+bool member_left(const struct member *m);
+void member_greeted(struct horde *h, struct member *m, struct origin_id incarnation);
 bool member_eligible(const struct horde *h, const struct member *m);
 /* Eligible members as candidates with their loads; returns how many. */
 size_t member_candidates(const struct horde *h, struct candidate ret[MEMBERS_MAX]);

@@ -68,9 +68,12 @@ static enum err on_start(struct horde *h, const struct event *e)
 	h->members_stale = true;
 	if (!origin_is_zero(e->start.cluster_id)) {
 		struct hello known = {.cluster_id = e->start.cluster_id};
+		enum err err;
 
 		memcpy(known.cluster, h->config.cluster, strlen(h->config.cluster) + 1);
-		return contact_agree(h, &known);
+		err = contact_agree(h, &known);
+		h->cluster_batch = 0;
+		return err;
 	}
 	contact_found(h);
 	return ERR_OK;
@@ -132,6 +135,8 @@ static enum err on_hello(struct horde *h, const struct event *e)
 
 static enum err on_polled(struct horde *h, const struct event *e)
 {
+	if (origin_is_zero(h->cluster_id))
+		return ERR_UNKNOWN_LINK;
 	for (size_t i = 0; i < h->link_count; i++) {
 		struct member *m;
 

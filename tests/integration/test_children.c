@@ -44,7 +44,7 @@ CLUSTER_TEST(children, s002_post_twice_makes_two)
 			strstr(http_header(one, "Location"), json_str(one->json, "id")),
 		"Location '%s'", http_header(one, "Location"));
 	children_until_active(c, 2, CLUSTER_SOON_MS);
-	CHECK_INT(children_processes("sleep 1000"), 2);
+	children_until_processes("sleep 1000", 2, CLUSTER_SOON_MS);
 }
 
 CLUSTER_TEST(children, s003_put_the_same_twice_touches_nothing)
@@ -55,7 +55,7 @@ CLUSTER_TEST(children, s003_put_the_same_twice_touches_nothing)
 
 	CHECK_INT(json_number_at(again->json, "status.pid"), json_number_at(first->json, "status.pid"));
 	CHECK_INT(json_number_at(again->json, "status.restarts"), 0);
-	CHECK_INT(children_processes("sleep 1000"), 1);
+	children_until_processes("sleep 1000", 1, CLUSTER_SOON_MS);
 }
 
 CLUSTER_TEST(children, s004_put_another_spec_replaces_the_process_once)
@@ -75,7 +75,7 @@ CLUSTER_TEST(children, s004_put_another_spec_replaces_the_process_once)
 	next = expect_status(child_put(&c->nodes[1], "web", other), 200);
 	CHECK(json_number_at(next->json, "status.pid") != pid, "the old process goes on: %s", next->body);
 	CHECK(!procs_alive((pid_t)pid), "the old process still lives");
-	CHECK_INT(children_processes("sleep 2000"), 1);
+	children_until_processes("sleep 2000", 1, CLUSTER_SOON_MS);
 	CHECK_INT(json_number_at(next->json, "status.restarts"), 0);
 }
 
@@ -99,17 +99,13 @@ CLUSTER_TEST(children, s005_two_puts_of_one_id_at_the_same_moment)
 		{.method = "PUT", .body = SLEEPER}, {.method = "PUT", .body = SLEEPER}};
 	struct http_reply *replies[2];
 	struct agreed agreed;
-	int64_t end;
 
 	for (int i = 0; i < 2; i++)
 		requests[i].url = node_url(&c->nodes[i], CHILDREN "/web");
 	http_send_all(requests, replies, 2);
 	for (int i = 0; i < 2; i++)
 		expect_success(replies[i]);
-	end = check_now_ms() + check_ms(CLUSTER_SOON_MS);
-	while (children_processes("sleep 1000") != 1 && check_now_ms() < end)
-		check_pause_ms(10);
-	CHECK_INT(children_processes("sleep 1000"), 1);
+	children_until_processes("sleep 1000", 1, CLUSTER_SOON_MS);
 	for (int i = 0; i < 3; i++) {
 		struct http_reply *get = child_until(&c->nodes[i], "web", "running", 2000);
 
@@ -120,7 +116,7 @@ CLUSTER_TEST(children, s005_two_puts_of_one_id_at_the_same_moment)
 				check_ms(CLUSTER_SOON_MS), "the same process at every node");
 	}
 	CHECK(procs_alive((pid_t)agreed.pid), "the named process does not live");
-	CHECK_INT(children_processes("sleep 1000"), 1);
+	children_until_processes("sleep 1000", 1, CLUSTER_SOON_MS);
 }
 
 CLUSTER_TEST(children, s009_exit_0_is_recorded_and_not_restarted)
@@ -377,7 +373,7 @@ CLUSTER_TEST(children, restart_from_any_node_gives_a_new_process)
 		pid = child_until_new_pid(&c->nodes[i], "web", pid, CLUSTER_SOON_MS);
 		CHECK(procs_alive(pid), "the new process %d does not live", (int)pid);
 	}
-	CHECK_INT(children_processes("sleep 1000"), 1);
+	children_until_processes("sleep 1000", 1, CLUSTER_SOON_MS);
 }
 
 CLUSTER_TEST(children, wait_answers_when_the_child_exits)

@@ -22,7 +22,7 @@ CLUSTER_TEST(daemon, a_second_daemon_on_the_same_directory_ends_with_1)
 		node_log(second));
 	CHECK(strstr(node_log(second), "in use"), "it does not say why: %s", node_log(second));
 	expect_status(node_call(n1, "GET", NULL, "/readyz"), 200);
-	CHECK_INT(children_processes("sleep 1000"), 1);
+	children_until_processes("sleep 1000", 1, CLUSTER_SOON_MS);
 	node_wait_listening(n1);
 }
 

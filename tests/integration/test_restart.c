@@ -121,7 +121,7 @@ CLUSTER_TEST(restart, a_command_that_does_not_exist_is_enoent_and_harms_nobody)
 		child_put(&c->nodes[0], "bad", "{\"command\":[\"/does/not/exist\"]}"), 201);
 	CHECK_STR(json_str(put->json, "status.state"), "backoff");
 	CHECK_STR(json_str(put->json, "status.reason"), "spawn_error");
-	CHECK_STR(json_str(put->json, "status.error"), "ENOENT");
+	CHECK_STR(json_str(put->json, "status.error"), "exec: ENOENT");
 	CHECK_INT(json_number_at(child_get(&c->nodes[0], "ok")->json, "status.pid"), pid);
 	expect_problem(node_call(&c->nodes[0], "PUT", "{\"command\":[\"/does/not/exist\"]}",
 			       CHILDREN "/bad2?until=running&wait=1s"),
@@ -154,6 +154,7 @@ CLUSTER_TEST(restart, s131_stopped_stays_stopped_until_started)
 	struct node *owner = child_owner(c, put);
 
 	free(spec);
+	trace_until_starts(c, "web", NULL, 1, CLUSTER_SOON_MS);
 	expect_status(node_call(&c->nodes[0], "PUT",
 			      "{\"value\":1,\"owner\":{\"kind\":\"child\",\"id\":\"default/web\"}}",
 			      ENTRIES "/its-name"),
@@ -182,7 +183,7 @@ CLUSTER_TEST(restart, s131_stopped_stays_stopped_until_started)
 
 	expect_success(node_call(&c->nodes[1], "POST", NULL, CHILDREN "/web/start"));
 	child_until(&c->nodes[2], "web", "running", CLUSTER_SOON_MS);
-	CHECK_INT(trace_starts(c, "web", NULL), 2);
+	trace_until_starts(c, "web", NULL, 2, CLUSTER_SOON_MS);
 	trace_no_overlap(c);
 }
 
@@ -200,6 +201,7 @@ CLUSTER_TEST(restart, s132_the_guardian_is_killed)
 		children[i] = (pid_t)json_number_at(put->json, "status.pid");
 	}
 	free(spec);
+	trace_until_starts(c, NULL, NULL, 4, CLUSTER_SOON_MS);
 	CHECK_INT(procs_children(node->pid, guardian, 8), 1);
 	kill(guardian[0], SIGKILL);
 	end = check_now_ms() + check_ms(1000);
@@ -215,6 +217,6 @@ CLUSTER_TEST(restart, s132_the_guardian_is_killed)
 		CHECK_INT(json_number_at(child_get(node, id)->json, "status.restarts"), 0);
 	}
 	node_wait_log(node, "guardian.lost", CLUSTER_SOON_MS);
-	CHECK_INT(trace_starts(c, NULL, NULL), 8);
+	trace_until_starts(c, NULL, NULL, 8, CLUSTER_SOON_MS);
 	trace_no_overlap(c);
 }

@@ -250,7 +250,7 @@ CLUSTER_TEST(surface, if_match_compares_the_spec_only)
 	expect_status(put_with(n1, match, other), 200);
 	put = expect_problem(put_with(n1, match, SLEEPER), 412, "etag-mismatch");
 	CHECK_STR(expect_etag(put), expect_etag(child_get(n1, "web")));
-	CHECK_INT(children_processes("sleep 2000"), 1);
+	children_until_processes("sleep 2000", 1, CLUSTER_SOON_MS);
 }
 
 CLUSTER_TEST(surface, what_get_returns_can_be_put_back)

@@ -177,6 +177,18 @@ int children_processes(const char *text)
 	return count;
 }
 
+void children_until_processes(const char *text, int count, long ms)
+{
+	int64_t end = check_now_ms() + check_ms(ms);
+	int now;
+
+	while ((now = children_processes(text)) != count) {
+		CHECK(check_now_ms() < end, "%d processes of '%s', not %d, after %ld ms", now, text,
+			count, ms);
+		check_pause_ms(LOOK_MS);
+	}
+}
+
 /* ---- what children write ---- */
 
 static const char trace_prelude[] =
@@ -226,6 +238,20 @@ static int trace_count(
 int trace_starts(const struct cluster *cluster, const char *child, const char *node)
 {
 	return trace_count(cluster, "start", child, node);
+}
+
+void trace_until_starts(
+	const struct cluster *cluster, const char *child, const char *node, int count, long ms)
+{
+	int64_t end = check_now_ms() + check_ms(ms);
+	int now;
+
+	while ((now = trace_starts(cluster, child, node)) < count) {
+		CHECK(check_now_ms() < end, "%d starts of %s on %s, not %d, after %ld ms", now,
+			child ? child : "all", node ? node : "any", count, ms);
+		check_pause_ms(LOOK_MS);
+	}
+	CHECK_INT(now, count);
 }
 
 void trace_no_overlap(const struct cluster *cluster)

@@ -56,6 +56,12 @@ void children_until_active(struct cluster *cluster, int count, long ms);
 /* Live processes below this one whose command line holds `text`. */
 int children_processes(const char *text);
 
+/*
+ * Waits until there are this many. A process that has just called exec has no command line for a
+ * moment, and a shell's forks have that of their parent, so a look at once would prove nothing.
+ */
+void children_until_processes(const char *text, int count, long ms);
+
 /* ---- what children write ---- */
 
 /*
@@ -72,6 +78,13 @@ char *trace_script(const struct cluster *cluster, const char *script, const char
 
 /* How many starts of `child` (NULL: of all) the trace holds, on `node` (NULL: on any). */
 int trace_starts(const struct cluster *cluster, const char *child, const char *node);
+
+/*
+ * Waits until the trace holds this many starts, and fails when it holds more. `running` means that
+ * exec succeeded; the line is written a little later.
+ */
+void trace_until_starts(
+	const struct cluster *cluster, const char *child, const char *node, int count, long ms);
 
 /* Fails when two lives of one child ever overlapped. */
 void trace_no_overlap(const struct cluster *cluster);

@@ -26,7 +26,7 @@ struct proxy {
 	int listener, port;
 	int wake[2];
 	atomic_int target, mode, torn, ending;
-	atomic_long tear_bytes;
+	atomic_long tear_bytes, passed;
 	struct pair pairs[PAIRS_MAX];
 	int count;
 };
@@ -84,7 +84,7 @@ static bool send_whole(int fd, const char *bytes, ssize_t size)
 }
 
 /* Passes what is there; false when the pair is to be dropped. */
-static bool pass_request(struct pair *pair)
+static bool pass_request(struct proxy *proxy, struct pair *pair)
 {
 	char chunk[CHUNK_BYTES];
 	ssize_t got = recv(pair->client, chunk, sizeof chunk, MSG_DONTWAIT);
@@ -92,6 +92,7 @@ static bool pass_request(struct pair *pair)
 	if (got < 0)
 		return errno == EAGAIN;
 	pair->answered = 0;
+	atomic_fetch_add(&proxy->passed, got);
 	return got > 0 && send_whole(pair->server, chunk, got);
 }
 
@@ -112,12 +113,13 @@ static bool pass_answer(struct proxy *proxy, struct pair *pair)
 		return false;
 	}
 	pair->answered += got;
+	atomic_fetch_add(&proxy->passed, got);
 	return send_whole(pair->client, chunk, got);
 }
 
 static bool serve_pair(struct proxy *proxy, struct pair *pair, short client, short server)
 {
-	if (client && !pass_request(pair))
+	if (client && !pass_request(proxy, pair))
 		return false;
 	return !server || pass_answer(proxy, pair);
 }
@@ -207,6 +209,11 @@ void proxy_mode(struct proxy *proxy, enum proxy_mode mode, long tear_bytes)
 int proxy_torn(const struct proxy *proxy)
 {
 	return atomic_load(&proxy->torn);
+}
+
+long proxy_bytes(const struct proxy *proxy)
+{
+	return atomic_load(&proxy->passed);
 }
 
 void proxy_stop(struct proxy *proxy)

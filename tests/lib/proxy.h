@@ -31,6 +31,9 @@ void proxy_mode(struct proxy *proxy, enum proxy_mode mode, long tear_bytes);
 /* How many answers were torn so far. */
 int proxy_torn(const struct proxy *proxy);
 
+/* How many bytes it has passed on so far, both ways. */
+long proxy_bytes(const struct proxy *proxy);
+
 void proxy_stop(struct proxy *proxy);
 
 #endif

@@ -152,6 +152,10 @@ static void crash_or_boot(struct world *w)
 {
 	struct node *n = &w->nodes[below(w, (uint64_t)w->count)];
 
+	if (n->up && w->faults.terminate && percent(w, 50)) {
+		node_terminate(w, n->index);
+		return;
+	}
 	if (n->up) {
 		node_crash(w, n->index);
 		return;

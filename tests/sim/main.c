@@ -18,6 +18,8 @@ static struct faults draw_faults(struct world *w)
 		.skew = percent(w, 40),
 		.flaky_children = percent(w, 50),
 		.client_restarts = percent(w, 50),
+		.terminate = percent(w, 40),
+		.all_join = percent(w, 30),
 	};
 }
 

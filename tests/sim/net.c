@@ -60,6 +60,22 @@ static struct happening *send_to(struct world *w, struct node *n, const struct a
 	return e;
 }
 
+/* Best effort: no answer is waited for. */
+static void say_goodbye(struct world *w, struct node *n, const struct action *a)
+{
+	int to = node_at(w, a->url);
+	struct happening *e;
+
+	if (to < 0 || lost(w, n->index, to) || !w->nodes[to].up)
+		return;
+	e = schedule(w, delay(w), AT_GOODBYE, to);
+	e->goodbye = (struct event){.kind = EVENT_GOODBYE};
+	e->goodbye.goodbye.node_id = n->node_id;
+	e->goodbye.goodbye.incarnation = n->incarnation;
+	e->goodbye.goodbye.reason = a->reason;
+	e->goodbye.goodbye.back_within_ms = a->timeout_ms;
+}
+
 void net_action(struct world *w, struct node *n, const struct action *a)
 {
 	struct happening *e;
@@ -71,8 +87,10 @@ void net_action(struct world *w, struct node *n, const struct action *a)
 		n->generation[a->link % MEMBERS_MAX]++;
 		return;
 	}
-	if (a->kind == ACTION_GOODBYE)
+	if (a->kind == ACTION_GOODBYE) {
+		say_goodbye(w, n, a);
 		return;
+	}
 	e = send_to(w, n, a, a->kind == ACTION_HELLO ? AT_REQUEST_HELLO : AT_REQUEST_POLL);
 	if (!e)
 		return;
@@ -288,6 +306,9 @@ void net_happened(struct world *w, struct happening *e)
 	case AT_LINK:
 		link_told(w, n, e);
 		break;
+	case AT_GOODBYE:
+		node_step(w, n, &e->goodbye);
+		break;
 	case AT_TICK:
 	case AT_STORED:
 	case AT_STARTED:
@@ -295,7 +316,6 @@ void net_happened(struct world *w, struct happening *e)
 	case AT_EXITED:
 	case AT_CLIENT:
 	case AT_FAULT:
-	case AT_GOODBYE:
 		break;
 	}
 }

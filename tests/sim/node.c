@@ -89,9 +89,9 @@ static void join(struct world *w, struct node *n)
 	for (int i = 0; i < w->count; i++) {
 		struct event e = {.kind = EVENT_JOIN, .join = {w->nodes[i].url, true}};
 
-		if (i == n->index || (n->index == 0))
+		if (i == n->index || (n->index == 0 && !w->faults.all_join))
 			continue;
-		if (i == 0 || percent(w, 30))
+		if (i == 0 || n->index == 0 || w->faults.all_join || percent(w, 30))
 			node_step(w, n, &e);
 	}
 }
@@ -106,7 +106,7 @@ void node_boot(struct world *w, int index)
 		.name = n->name,
 		.url = n->url,
 		.cluster = "sim",
-		.joins = index != 0,
+		.joins = index != 0 || w->faults.all_join,
 		.startup_grace_ms = 3000,
 	};
 	struct event e = {.kind = EVENT_START};
@@ -149,13 +149,39 @@ static void drop_pending(struct node *n)
 	batch_clear(&n->batch);
 }
 
+void node_terminate(struct world *w, int index)
+{
+	struct event e = {.kind = EVENT_STOP};
+
+	e.stop.reason = percent(w, 50) ? GOODBYE_RESTART : GOODBYE_LEAVE;
+	e.stop.back_within_ms = 2000;
+	tracef(w, "%s is told to %s", w->nodes[index].name,
+		e.stop.reason == GOODBYE_LEAVE ? "leave" : "restart");
+	node_step(w, &w->nodes[index], &e);
+}
+
+/* It has stopped everything: what is left goes to disk, and it is gone. */
+static void node_exit(struct world *w, struct node *n)
+{
+	for (struct pending *p = n->pending; p; p = p->next) {
+		const struct store_batch *batch = &p->batch;
+
+		if (store_commit(memory_open(n->disk), &batch, 1) != ERR_OK)
+			break; /* a full disk: it ends all the same, and says so */
+	}
+	if (n->procs)
+		fail(w, "%s exits with processes", n->name);
+	node_crash(w, n->index);
+}
+
 /* kill -9: what was not committed is gone, and so are the children. */
 void node_crash(struct world *w, int index)
 {
 	struct node *n = &w->nodes[index];
 
-	tracef(w, "%s is killed", n->name);
+	tracef(w, "%s is gone", n->name);
 	n->up = false;
+	n->exiting = false;
 	net_forget(w, n);
 	drop_procs(n);
 	drop_pending(n);
@@ -277,9 +303,11 @@ static void carry_out(struct world *w, struct node *n)
 		case ACTION_GOODBYE:
 			net_action(w, n, a);
 			break;
+		case ACTION_EXIT:
+			n->exiting = true;
+			break;
 		case ACTION_SIGNAL:
 		case ACTION_WAKE:
-		case ACTION_EXIT:
 			break;
 		}
 	}
@@ -317,6 +345,9 @@ enum err node_step(struct world *w, struct node *n, struct event *e)
 	cut_batch(w, n);
 	if (grew)
 		net_wake(w, n);
-	plan_tick(w, n);
+	if (n->exiting)
+		node_exit(w, n);
+	else
+		plan_tick(w, n);
 	return err;
 }

@@ -60,6 +60,7 @@ struct node {
 	struct store_batch batch;
 	struct pending *pending; /* oldest first */
 	bool storing;
+	bool exiting;
 	uint64_t stored; /* the last batch on its disk */
 	struct proc *procs;
 	struct parked parked[NODES_MAX * 4];
@@ -100,7 +101,8 @@ struct happening { /* one entry of the event heap; owns `bytes` and `after` */
 
 struct faults { /* the subset that this seed has */
 	bool loss, duplicate, cut, crash, old_store, slow_disk, full_disk, skew, flaky_children;
-	bool client_restarts;
+	bool client_restarts, terminate;
+	bool all_join; /* nobody is first: they find out who makes the cluster */
 };
 
 struct world {
@@ -143,6 +145,7 @@ void heap_fini(struct world *w);
 /* ---- node.c ---- */
 void node_boot(struct world *w, int index);
 void node_crash(struct world *w, int index);
+void node_terminate(struct world *w, int index); /* SIGTERM: restart or leave */
 enum err node_step(struct world *w, struct node *n, struct event *e);
 void node_fini(struct node *n);
 struct proc *proc_find(struct node *n, const char *ref);

@@ -25,12 +25,12 @@ struct served {
 	struct http *http;
 	pthread_t thread;
 	int port;
-	int runs;	/* of the waiting handler */
-	int freed;	/* handler states */
-	int value;	/* what /value answers */
+	int runs;  /* of the waiting handler */
+	int freed; /* handler states */
+	int value; /* what /value answers */
 	bool present;
 	bool stop;
-	char dots[64];	/* what is covered */
+	char dots[64]; /* what is covered */
 };
 
 static struct served served;
@@ -247,9 +247,11 @@ static const char served_users[] =
 	"        - {name: number, in: path, schema: {type: integer}}\n"
 	"        - {name: full, in: query, schema: {type: boolean}}\n"
 	"  /dots/{dots}:\n"
-	"    post: {operationId: postDots, parameters: [{name: dots, in: path, schema: {type: string}}]}\n"
+	"    post: {operationId: postDots, parameters: [{name: dots, in: path, schema: {type: "
+	"string}}]}\n"
 	"  /present:\n"
-	"    post: {operationId: postPresent, parameters: [{name: is, in: query, schema: {type: boolean}}]}\n"
+	"    post: {operationId: postPresent, parameters: [{name: is, in: query, schema: {type: "
+	"boolean}}]}\n"
 	"  /wait:\n"
 	"    get:\n"
 	"      operationId: getWait\n"
@@ -258,15 +260,18 @@ static const char served_users[] =
 	"        - {name: prefix, in: query, schema: {type: string}}\n"
 	"        - {$ref: '#/components/parameters/Wait'}\n"
 	"  /durable:\n"
-	"    put: {operationId: putDurable, parameters: [{name: batch, in: query, required: true, schema: {type: integer}}]}\n"
+	"    put: {operationId: putDurable, parameters: [{name: batch, in: query, required: true, "
+	"schema: {type: integer}}]}\n"
 	"  /value:\n"
 	"    get:\n"
 	"      operationId: getValue\n"
-	"      parameters: [{$ref: '#/components/parameters/Wait'}, {name: since, in: query, schema: {type: string}}]\n"
+	"      parameters: [{$ref: '#/components/parameters/Wait'}, {name: since, in: query, "
+	"schema: {type: string}}]\n"
 	"  /entries/{key}:\n"
 	"    get:\n"
 	"      operationId: getEntry\n"
-	"      parameters: [{$ref: '#/components/parameters/Key'}, {$ref: '#/components/parameters/Wait'}]\n"
+	"      parameters: [{$ref: '#/components/parameters/Key'}, {$ref: "
+	"'#/components/parameters/Wait'}]\n"
 	"    put:\n"
 	"      operationId: putEntry\n"
 	"      parameters: [{$ref: '#/components/parameters/Key'}]\n"
@@ -279,7 +284,8 @@ static const char served_users[] =
 	"              type: object\n"
 	"              required: [value]\n"
 	"              additionalProperties: false\n"
-	"              properties: {value: {x-max-bytes: 1000}, name: {type: string, maxLength: 3}, made: {type: string, readOnly: true}}\n"
+	"              properties: {value: {x-max-bytes: 1000}, name: {type: string, maxLength: "
+	"3}, made: {type: string, readOnly: true}}\n"
 	"  /numbers:\n"
 	"    get:\n"
 	"      operationId: listNumbers\n"
@@ -287,9 +293,11 @@ static const char served_users[] =
 	"        - {name: limit, in: query, schema: {type: integer, minimum: 1, maximum: 1000}}\n"
 	"        - {name: cursor, in: query, schema: {type: string, pattern: '^[A-Za-z0-9_-]+$'}}\n"
 	"        - {name: prefix, in: query, schema: {type: string}}\n"
-	"        - {name: state, in: query, schema: {type: array, items: {type: string, enum: [up, down]}}}\n"
+	"        - {name: state, in: query, schema: {type: array, items: {type: string, enum: [up, "
+	"down]}}}\n"
 	"  /bytes:\n"
-	"    post: {operationId: postBytes, requestBody: {content: {application/x-ndjson: {schema: {type: string}}}}}\n"
+	"    post: {operationId: postBytes, requestBody: {content: {application/x-ndjson: {schema: "
+	"{type: string}}}}}\n"
 	"  /nothing:\n"
 	"    get: {operationId: getNothing}\n"
 	"  /owned:\n"
@@ -298,14 +306,16 @@ static const char served_users[] =
 	"    get: {operationId: getOpen, security: []}\n"
 	"components:\n"
 	"  parameters:\n"
-	"    Key: {name: key, in: path, x-error-status: 400, schema: {type: string, minLength: 1, x-max-bytes: 512}}\n"
-	"    Wait: {name: wait, in: query, schema: {type: string, format: duration, x-max-ms: 600000}}\n";
+	"    Key: {name: key, in: path, x-error-status: 400, schema: {type: string, minLength: 1, "
+	"x-max-bytes: 512}}\n"
+	"    Wait: {name: wait, in: query, schema: {type: string, format: duration, x-max-ms: "
+	"600000}}\n";
 
-static const char served_peers[] =
-	"servers: [{url: /peer/v1}]\n"
-	"paths:\n"
-	"  /hello:\n"
-	"    post: {operationId: postPeer, requestBody: {content: {application/x-ndjson: {schema: {type: string}}}}}\n";
+static const char served_peers[] = "servers: [{url: /peer/v1}]\n"
+				   "paths:\n"
+				   "  /hello:\n"
+				   "    post: {operationId: postPeer, requestBody: {content: "
+				   "{application/x-ndjson: {schema: {type: string}}}}}\n";
 
 static int served_turn(void *data)
 {
@@ -354,8 +364,8 @@ static void served_start(const char *token, const char *secret)
 	char why[HTTP_WHY_BYTES];
 
 	memset(&served, 0, sizeof(served));
-	documents[0] = (struct http_document){
-		.yaml = served_users, .length = sizeof(served_users) - 1};
+	documents[0] =
+		(struct http_document){.yaml = served_users, .length = sizeof(served_users) - 1};
 	documents[1] = (struct http_document){
 		.yaml = served_peers, .length = sizeof(served_peers) - 1, .peers = true};
 	cr_assert_eq(loop_new(&served.loop), ERR_OK);
@@ -388,7 +398,8 @@ struct answer {
 
 static int served_connect(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)served.port)};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)served.port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval patience = {.tv_sec = 10};
 
@@ -445,7 +456,8 @@ static struct answer *receive(int fd, bool head)
 static void send_request(int fd, const char *what, const char *headers, const char *body)
 {
 	static char head[20000];
-	int n = snprintf(head, sizeof(head), "%s HTTP/1.1\r\nHost: 127.0.0.1:1\r\n%s", what, headers);
+	int n = snprintf(
+		head, sizeof(head), "%s HTTP/1.1\r\nHost: 127.0.0.1:1\r\n%s", what, headers);
 
 	if (body)
 		n += snprintf(head + n, sizeof(head) - (size_t)n, "Content-Length: %zu\r\n",

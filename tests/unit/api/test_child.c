@@ -22,15 +22,15 @@ static struct child make(enum child_state state)
 	spec_record.spec = (struct spec_record){.desired_running = true, .hash = 17};
 	assign_record.assign.epoch = 5;
 	status_record.status = (struct status_record){.state = state, .epoch = 5, .restarts = 2};
-	spec = (struct entry){.value = value, .value_bytes = strlen(value), .record = &spec_record,
-		.content = 1};
+	spec = (struct entry){
+		.value = value, .value_bytes = strlen(value), .record = &spec_record, .content = 1};
 	assign = (struct entry){.record = &assign_record, .content = 2};
 	status = (struct entry){.record = &status_record, .content = 3};
 	c.id = c.ref + 8;
 	c.value = value;
 	c.value_bytes = strlen(value);
-	c.view = (struct child_view){.spec = &spec, .assign = &assign, .status = &status,
-		.state = state, .node = &node};
+	c.view = (struct child_view){
+		.spec = &spec, .assign = &assign, .status = &status, .state = state, .node = &node};
 	return c;
 }
 
@@ -111,7 +111,8 @@ Test(child, the_members_of_its_spec_are_its_own)
 	child_open(&out, NULL, &c);
 	cr_expect_not_null(strstr(text_cstr(&out),
 		"{\"command\":[\"a\"],\"id\":\"web\",\"supervisor\":\"default\","
-		"\"created_at\":\"1970-01-01T00:00:01.000Z\",\"desired\":\"running\",\"status\":{"));
+		"\"created_at\":\"1970-01-01T00:00:01.000Z\",\"desired\":\"running\",\"status\":"
+		"{"));
 	text_fini(&out);
 }
 

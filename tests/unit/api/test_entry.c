@@ -18,8 +18,8 @@ Test(entry, owners_are_read_from_their_texts)
 Test(entry, what_is_no_owner_is_malformed)
 {
 	static const char *const bad[] = {"", "child", "child:", "child:web", "child:/web",
-		"child:default/", "child:default/a/b", "static:", "lease:1", ":x", "Child:default/web",
-		"childs:default/web"};
+		"child:default/", "child:default/a/b", "static:", "lease:1", ":x",
+		"Child:default/web", "childs:default/web"};
 	struct owner o;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

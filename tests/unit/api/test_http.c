@@ -110,7 +110,8 @@ Test(http, bodies_are_checked_and_every_fault_is_listed)
 		{"PUT /entries/a", JSON, "{\"value\":\"\\u0000\"}", 422, "invalid-spec"},
 		{"PUT /entries/a", JSON, "[]", 422, "must be an object"},
 		{"PUT /entries/a", JSON, "{\"nam\":1}", 422, "did you mean 'name'?"},
-		{"PUT /entries/a", JSON, "{\"nam\":1}", 422, "\"pointer\":\"/value\",\"code\":\"required\""},
+		{"PUT /entries/a", JSON, "{\"nam\":1}", 422,
+			"\"pointer\":\"/value\",\"code\":\"required\""},
 		{"PUT /entries/a", JSON, "{\"nam\":1}", 422, "2 faults"},
 		{"PUT /entries/a", JSON, "{\"value\":1,\"name\":\"abcd\"}", 422, "too-long"},
 		{"PUT /entries/a", "", "{\"value\":1}", 201, "\"key\""},
@@ -122,7 +123,8 @@ Test(http, bodies_are_checked_and_every_fault_is_listed)
 		{"PUT /entries/a", "Origin: http://e\r\n" JSON, "{\"value\":1}", 201, "\"key\""},
 		{"PUT /entries/a", "Content-Type: Application/JSON; charset=utf-8\r\n",
 			"{\"value\":1}", 201, "\"key\""},
-		{"PUT /entries/a", "Content-Type: text/plain\r\n", "{\"value\":1}", 415, "unsupported"},
+		{"PUT /entries/a", "Content-Type: text/plain\r\n", "{\"value\":1}", 415,
+			"unsupported"},
 		{"POST /bytes", "Content-Type: application/x-ndjson\r\n", "{\nx", 200, "\r\n\r\n3"},
 		{"POST /bytes", JSON, "{}", 415, "application/x-ndjson"},
 	};
@@ -177,7 +179,8 @@ Test(http, a_client_that_waits_for_100_is_told_413_at_once)
 {
 	int fd = served_connect();
 
-	send_request(fd, "PUT /entries/a", JSON "Expect: 100-continue\r\nContent-Length: 30000\r\n", NULL);
+	send_request(fd, "PUT /entries/a", JSON "Expect: 100-continue\r\nContent-Length: 30000\r\n",
+		NULL);
 	cr_expect_eq(receive(fd, false)->status, 413);
 	close(fd);
 }
@@ -196,8 +199,11 @@ static struct answer *raw(const char *request)
 Test(http, a_request_of_doubtful_host_or_length_is_refused)
 {
 	cr_expect_eq(raw("GET /value HTTP/1.1\r\n\r\n")->status, 403);
-	cr_expect(says(raw("GET /value HTTP/1.1\r\nHost: evil.example\r\n\r\n"), "host-not-allowed"));
-	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: n1.example\r\nHost: n1.example\r\n\r\n")->status, 403);
+	cr_expect(
+		says(raw("GET /value HTTP/1.1\r\nHost: evil.example\r\n\r\n"), "host-not-allowed"));
+	cr_expect_eq(
+		raw("GET /value HTTP/1.1\r\nHost: n1.example\r\nHost: n1.example\r\n\r\n")->status,
+		403);
 	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: N1.example:4750\r\n\r\n")->status, 200);
 	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: [::1]:4750\r\n\r\n")->status, 200);
 	cr_expect(says(raw("PUT /entries/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\n"
@@ -245,4 +251,46 @@ Test(http_secrets, users_and_peers_show_different_ones)
 	};
 
 	CHECK(rows);
+}
+
+static void answer_nothing(struct exchange *x)
+{
+	exchange_reply_empty(x, 204);
+}
+
+Test(http_start, names_an_operation_or_a_handler_that_is_alone)
+{
+	static const char yaml[] =
+		"paths: {/a: {get: {operationId: getA}, put: {operationId: putA}}}";
+	static const struct http_document documents[] = {
+		{.yaml = yaml, .length = sizeof(yaml) - 1}, {.yaml = NULL}};
+	static const struct binding rows[][4] = {
+		{{"getA", answer_nothing}},
+		{{"getA", answer_nothing}, {"putA", answer_nothing}, {"odd", answer_nothing}},
+		{{"getA", answer_nothing}, {"getA", answer_nothing}},
+	};
+	static const char *const texts[] = {
+		"'putA' has no handler", "'odd' has no operation", "'getA' has a double"};
+	static const char *const hosts[] = {NULL};
+	struct loop *loop;
+	int port, fd = served_listen(&port);
+
+	cr_assert_eq(loop_new(&loop), ERR_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct binding *const tables[] = {rows[i], NULL};
+		const struct http_config c = {.loop = loop,
+			.listen_fd = fd,
+			.node_name = "n1",
+			.hosts = hosts,
+			.tables = tables,
+			.documents = documents};
+		struct http *h = NULL;
+		char why[HTTP_WHY_BYTES];
+
+		cr_expect_eq(http_start(&c, &h, why), ERR_NOT_FOUND);
+		cr_expect(strstr(why, texts[i]), "%s", why);
+		cr_expect_null(h);
+	}
+	close(fd);
+	loop_free(loop);
 }

@@ -2,9 +2,18 @@
  * Out of memory while handling a request: an answer (503, or the right one) or a closed connection,
  * and a server that lives on. The n-th allocation of the server's thread fails, n = 0, 1, 2, ...
  */
-#include "tests/unit/api/served.h"
+#include <criterion/criterion.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
+/* The sanitizer has its own malloc, and then there is nothing to do here. */
 #if !defined(__SANITIZE_ADDRESS__)
+
+#include "tests/unit/api/served.h"
 
 static int countdown = -1; /* allocations until the one that fails; -1: none does */
 static int failures;

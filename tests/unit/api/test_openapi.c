@@ -5,27 +5,28 @@
 #include "api/document.h"
 #include "api/openapi.h"
 
-static const char small[] =
-	"openapi: 3.0.3\n"
-	"servers: [{url: /peer/v1}]\n"
-	"paths:\n"
-	"  /things/{id}:\n"
-	"    parameters:\n"
-	"      - $ref: '#/components/parameters/Id'\n"
-	"    put:\n"
-	"      operationId: putThing\n"
-	"      security: []\n"
-	"      parameters:\n"
-	"        - {name: until, in: query, explode: false, schema: {type: array, items: {type: string}}}\n"
-	"      requestBody:\n"
-	"        required: true\n"
-	"        x-max-bytes: 77\n"
-	"        content: {application/json: {schema: {type: object}}}\n"
-	"    get:\n"
-	"      operationId: getThing\n"
-	"components:\n"
-	"  parameters:\n"
-	"    Id: {name: id, in: path, required: true, x-error-status: 400, schema: {type: string}}\n";
+static const char small[] = "openapi: 3.0.3\n"
+			    "servers: [{url: /peer/v1}]\n"
+			    "paths:\n"
+			    "  /things/{id}:\n"
+			    "    parameters:\n"
+			    "      - $ref: '#/components/parameters/Id'\n"
+			    "    put:\n"
+			    "      operationId: putThing\n"
+			    "      security: []\n"
+			    "      parameters:\n"
+			    "        - {name: until, in: query, explode: false, schema: {type: "
+			    "array, items: {type: string}}}\n"
+			    "      requestBody:\n"
+			    "        required: true\n"
+			    "        x-max-bytes: 77\n"
+			    "        content: {application/json: {schema: {type: object}}}\n"
+			    "    get:\n"
+			    "      operationId: getThing\n"
+			    "components:\n"
+			    "  parameters:\n"
+			    "    Id: {name: id, in: path, required: true, x-error-status: 400, "
+			    "schema: {type: string}}\n";
 
 static enum err load(struct openapi *o, const char *yaml, char why[HTTP_WHY_BYTES])
 {
@@ -62,17 +63,20 @@ Test(openapi, refuses_what_it_cannot_mean_and_names_the_line)
 		const char *why;
 	} rows[] = {
 		{"paths: {/a: {get: {summary: x}}}", "operationId"},
-		{"paths:\n  /a: {get: {operationId: a}}\n  /b: {get: {operationId: a}}\n", "line 3"},
+		{"paths:\n  /a: {get: {operationId: a}}\n  /b: {get: {operationId: a}}\n",
+			"line 3"},
 		{"paths: {/a/{b}: 1}", "line 1"},
 		{"paths: {'/a/{b}': {get: {operationId: a}}}", "path parameters"},
 		{"paths: {/a: {get: {operationId: a, parameters: [{name: b, in: path, schema: "
 		 "{type: string}}]}}}",
 			"does not have"},
-		{"paths: {/a: {get: {operationId: a, parameters: [{name: b, in: query}]}}}", "no schema"},
+		{"paths: {/a: {get: {operationId: a, parameters: [{name: b, in: query}]}}}",
+			"no schema"},
 		{"paths: {/a: {get: {operationId: a, parameters: [{name: b, in: query, schema: "
 		 "{oneOf: []}}]}}}",
 			"oneOf"},
-		{"paths: {/a: {post: {operationId: a, requestBody: {$ref: '#/nothing'}}}}", "content"},
+		{"paths: {/a: {post: {operationId: a, requestBody: {$ref: '#/nothing'}}}}",
+			"content"},
 		{"info: {}", "no paths"},
 		{"", "empty"},
 		{"a: 1\na: 2\n", "duplicate key 'a'"},

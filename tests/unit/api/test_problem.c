@@ -10,7 +10,8 @@ Test(problem, every_code_is_distinct_and_has_an_error_status)
 	for (enum problem_code p = 0; p < PROBLEM_COUNT; p++) {
 		cr_expect(problem_status(p) >= 400 && problem_status(p) < 600);
 		for (enum problem_code q = 0; q < p; q++)
-			cr_expect_neq(strcmp(problem_slug(p), problem_slug(q)), 0, "%s", problem_slug(p));
+			cr_expect_neq(
+				strcmp(problem_slug(p), problem_slug(q)), 0, "%s", problem_slug(p));
 	}
 }
 
@@ -31,8 +32,8 @@ Test(problem, a_document_has_all_its_members)
 	json = json_loads(text_cstr(&out), JSON_REJECT_DUPLICATES, NULL);
 	cr_assert(json, "%s", out.bytes);
 	cr_expect_eq(json_integer_value(json_object_get(json, "status")), 409);
-	cr_expect_str_eq(json_string_value(json_object_get(json, "type")),
-		"/problems/already-registered");
+	cr_expect_str_eq(
+		json_string_value(json_object_get(json, "type")), "/problems/already-registered");
 	cr_expect_str_eq(json_string_value(json_object_get(json, "code")), "already-registered");
 	cr_expect_str_eq(json_string_value(json_object_get(json, "detail")), "a \"b\"");
 	cr_expect_str_eq(json_string_value(json_object_get(json, "owner")), "n2");

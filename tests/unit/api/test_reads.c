@@ -22,7 +22,8 @@ Test(reads, a_known_version_is_304_and_another_is_200)
 
 	cr_expect_eq(a->status, 304);
 	cr_expect(says(a, "\r\nETag: " ETAG0 "\r\n"));
-	cr_expect_eq(ask("GET /value", "If-None-Match: " ETAG1 ", W/" ETAG0 "\r\n", NULL)->status, 304);
+	cr_expect_eq(
+		ask("GET /value", "If-None-Match: " ETAG1 ", W/" ETAG0 "\r\n", NULL)->status, 304);
 	cr_expect_eq(ask("GET /value", "If-None-Match: *\r\n", NULL)->status, 304);
 	cr_expect_eq(ask("HEAD /value", "If-None-Match: " ETAG0 "\r\n", NULL)->status, 304);
 	a = ask("GET /value", "If-None-Match: " ETAG1 "\r\n", NULL);
@@ -153,8 +154,8 @@ static const char *cut(const struct answer *a, const char *before, char end)
 Test(reads, pages_follow_each_other_until_the_end)
 {
 	char url[500] = "GET /numbers?limit=4&state=up";
-	static const char *const pages[] = {"[\"0\",\"1\",\"2\",\"3\"]", "[\"4\",\"5\",\"6\",\"7\"]",
-		"[\"8\",\"9\"]"};
+	static const char *const pages[] = {
+		"[\"0\",\"1\",\"2\",\"3\"]", "[\"4\",\"5\",\"6\",\"7\"]", "[\"8\",\"9\"]"};
 
 	for (int i = 0; i < 3; i++) {
 		struct answer *a = ask(url, "", NULL);

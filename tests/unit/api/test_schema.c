@@ -4,27 +4,29 @@
 
 #include "api/schema.h"
 
-static const char document[] =
-	"spec:\n"
-	"  type: object\n"
-	"  required: [command, id]\n"
-	"  additionalProperties: false\n"
-	"  properties:\n"
-	"    id: {type: string, readOnly: true}\n"
-	"    command: {type: array, minItems: 1, maxItems: 3, x-max-bytes: 10, items: {type: string, minLength: 1}}\n"
-	"    env: {type: object, maxProperties: 2, x-key-pattern: '^[^=]+$', additionalProperties: {type: string}}\n"
-	"    restart: {type: string, enum: [permanent, transient]}\n"
-	"    level: {type: integer, enum: [1, 2]}\n"
-	"    count: {type: integer, minimum: 1, maximum: 5}\n"
-	"    factor: {type: number, minimum: 1.5}\n"
-	"    on: {type: boolean}\n"
-	"    name: {type: string, minLength: 2, maxLength: 3, pattern: '^[a-z\xC3\xBC]*$', nullable: true}\n"
-	"    grace: {type: string, format: duration, x-max-ms: 1000}\n"
-	"    value: {x-max-bytes: 8}\n"
-	"    'a/b~c': {type: integer}\n"
-	"    child: {$ref: '#/spec'}\n"
-	"list: {type: array, items: {type: string, enum: [a, b]}}\n"
-	"number: {type: integer, format: duration, maximum: 9000}\n";
+static const char document[] = "spec:\n"
+			       "  type: object\n"
+			       "  required: [command, id]\n"
+			       "  additionalProperties: false\n"
+			       "  properties:\n"
+			       "    id: {type: string, readOnly: true}\n"
+			       "    command: {type: array, minItems: 1, maxItems: 3, x-max-bytes: "
+			       "10, items: {type: string, minLength: 1}}\n"
+			       "    env: {type: object, maxProperties: 2, x-key-pattern: "
+			       "'^[^=]+$', additionalProperties: {type: string}}\n"
+			       "    restart: {type: string, enum: [permanent, transient]}\n"
+			       "    level: {type: integer, enum: [1, 2]}\n"
+			       "    count: {type: integer, minimum: 1, maximum: 5}\n"
+			       "    factor: {type: number, minimum: 1.5}\n"
+			       "    on: {type: boolean}\n"
+			       "    name: {type: string, minLength: 2, maxLength: 3, pattern: "
+			       "'^[a-z\xC3\xBC]*$', nullable: true}\n"
+			       "    grace: {type: string, format: duration, x-max-ms: 1000}\n"
+			       "    value: {x-max-bytes: 8}\n"
+			       "    'a/b~c': {type: integer}\n"
+			       "    child: {$ref: '#/spec'}\n"
+			       "list: {type: array, items: {type: string, enum: [a, b]}}\n"
+			       "number: {type: integer, format: duration, maximum: 9000}\n";
 
 static struct arena arena;
 static const struct markup *root;
@@ -44,8 +46,8 @@ static void setup(void)
 	char why[HTTP_WHY_BYTES];
 
 	arena_init(&arena, NULL, 0);
-	cr_assert_eq(markup_load(&arena, document, sizeof(document) - 1, &root, why), ERR_OK, "%s",
-		why);
+	cr_assert_eq(
+		markup_load(&arena, document, sizeof(document) - 1, &root, why), ERR_OK, "%s", why);
 	schema_set_init(&set, &arena, root);
 }
 
@@ -73,7 +75,8 @@ static void summarise(const struct faults *f, char out[400])
 	all = json_loads(text_cstr(&text), 0, NULL);
 	cr_assert(all, "%s", text.bytes);
 	out[0] = '\0';
-	json_array_foreach(all, i, item) {
+	json_array_foreach(all, i, item)
+	{
 		snprintf(out + strlen(out), 400 - strlen(out), "%s%s %s", i ? " " : "",
 			json_string_value(json_object_get(item, "pointer")),
 			json_string_value(json_object_get(item, "code")));
@@ -113,7 +116,8 @@ Test(schema, each_fault_has_its_pointer_and_code)
 		{"{\"command\":[\"a\"],\"env\":{\"A\":\"1\"}}", ""},
 		{"{\"command\":[\"a\"],\"env\":{\"A=\":\"1\"}}", "/env/A= pattern"},
 		{"{\"command\":[\"a\"],\"env\":{\"A\":1}}", "/env/A type"},
-		{"{\"command\":[\"a\"],\"env\":{\"A\":\"\",\"B\":\"\",\"C\":\"\"}}", "/env too-long"},
+		{"{\"command\":[\"a\"],\"env\":{\"A\":\"\",\"B\":\"\",\"C\":\"\"}}",
+			"/env too-long"},
 		{"{\"command\":[\"a\"],\"restart\":\"permanet\"}", "/restart enum"},
 		{"{\"command\":[\"a\"],\"level\":2}", ""},
 		{"{\"command\":[\"a\"],\"level\":3}", "/level enum"},
@@ -211,17 +215,19 @@ Test(schema, parameters_are_typed_text)
 
 Test(schema, what_nobody_checks_is_refused)
 {
-	static const char *const bad[] = {"{type: strin}", "{oneOf: []}", "{type: string, pattern: '('}",
-		"{required: [a]}", "{minLength: x}", "{enum: []}", "{$ref: '#/none'}", "{$ref: '#/a'}"};
+	static const char *const bad[] = {"{type: strin}", "{oneOf: []}",
+		"{type: string, pattern: '('}", "{required: [a]}", "{minLength: x}", "{enum: []}",
+		"{$ref: '#/none'}", "{$ref: '#/a'}"};
 	char yaml[100], why[HTTP_WHY_BYTES];
 	const struct schema *s;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(yaml, sizeof(yaml), "a: %s\n", bad[i]);
-		cr_assert_eq(markup_load(&arena, yaml, strlen(yaml), &root, why), ERR_OK, "%s", why);
+		cr_assert_eq(
+			markup_load(&arena, yaml, strlen(yaml), &root, why), ERR_OK, "%s", why);
 		set.root = root;
-		cr_expect_eq(schema_compile(&set, markup_get(root, "a"), &s, why), ERR_MALFORMED, "%s",
-			bad[i]);
+		cr_expect_eq(schema_compile(&set, markup_get(root, "a"), &s, why), ERR_MALFORMED,
+			"%s", bad[i]);
 		cr_expect(strstr(why, "line 1"), "%s", why);
 	}
 }

@@ -50,7 +50,8 @@ Test(selector, all_terms_must_hold)
 
 Test(selector, a_term_without_a_name_is_malformed)
 {
-	static const char *const bad[] = {"=web", "!=web", "!", ",", "app=web,", ",app=web", "a,,b"};
+	static const char *const bad[] = {
+		"=web", "!=web", "!", ",", "app=web,", ",app=web", "a,,b"};
 	struct selector s;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -50,8 +50,11 @@ Test(spec, canonical_text_of_itself_is_the_same)
 
 Test(spec, a_value_comes_apart_into_what_it_was_made_of)
 {
-	struct spec_parts in = {.created_at_ms = 1700000000123, .running = false, .spec = "{\"a\":1}",
-		.spec_bytes = 7}, out;
+	struct spec_parts in = {.created_at_ms = 1700000000123,
+				  .running = false,
+				  .spec = "{\"a\":1}",
+				  .spec_bytes = 7},
+			  out;
 	struct text value = TEXT_INIT;
 
 	spec_value(&in, &value);
@@ -91,7 +94,8 @@ Test(spec, merge_patch_gives_what_the_rfc_says)
 		{"{\"a\":\"b\",\"b\":\"c\"}", "{\"a\":null}", "{\"b\":\"c\"}"},
 		{"{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
 		{"{\"a\":\"c\"}", "{\"a\":[\"b\"]}", "{\"a\":[\"b\"]}"},
-		{"{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}"},
+		{"{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}",
+			"{\"a\":{\"b\":\"d\"}}"},
 		{"{\"a\":[{\"b\":\"c\"}]}", "{\"a\":[1]}", "{\"a\":[1]}"},
 		{"[\"a\",\"b\"]", "[\"c\",\"d\"]", "[\"c\",\"d\"]"},
 		{"{\"a\":\"b\"}", "[\"c\"]", "[\"c\"]"},

@@ -47,11 +47,25 @@ Test(texts, only_whole_and_shortest_utf8_without_controls_is_text)
 		const char *bytes;
 		bool good;
 	} rows[] = {
-		{"", true}, {"abc", true}, {"\xC3\xBC", true}, {"\xE2\x82\xAC", true},
-		{"\xF0\x9F\x98\x80", true}, {"\xF4\x8F\xBF\xBF", true}, {"\t", false}, {"\x7F", false},
-		{"\x80", false}, {"\xC0\xAF", false}, {"\xC1\xBF", false}, {"\xE0\x9F\xBF", false},
-		{"\xED\xA0\x80", false}, {"\xF0\x8F\xBF\xBF", false}, {"\xF4\x90\x80\x80", false},
-		{"\xF5\x80\x80\x80", false}, {"\xC3", false}, {"\xE2\x82", false}, {"\xC3(", false},
+		{"", true},
+		{"abc", true},
+		{"\xC3\xBC", true},
+		{"\xE2\x82\xAC", true},
+		{"\xF0\x9F\x98\x80", true},
+		{"\xF4\x8F\xBF\xBF", true},
+		{"\t", false},
+		{"\x7F", false},
+		{"\x80", false},
+		{"\xC0\xAF", false},
+		{"\xC1\xBF", false},
+		{"\xE0\x9F\xBF", false},
+		{"\xED\xA0\x80", false},
+		{"\xF0\x8F\xBF\xBF", false},
+		{"\xF4\x90\x80\x80", false},
+		{"\xF5\x80\x80\x80", false},
+		{"\xC3", false},
+		{"\xE2\x82", false},
+		{"\xC3(", false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -106,7 +120,9 @@ Test(texts, the_nearest_name_is_found)
 	cr_expect_str_eq(nearest_of("retsart"), "restart");
 	cr_expect_str_eq(nearest_of("maxrestarts"), "max_restarts");
 	cr_expect_str_eq(nearest_of("en"), "env");
-	cr_expect_str_eq(nearest_of("environment_that_is_much_longer_than_any_name_that_is_known_here_at_all"),
+	cr_expect_str_eq(
+		nearest_of(
+			"environment_that_is_much_longer_than_any_name_that_is_known_here_at_all"),
 		"max_restarts");
 }
 
@@ -125,7 +141,8 @@ static const char *member(const char *json, const char *name)
 Test(texts, a_member_is_cut_out_as_it_was_written)
 {
 	cr_expect_str_eq(member("{\"value\": 0.10 }", "value"), "0.10");
-	cr_expect_str_eq(member(" { \"a\" : [1, {\"value\":2}] ,\"value\":{\"x\": \"}\\\"\"} }", "value"),
+	cr_expect_str_eq(
+		member(" { \"a\" : [1, {\"value\":2}] ,\"value\":{\"x\": \"}\\\"\"} }", "value"),
 		"{\"x\": \"}\\\"\"}");
 	cr_expect_str_eq(member("{\"v\\u0061lue\":\"a,\\\\\"}", "value"), "\"a,\\\\\"");
 	cr_expect_str_eq(member("{\"a\":{\"value\":1}}", "value"), "(none)");
@@ -149,18 +166,19 @@ Test(texts, json_is_indented)
 	struct text out = TEXT_INIT;
 
 	json_indent(&out, "{\"a\":[1,{}],\"b\":\"x,{\"}", 22);
-	cr_expect_str_eq(text_cstr(&out),
-		"{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x,{\"\n}\n");
+	cr_expect_str_eq(
+		text_cstr(&out), "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x,{\"\n}\n");
 	text_fini(&out);
 }
 
 Test(texts, a_pattern_answers_as_the_regex_engine_does)
 {
 	static const char *const patterns[] = {"^[a-c]*$", "^[^=]*$", "^[a-z\\]*$", "^[a-c-]*$",
-		"^[^\x01-\x1F\x7F]*$", "^[]a]*$", "^[[:alpha:]]*$", "^[a-c]+$", "^[-a]*$", "^[a^]*$",
-		"^/", "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "^[a-c]*$|x", "[a-c]*"};
-	static const char *const texts[] = {"", "abc", "abd", "a=b", "\\a", "a-", "-", "]a", "a\x1F",
-		"a\xC3\xBC", "^a", "/a", "x", "a.b", "a.", "abc"};
+		"^[^\x01-\x1F\x7F]*$", "^[]a]*$", "^[[:alpha:]]*$", "^[a-c]+$", "^[-a]*$",
+		"^[a^]*$", "^/", "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "^[a-c]*$|x",
+		"[a-c]*"};
+	static const char *const texts[] = {"", "abc", "abd", "a=b", "\\a", "a-", "-", "]a",
+		"a\x1F", "a\xC3\xBC", "^a", "/a", "x", "a.b", "a.", "abc"};
 	size_t simple = 0;
 
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
@@ -170,8 +188,8 @@ Test(texts, a_pattern_answers_as_the_regex_engine_does)
 		simple += p.simple;
 		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
 			cr_expect_eq(pattern_matches(&p, texts[j]),
-				regexec(&p.regex, texts[j], 0, NULL, 0) == 0, "%s on %s", patterns[i],
-				texts[j]);
+				regexec(&p.regex, texts[j], 0, NULL, 0) == 0, "%s on %s",
+				patterns[i], texts[j]);
 		pattern_fini(&p);
 	}
 	cr_expect_geq(simple, 4);

@@ -107,7 +107,8 @@ Test(wait, many_are_woken_by_one_change)
 	int fds[COUNT];
 
 	for (int i = 0; i < COUNT; i++)
-		fds[i] = park(i % 2 ? "GET /wait?key=a/b&wait=60s" : "GET /wait?prefix=a/&wait=60s");
+		fds[i] =
+			park(i % 2 ? "GET /wait?key=a/b&wait=60s" : "GET /wait?prefix=a/&wait=60s");
 	ask("POST /wake/a%2Fb", "", NULL);
 	for (int i = 0; i < COUNT; i++) {
 		cr_assert_str_eq(body_of(fds[i]), "woken");

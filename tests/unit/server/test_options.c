@@ -74,16 +74,16 @@ static void load(const char *flags, const char *variables)
 static void loads(const char *flags, const char *variables)
 {
 	load(flags, variables);
-	cr_assert_eq(result, ERR_OK, "%s | %s: %.*s", flags, variables, (int)faults.used,
-		faults.bytes);
+	cr_assert_eq(
+		result, ERR_OK, "%s | %s: %.*s", flags, variables, (int)faults.used, faults.bytes);
 }
 
 static void fails(const char *flags, const char *variables, const char *why)
 {
 	load(flags, variables);
 	cr_assert_eq(result, ERR_MALFORMED, "%s | %s was taken", flags, variables);
-	cr_assert(strstr(text_cstr(&faults), why), "'%s' does not say '%s'", text_cstr(&faults),
-		why);
+	cr_assert(
+		strstr(text_cstr(&faults), why), "'%s' does not say '%s'", text_cstr(&faults), why);
 }
 
 static int fault_lines(void)
@@ -190,8 +190,10 @@ Test(options, unknown_names_are_faults_that_name_the_nearest)
 Test(options, all_faults_are_listed_one_line_each)
 {
 	write_file("nam: x\nback_within_ms: soon\n");
-	fails("--config @ --listen nowhere --startup-grace-ms -1 --bogus stray", "HORDE_CLUSTER=a/b "
-		"HORDE_JOIN=ftp://x", "unknown key 'nam'");
+	fails("--config @ --listen nowhere --startup-grace-ms -1 --bogus stray",
+		"HORDE_CLUSTER=a/b "
+		"HORDE_JOIN=ftp://x",
+		"unknown key 'nam'");
 	/* --bogus, stray, -1, nam, soon, cluster, listen, join; the data directory has no HOME */
 	cr_assert_geq(fault_lines(), 8);
 	cr_assert(strstr(text_cstr(&faults), "ftp://x"));
@@ -203,11 +205,11 @@ Test(options, all_faults_are_listed_one_line_each)
 Test(options, values_are_checked)
 {
 	static const char *const bad[] = {"--restart-grace-ms 60001", "--restart-grace-ms 61s",
-		"--restart-grace-ms 1d", "--restart-grace-ms", "--name a/b", "--name -a", "--name .",
-		"--listen 127.0.0.1", "--listen 127.0.0.1:65536", "--listen ::1:80", "--listen :80",
-		"--listen 127.0.0.1:", "--listen 127.0.0.1:8x", "--advertise http://",
-		"--advertise http://u@h:1", "--advertise http://h/path", "--join http://h?x",
-		"--insecure-plain-http=perhaps", "--token-file /nonexistent",
+		"--restart-grace-ms 1d", "--restart-grace-ms", "--name a/b", "--name -a",
+		"--name .", "--listen 127.0.0.1", "--listen 127.0.0.1:65536", "--listen ::1:80",
+		"--listen :80", "--listen 127.0.0.1:", "--listen 127.0.0.1:8x",
+		"--advertise http://", "--advertise http://u@h:1", "--advertise http://h/path",
+		"--join http://h?x", "--insecure-plain-http=perhaps", "--token-file /nonexistent",
 		"--config /nonexistent", "-x", "--"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

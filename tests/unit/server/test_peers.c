@@ -33,8 +33,8 @@ static struct loop_io listener;
 static struct connection *connections[CONNECTIONS_MAX];
 static int connection_count;
 static char url[64];
-static struct text answer;       /* empty: keep silent */
-static bool hang_up;             /* close after the answer, or instead of it */
+static struct text answer; /* empty: keep silent */
+static bool hang_up;       /* close after the answer, or instead of it */
 static char last[REQUEST_BYTES_MAX + 1];
 static int requests;
 
@@ -44,7 +44,7 @@ static bool is_complete(const struct connection *c)
 	const char *length = memmem(c->request, c->used, "Content-Length: ", 16);
 
 	return end && length &&
-		c->used >= (size_t)(end + 4 - c->request) + strtoul(length + 16, NULL, 10);
+	       c->used >= (size_t)(end + 4 - c->request) + strtoul(length + 16, NULL, 10);
 }
 
 static void on_request(void *data, uint32_t events)
@@ -107,9 +107,15 @@ static struct hello got_hello;
 static enum fragment_mode got_mode;
 static int events_seen;
 static uint64_t ended_ticket;
-static struct hello self = {.cluster = "horde", .name = "me", .url = "http://127.0.0.1:1",
-	.node_id = {1, 2}, .incarnation = {3, 4}, .protocol_min = 1, .protocol_max = 1,
-	.started = 5, .clock = 6};
+static struct hello self = {.cluster = "horde",
+	.name = "me",
+	.url = "http://127.0.0.1:1",
+	.node_id = {1, 2},
+	.incarnation = {3, 4},
+	.protocol_min = 1,
+	.protocol_max = 1,
+	.started = 5,
+	.clock = 6};
 static struct vector nothing;
 
 static void on_event(void *data, struct event *e)
@@ -162,8 +168,8 @@ static void until_request(int count)
 
 static void make_peers(const char *secret)
 {
-	struct peers_config c = {.loop = loop, .secret = secret, .event = on_event,
-		.call_ended = on_call_ended};
+	struct peers_config c = {
+		.loop = loop, .secret = secret, .event = on_event, .call_ended = on_call_ended};
 
 	cr_assert_eq(peers_new(&c, &peers), ERR_OK);
 }
@@ -290,8 +296,8 @@ Test(peers, server_that_says_nothing_is_silent)
 
 Test(peers, nonsense_is_rejected_as_malformed)
 {
-	static const char *const bodies[] = {"", "{", "[]", "{}", "null", "\"x\"",
-		"{\"cluster\":\"horde\"}"};
+	static const char *const bodies[] = {
+		"", "{", "[]", "{}", "null", "\"x\"", "{\"cluster\":\"horde\"}"};
 
 	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
 		answers_text("200 OK", bodies[i]);
@@ -374,7 +380,8 @@ Test(peers, polls_of_a_link_are_numbered_and_say_what_was_seen)
 	answers_tick();
 	poll_gives(EVENT_FRAGMENT, "tick");
 	cr_assert_eq(got_mode, FRAGMENT_TICK);
-	cr_assert(strstr(last, "\"link\":\"00000000000000030000000000000004-7\",\"n\":1,\"seen\":0,"));
+	cr_assert(strstr(
+		last, "\"link\":\"00000000000000030000000000000004-7\",\"n\":1,\"seen\":0,"));
 	cr_assert(strstr(last, "\"wait_ms\":25000"));
 	poll_gives(EVENT_FRAGMENT, "tick");
 	cr_assert(strstr(last, "\"n\":2,\"seen\":1,"));
@@ -438,12 +445,20 @@ Test(peers, altered_body_is_rejected)
 
 /* ---- one request a link ---- */
 
+/* The first request gets its answer after all, if somebody still listens for it. */
+static void answer_the_first(void)
+{
+	answers_tick();
+	send(connections[0]->io.fd, answer.bytes, answer.used, MSG_NOSIGNAL);
+	answers_text("200 OK", HELLO);
+}
+
 Test(peers, unlinked_request_gives_no_event)
 {
 	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
 	until_request(1);
 	peers_unlink(peers, 7);
-	answers_text("200 OK", HELLO);
+	answer_the_first();
 	peers_hello(peers, 8, url, &self);
 	until_event();
 	cr_assert_eq(got.link, 8);
@@ -454,7 +469,7 @@ Test(peers, newer_request_of_a_link_replaces_the_older)
 {
 	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
 	until_request(1);
-	answers_text("200 OK", HELLO);
+	answer_the_first();
 	hello_gives(EVENT_HELLO_ANSWERED, "hello");
 	cr_assert_eq(events_seen, 1);
 }
@@ -507,7 +522,8 @@ static uint64_t call_until_ended(void)
 {
 	uint64_t ticket;
 
-	cr_assert_eq(peers_call(peers, url, "/peer/v1/call", "{\"a\":1}", 7, 5000, &ticket), ERR_OK);
+	cr_assert_eq(
+		peers_call(peers, url, "/peer/v1/call", "{\"a\":1}", 7, 5000, &ticket), ERR_OK);
 	loop_timer_set(loop, &guard, loop_clock_ms() + PATIENCE_MS, on_guard, NULL);
 	while (ended_ticket != ticket)
 		loop_run(loop, turn, NULL);

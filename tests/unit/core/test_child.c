@@ -1,0 +1,457 @@
+/* One child on one node, event by event. */
+#include "server/core/state.h"
+#include "tests/unit/core/support.h"
+
+/* ---- the table: every process event in every state ---- */
+
+struct bench {
+	struct horde h;
+	struct actions actions;
+	struct child *c;
+	struct record *spec;
+};
+
+static void bench_fill(struct bench *b, enum process_state state)
+{
+	struct horde_config config = config_of("n1", 0);
+
+	*b = (struct bench){.spec = plain_spec(1)};
+	config.url = "http://n1";
+	b->h.config = config;
+	b->h.out = &b->actions;
+	b->h.now_ms = 5000;
+	b->h.retry_ms = INT64_MAX;
+	child_mark(&b->h, "default/a");
+	b->c = child_find(&b->h, "default/a");
+	b->c->process = state;
+	b->c->dirty = false;
+	b->h.dirty = NULL;
+	b->c->started_ms = 1000;
+	b->c->epoch = b->c->process_epoch = 7;
+}
+
+static void bench_empty(struct bench *b)
+{
+	b->c->dirty = false;
+	child_bury(&b->h, b->c);
+	children_sweep(&b->h);
+	actions_fini(&b->actions);
+	record_free(b->spec);
+}
+
+Test(child, started_means_running_only_for_one_that_starts)
+{
+	static const enum process_state after[PROCESS_STATES] = {
+		PROCESS_NONE, PROCESS_RUNNING, PROCESS_RUNNING, PROCESS_STOPPING};
+
+	for (unsigned state = 0; state < PROCESS_STATES; state++) {
+		struct bench b;
+
+		bench_fill(&b, state);
+		child_started(&b.h, b.c, 42);
+		cr_expect_eq(b.c->process, after[state], "state %u", state);
+		cr_expect_eq(b.c->pid == 42, state == PROCESS_STARTING || state == PROCESS_STOPPING);
+		bench_empty(&b);
+	}
+}
+
+Test(child, a_stop_is_sent_to_the_epoch_that_was_started)
+{
+	for (unsigned state = PROCESS_STARTING; state <= PROCESS_RUNNING; state++) {
+		struct bench b;
+
+		bench_fill(&b, state);
+		b.c->epoch = 9; /* relabelled since */
+		b.c->stop_signal = 2;
+		b.c->stop_timeout_ms = 9000;
+		child_stop(&b.h, b.c, 2000, "conflict");
+		cr_expect_eq(b.c->process, PROCESS_STOPPING);
+		cr_assert_eq(b.actions.items[0].kind, ACTION_STOP);
+		cr_expect_eq(b.actions.items[0].epoch, 7);
+		cr_expect_eq(b.actions.items[0].signal, 2);
+		cr_expect_eq(b.actions.items[0].timeout_ms, 2000);
+		bench_empty(&b);
+	}
+}
+
+Test(child, an_end_counts_only_when_it_was_the_child_s_own)
+{
+	static const struct {
+		enum process_state state;
+		bool changes, counted;
+	} rows[PROCESS_STATES] = {
+		{PROCESS_NONE, false, false},
+		{PROCESS_STARTING, true, true},
+		{PROCESS_RUNNING, true, true},
+		{PROCESS_STOPPING, true, false},
+	};
+
+	for (unsigned i = 0; i < PROCESS_STATES; i++) {
+		struct process_end end = {.code = 1};
+		struct bench b;
+
+		bench_fill(&b, rows[i].state);
+		child_ended(&b.h, b.c, &end, NULL, &b.spec->spec);
+		cr_expect_eq(b.c->process, PROCESS_NONE);
+		cr_expect_eq(b.c->last_exit.known, rows[i].changes, "state %u", i);
+		cr_expect_eq(b.c->restarts, rows[i].counted ? 1 : 0, "state %u", i);
+		cr_expect_eq(b.c->budget.failures, rows[i].counted ? 1 : 0, "state %u", i);
+		cr_expect_eq(b.c->dirty, rows[i].changes);
+		b.h.dirty = NULL;
+		bench_empty(&b);
+	}
+}
+
+Test(child, every_end_is_told_counted_or_not)
+{
+	for (unsigned state = PROCESS_STARTING; state < PROCESS_STATES; state++) {
+		struct process_end end = {.code = 3};
+		struct bench b;
+		bool told = false;
+
+		bench_fill(&b, state);
+		child_ended(&b.h, b.c, &end, NULL, &b.spec->spec);
+		for (size_t i = 0; i < b.actions.used; i++)
+			told = told || strcmp(b.actions.items[i].event, "child.ended") == 0;
+		cr_expect(told, "state %u", state);
+		b.h.dirty = NULL;
+		bench_empty(&b);
+	}
+}
+
+Test(child, a_lost_guardian_is_no_failure_of_the_child)
+{
+	struct process_end end = {.code = -1, .signal = 9, .guardian_lost = true};
+	struct bench b;
+
+	bench_fill(&b, PROCESS_RUNNING);
+	child_ended(&b.h, b.c, &end, NULL, &b.spec->spec);
+	cr_expect_eq(b.c->process, PROCESS_NONE);
+	cr_expect_eq(b.c->state, CHILD_PENDING);
+	cr_expect_eq(b.c->restarts, 0);
+	b.h.dirty = NULL;
+	bench_empty(&b);
+}
+
+Test(child, an_end_without_a_spec_or_an_error_that_is_too_long_does_no_harm)
+{
+	struct process_end end = {.code = 1};
+	char error[200];
+	struct bench b;
+
+	memset(error, 'x', sizeof(error) - 1);
+	error[sizeof(error) - 1] = '\0';
+	bench_fill(&b, PROCESS_STARTING);
+	child_ended(&b.h, b.c, &end, error, NULL);
+	cr_expect_eq(b.c->state, CHILD_PENDING);
+	cr_expect_eq(strlen(b.c->last_exit.error), sizeof(b.c->last_exit.error) - 1);
+	b.h.dirty = NULL;
+	bench_empty(&b);
+}
+
+/* ---- stories ---- */
+
+Test(child, create_spawn_started_status)
+{
+	struct node n = node_make("n1", 0);
+
+	cr_assert_eq(node_put(&n, "default/a", plain_spec(1)), ERR_OK);
+	cr_expect(n.actions.created == false, "the last step was the stored one");
+	cr_trace(&n, "spec a|assign a n1 placed|SPAWN a|");
+	node_started(&n, "default/a", 42);
+	cr_trace(&n, "status a running none|");
+	cr_expect_eq(node_child(&n, "default/a").status->record->status.pid, 42);
+	node_free(&n);
+}
+
+Test(child, nothing_is_spawned_before_its_assign_is_on_disk)
+{
+	struct node n = node_make("n1", 0);
+
+	n.writes_kept = true;
+	node_put(&n, "default/a", plain_spec(1));
+	node_tick(&n);
+	cr_trace(&n, "spec a|assign a n1 placed|");
+	n.writes_kept = false;
+	node_stored(&n);
+	cr_trace(&n, "SPAWN a|");
+	node_free(&n);
+}
+
+Test(child, exits_are_restarted_at_once_then_after_200_ms)
+{
+	struct node n = node_make("n1", 0);
+
+	node_runs(&n, "default/a", plain_spec(1));
+	node_exited(&n, "default/a", 1, 0);
+	cr_trace(&n, "SPAWN a|");
+	node_started(&n, "default/a", 43);
+	cr_trace(&n, "status a running none|");
+	cr_expect_eq(node_child(&n, "default/a").status->record->status.restarts, 1);
+	node_exited(&n, "default/a", -1, 9);
+	cr_trace(&n, "status a backoff signal|");
+	cr_expect_eq(node_child(&n, "default/a").status->record->status.last_exit.signal, 9);
+	node_wait(&n, 170);
+	cr_trace(&n, "");
+	node_wait(&n, 60);
+	cr_trace(&n, "SPAWN a|");
+	node_free(&n);
+}
+
+Test(child, the_restart_type_decides_what_an_end_means)
+{
+	static const struct {
+		enum restart_type type;
+		int code, number;
+		const char *trace;
+	} rows[] = {
+		{RESTART_PERMANENT, 0, 0, "SPAWN a|"},
+		{RESTART_PERMANENT, 1, 0, "SPAWN a|"},
+		{RESTART_PERMANENT, 0, 9, "SPAWN a|"},
+		{RESTART_TRANSIENT, 0, 0, "status a exited exit|"},
+		{RESTART_TRANSIENT, 1, 0, "SPAWN a|"},
+		{RESTART_TRANSIENT, 0, 9, "SPAWN a|"},
+		{RESTART_TEMPORARY, 0, 0, "status a exited exit|"},
+		{RESTART_TEMPORARY, 1, 0, "status a exited exit|"},
+		{RESTART_TEMPORARY, 0, 9, "status a exited signal|"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct node n = node_make("n1", 0);
+
+		node_runs(&n, "default/a", typed_spec(1, rows[i].type));
+		node_exited(&n, "default/a", rows[i].code, rows[i].number);
+		cr_expect_str_eq(n.trace, rows[i].trace, "row %zu: %s", i, n.trace);
+		node_wait(&n, 100000);
+		cr_expect_str_eq(n.trace, rows[i].trace, "row %zu, later: %s", i, n.trace);
+		node_free(&n);
+	}
+}
+
+Test(child, a_program_that_is_missing_is_retried_for_ever_and_says_why)
+{
+	struct node n = node_make("n1", 0);
+	struct event e = {.kind = EVENT_START_FAILED};
+
+	node_put(&n, "default/a", plain_spec(1));
+	for (int i = 0; i < 20; i++) {
+		e.process.ref = "default/a";
+		e.process.epoch = n.epoch;
+		e.process.error = "exec: ENOENT";
+		node_does(&n, &e);
+		node_wait(&n, 34000);
+		cr_assert(strstr(n.trace, "SPAWN a|"), "%d", i);
+		n.trace[0] = '\0';
+	}
+	node_does(&n, &e);
+	cr_expect_eq(node_child(&n, "default/a").state, CHILD_BACKOFF);
+	cr_expect_eq(node_child(&n, "default/a").reason, REASON_SPAWN_ERROR);
+	cr_expect_str_eq(node_child(&n, "default/a").status->record->status.last_exit.error,
+		"exec: ENOENT");
+	node_free(&n);
+}
+
+Test(child, fail_child_ends_on_the_fourth_failure_and_restart_revives_it)
+{
+	struct node n = node_make("n1", 0);
+	struct record *spec = plain_spec(1);
+
+	spec->spec.restart.policy = POLICY_FAIL_CHILD;
+	node_runs(&n, "default/a", spec);
+	for (int i = 0; i < 3; i++) {
+		node_exited(&n, "default/a", 1, 0);
+		node_wait(&n, 1000);
+		node_started(&n, "default/a", 100 + i);
+	}
+	n.trace[0] = '\0';
+	node_exited(&n, "default/a", 1, 0);
+	node_wait(&n, 100000);
+	cr_trace(&n, "status a failed max_restarts|");
+	cr_expect_eq(node_restart(&n, "default/a"), ERR_OK);
+	cr_trace(&n, "SPAWN a|");
+	node_started(&n, "default/a", 99);
+	n.trace[0] = '\0';
+	node_exited(&n, "default/a", 1, 0);
+	cr_trace(&n, "SPAWN a|");
+	node_free(&n);
+}
+
+Test(child, a_new_spec_replaces_the_process_once_and_the_same_spec_never)
+{
+	struct node n = node_make("n1", 0);
+
+	node_runs(&n, "default/a", plain_spec(1));
+	node_put(&n, "default/a", plain_spec(1));
+	cr_trace(&n, "spec a|");
+	node_put(&n, "default/a", plain_spec(2));
+	cr_trace(&n, "spec a|STOP a 15 5000|");
+	node_put(&n, "default/a", plain_spec(3));
+	cr_trace(&n, "spec a|");
+	node_exited(&n, "default/a", -1, 15);
+	cr_trace(&n, "SPAWN a|");
+	node_started(&n, "default/a", 43);
+	cr_trace(&n, "status a running none|");
+	cr_expect_eq(node_child(&n, "default/a").status->record->status.spec_hash, 3);
+	cr_expect_eq(node_child(&n, "default/a").status->record->status.restarts, 0);
+	node_free(&n);
+}
+
+Test(child, a_deleted_child_ends_and_its_records_go)
+{
+	struct node n = node_make("n1", 0);
+
+	node_runs(&n, "default/a", plain_spec(1));
+	cr_assert_eq(node_remove(&n, "default/a"), ERR_OK);
+	cr_trace(&n, "-spec a|STOP a 15 5000|");
+	cr_expect(horde_child_process(n.h, "default/a"));
+	node_exited(&n, "default/a", -1, 15);
+	cr_trace(&n, "-status a|-assign a|");
+	cr_expect_not(horde_child_process(n.h, "default/a"));
+	cr_expect_eq(node_remove(&n, "default/a"), ERR_NOT_FOUND);
+	node_wait(&n, 100000);
+	cr_trace(&n, "");
+	node_free(&n);
+}
+
+Test(child, what_a_step_says_of_a_deleted_child_can_still_be_read_after_it)
+{
+	struct node n = node_make("n1", 0);
+	struct event e = {.kind = EVENT_EXITED};
+
+	node_runs(&n, "default/a", plain_spec(1));
+	node_remove(&n, "default/a");
+	e.process.ref = "default/a";
+	e.process.epoch = n.epoch;
+	node_step(&n, &e);
+	cr_assert_gt(n.actions.used, 0);
+	for (size_t i = 0; i < n.actions.used; i++)
+		cr_expect_str_eq(n.actions.items[i].subject, "default/a");
+	node_free(&n);
+}
+
+Test(child, a_child_deleted_in_back_off_never_comes_back)
+{
+	struct node n = node_make("n1", 0);
+
+	node_runs(&n, "default/a", plain_spec(1));
+	node_exited(&n, "default/a", 1, 0);
+	node_exited(&n, "default/a", 1, 0);
+	n.trace[0] = '\0';
+	node_remove(&n, "default/a");
+	cr_trace(&n, "-spec a|-status a|-assign a|");
+	node_wait(&n, 100000);
+	cr_trace(&n, "");
+	node_free(&n);
+}
+
+Test(child, put_again_while_the_deleted_one_still_stops_runs_once_more)
+{
+	struct node n = node_make("n1", 0);
+	uint64_t first;
+
+	node_runs(&n, "default/a", plain_spec(1));
+	first = n.epoch;
+	node_remove(&n, "default/a");
+	node_put(&n, "default/a", plain_spec(1));
+	cr_trace(&n, "-spec a|STOP a 15 5000|spec a|assign a n1 placed|");
+	node_exited(&n, "default/a", -1, 15);
+	cr_trace(&n, "SPAWN a|");
+	cr_expect_gt(n.epoch, first, "the fencing token grows");
+	node_free(&n);
+}
+
+Test(child, epochs_grow_even_when_the_clock_falls_back)
+{
+	struct node n = node_make("n1", 0);
+	uint64_t first;
+
+	node_runs(&n, "default/a", plain_spec(1));
+	first = n.epoch;
+	n.now_ms -= 900000;
+	node_remove(&n, "default/a");
+	node_put(&n, "default/a", plain_spec(1));
+	node_exited(&n, "default/a", -1, 15);
+	cr_expect_gt(n.epoch, first);
+	node_free(&n);
+}
+
+Test(child, epochs_grow_within_one_millisecond)
+{
+	struct node n = node_make("n1", 0);
+	uint64_t first;
+
+	node_put(&n, "default/a", plain_spec(1));
+	first = n.epoch;
+	node_remove(&n, "default/a");
+	node_put(&n, "default/a", plain_spec(1));
+	node_exited(&n, "default/a", -1, 15);
+	cr_expect_gt(n.epoch, first);
+	node_free(&n);
+}
+
+Test(child, stop_and_start_whatever_it_was)
+{
+	static const enum restart_type types[] = {RESTART_PERMANENT, RESTART_TRANSIENT};
+	struct record *stopped;
+
+	for (int ended = 0; ended < 2; ended++) {
+		struct node n = node_make("n1", 0);
+
+		node_runs(&n, "default/a", typed_spec(1, types[ended]));
+		if (ended)
+			node_exited(&n, "default/a", 0, 0);
+		stopped = typed_spec(1, types[ended]);
+		stopped->spec.desired_running = false;
+		node_put(&n, "default/a", stopped);
+		if (!ended)
+			node_exited(&n, "default/a", -1, 15);
+		cr_expect_eq(node_child(&n, "default/a").state, CHILD_STOPPED);
+		cr_expect(node_child(&n, "default/a").current);
+		node_wait(&n, 100000);
+		n.trace[0] = '\0';
+		cr_expect_eq(node_restart(&n, "default/a"), ERR_WRONG_STATE);
+		node_put(&n, "default/a", typed_spec(1, types[ended]));
+		cr_trace(&n, "spec a|SPAWN a|");
+		node_free(&n);
+	}
+}
+
+Test(child, a_spec_that_cannot_be_decoded_fails_and_a_good_one_heals_it)
+{
+	struct node n = node_make("n1", 0);
+
+	node_put(&n, "default/a", NULL);
+	node_wait(&n, 10000);
+	cr_trace(&n, "spec a|assign a n1 placed|status a failed invalid_spec|");
+	node_put(&n, "default/a", plain_spec(1));
+	cr_trace(&n, "spec a|SPAWN a|");
+	node_free(&n);
+}
+
+Test(child, a_restart_stops_and_starts_and_counts_as_none)
+{
+	struct node n = node_make("n1", 0);
+
+	cr_expect_eq(node_restart(&n, "default/a"), ERR_NOT_FOUND);
+	node_runs(&n, "default/a", plain_spec(1));
+	cr_expect_eq(node_restart(&n, "default/a"), ERR_OK);
+	cr_trace(&n, "STOP a 15 5000|");
+	node_exited(&n, "default/a", -1, 15);
+	cr_trace(&n, "SPAWN a|");
+	node_started(&n, "default/a", 2);
+	cr_expect_eq(node_child(&n, "default/a").status->record->status.restarts, 0);
+	node_free(&n);
+}
+
+Test(child, reports_of_another_epoch_or_of_nobody_are_ignored)
+{
+	struct node n = node_make("n1", 0);
+
+	node_runs(&n, "default/a", plain_spec(1));
+	n.epoch--;
+	node_exited(&n, "default/a", 1, 0);
+	node_started(&n, "default/a", 1);
+	node_exited(&n, "default/nobody", 1, 0);
+	cr_trace(&n, "");
+	node_free(&n);
+}
