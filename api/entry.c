@@ -42,6 +42,14 @@ const struct entry *entry_find(struct exchange *x, const char *family)
 	return map_get(resource_map(x), key, length);
 }
 
+const struct entry *entry_present(const struct exchange *x, const char *family)
+{
+	char key[KEY_BYTES_MAX + 1];
+	size_t length = resource_key(key, family, ONLY_NAME, exchange_path(x, "key"));
+
+	return map_get(resource_map(x), key, length);
+}
+
 const struct entry_record *entry_record_of(const struct entry *e)
 {
 	return e->record ? &e->record->entry : NULL;

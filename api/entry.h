@@ -19,6 +19,8 @@ struct owner owner_of_json(const json_t *object);
 
 /* The entry of the path's key, or NULL; its changes wake the exchange. */
 const struct entry *entry_find(struct exchange *x, const char *family);
+/* The same without watching it, for a write: it waits for the disk alone, which is cheaper. */
+const struct entry *entry_present(const struct exchange *x, const char *family);
 /* The record of a registry entry; NULL when another version wrote it. */
 const struct entry_record *entry_record_of(const struct entry *e);
 /* The key within its registry. */

@@ -30,7 +30,7 @@ static struct write *begin_put(struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_PUT_META};
-	const struct entry *present = entry_find(x, "meta");
+	const struct entry *present = entry_present(x, "meta");
 	struct etag etag;
 	struct write *w;
 	enum err e;
@@ -63,7 +63,7 @@ static void put_meta(struct exchange *x)
 		return;
 	if (!write_settled(x, w))
 		return;
-	e = entry_find(x, "meta");
+	e = entry_present(x, "meta");
 	if (!e) {
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the value was removed meanwhile");
 		return;
@@ -87,7 +87,7 @@ static struct write *begin_delete(struct exchange *x)
 		return NULL;
 	event.put.key = key;
 	event.put.key_bytes = resource_key(key, "meta", ONLY_NAME, exchange_path(x, "key"));
-	e = entry_find(x, "meta") ? write_command(x, &event, w) : ERR_NOT_FOUND;
+	e = entry_present(x, "meta") ? write_command(x, &event, w) : ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
 		w->missing = w->stored = true;
 		return w;

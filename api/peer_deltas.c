@@ -16,6 +16,7 @@ struct poll {                       /* the state of an exchange */
 	struct poll *next, **place; /* in `polls`, while it lasts */
 	const struct http *http;
 	struct wire_request request;
+	struct origin_id client; /* its incarnation, and so the origin of its own events */
 	bool superseded; /* a later request of its link has come */
 };
 
@@ -68,7 +69,7 @@ static void supersede(struct exchange *x, struct poll *p)
 }
 
 /* A link is named `<incarnation of the client>-<number>`. */
-static enum err poll_known(struct exchange *x, const struct poll *p)
+static enum err poll_known(struct exchange *x, struct poll *p)
 {
 	const struct service *service = resource_service(x);
 	struct event event = {.kind = EVENT_POLLED};
@@ -78,7 +79,17 @@ static enum err poll_known(struct exchange *x, const struct poll *p)
 	snprintf(hex, sizeof(hex), "%s", p->request.link);
 	if (!origin_from_hex(hex, &event.polled.incarnation))
 		return ERR_UNKNOWN_LINK;
+	p->client = event.polled.incarnation;
 	return service->command(service->node, &event, &result);
+}
+
+/*
+ * Nobody knows more of an origin than itself: what came from the client is not told back to it. In
+ * want of memory it is, which does no harm.
+ */
+static void skip_own(struct poll *p, const struct vector *known)
+{
+	vector_raise(&p->request.after, p->client, vector_get(known, p->client));
 }
 
 static void refuse(struct exchange *x, enum err e)
@@ -155,6 +166,7 @@ void peer_deltas(struct exchange *x)
 	}
 	wait = p->request.wait_ms < DELTAS_WAIT_MS_MAX ? p->request.wait_ms : DELTAS_WAIT_MS_MAX;
 	deadline = exchange_started_ms(x) + wait;
+	skip_own(p, known);
 	if (!vector_covers(&p->request.after, known) || resource_late(x, deadline)) {
 		reply_beyond(x, &p->request.after);
 		return;

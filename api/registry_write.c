@@ -63,7 +63,7 @@ static struct write *begin_register(struct exchange *x)
 	struct owner owner = owner_of_json(json_object_get(exchange_body(x), "owner"));
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_REGISTER};
-	const struct entry *present = entry_find(x, "entry");
+	const struct entry *present = entry_present(x, "entry");
 	struct etag etag;
 	struct write *w;
 	enum err e;
@@ -98,7 +98,7 @@ static void register_key(struct exchange *x)
 		return;
 	if (!write_settled(x, w))
 		return;
-	e = entry_find(x, "entry");
+	e = entry_present(x, "entry");
 	if (!e) {
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
 		return;
@@ -136,7 +136,7 @@ static struct write *begin_update(struct exchange *x)
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_UPDATE};
 	struct owner owner;
-	const struct entry *present = entry_find(x, "entry");
+	const struct entry *present = entry_present(x, "entry");
 	const struct entry_record *r = present ? entry_record_of(present) : NULL;
 	struct etag etag;
 	struct write *w;
@@ -173,7 +173,7 @@ static void update_key_value(struct exchange *x)
 		return;
 	if (!write_settled(x, w))
 		return;
-	e = entry_find(x, "entry");
+	e = entry_present(x, "entry");
 	if (!e) {
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
 		return;
@@ -196,7 +196,7 @@ static struct write *begin_unregister(struct exchange *x)
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_UNREGISTER};
 	struct owner owner;
-	const struct entry *present = entry_find(x, "entry");
+	const struct entry *present = entry_present(x, "entry");
 	struct write *w;
 	enum err e;
 

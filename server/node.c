@@ -84,13 +84,15 @@ static int node_turn(void *data)
 	bool waits;
 	int sleep_ms;
 
-	peers_turn(n->peers);
 	tick(n);
 	waits = node_run_pending(n);
 	n->woken = false;
+	/* Who waits for news is answered first, then the disk gets its work, then the next polls go
+	 * out: nobody waits for those. */
 	sleep_ms = http_turn(n->http);
 	/* Handlers may have called peers, or caused a start that failed. */
 	waits = node_run_pending(n) || waits;
+	waits = node_commit(n) || waits;
 	peers_turn(n->peers);
 	waits = node_commit(n) || waits;
 	if (n->exiting)

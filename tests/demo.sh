@@ -130,7 +130,7 @@ call_quietly() {
 pick() {
 	local expression=$1
 	shift
-	python3 -c '
+	python3 -ES -c '
 import json, sys
 it, word = json.load(sys.stdin), sys.argv[2:]
 print(eval(sys.argv[1]))' "$expression" "$@" <<<"$body"
@@ -192,7 +192,7 @@ show_members() {
 
 # The children in $body and the names in the file `names`; where a child was in the file `before`.
 show_children() {
-	python3 -c '
+	python3 -ES -c '
 import json, os, sys
 def items(file):
     return json.load(open(file))["items"] if os.path.exists(file) else []

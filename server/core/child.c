@@ -131,13 +131,14 @@ bool children_running(const struct horde *h)
 void child_start(struct horde *h, struct child *c, const struct spec_record *spec)
 {
 	struct action *a = act(h, ACTION_SPAWN);
+	bool started;
 
 	if (!a) {
 		h->rescan = true;
 		return;
 	}
-	if (!process_turn(c, PROCESS_START))
-		assert(!"a process is there already");
+	started = process_turn(c, PROCESS_START);
+	assert(started); /* reconcile starts only where there is no process */
 	c->process_epoch = c->epoch;
 	c->spec_hash = spec->hash;
 	c->stop_signal = spec->shutdown_signal;

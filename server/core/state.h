@@ -196,7 +196,6 @@ bool children_running(const struct horde *h);
 /* ---- supervise.c ---- */
 void supervise(struct horde *h);          /* until nothing is marked */
 void supervise_changes(struct horde *h);  /* marks what the latest changes touch */
-enum assigned classify(struct horde *h, const struct assign_record *a);
 void supervise_tick(struct horde *h);
 enum err supervise_put(struct horde *h, const struct event *e);
 enum err supervise_restart(struct horde *h, const char *ref);
@@ -204,6 +203,7 @@ enum err supervise_signal(struct horde *h, const struct event *e);
 enum err supervise_assign(struct horde *h, const char *ref, struct origin_id node, const char *why);
 
 /* ---- orphan.c ---- */
+enum assigned classify(struct horde *h, const struct assign_record *a);
 void orphans_plan(struct horde *h);
 bool orphan_place(struct horde *h, const char *ref, struct origin_id *ret_node, const char **ret_why);
 

@@ -17,51 +17,6 @@ struct view { /* what is known of one child at this moment */
 	enum assigned assigned;
 };
 
-/* AWAY until `until_ms`, then GONE: all children are looked at again at that time. */
-static enum assigned patient(struct horde *h, int64_t until_ms)
-{
-	if (h->now_ms >= until_ms)
-		return ASSIGNED_GONE;
-	if (until_ms < h->review_ms)
-		h->review_ms = until_ms;
-	return ASSIGNED_AWAY;
-}
-
-/* A member that left: for good, unless a new life of it is here, or may be about to be. */
-static enum assigned classify_left(struct horde *h, const struct member *m)
-{
-	int64_t readopt_ms = h->config.restart_grace_ms + READOPT_MS;
-
-	if (!member_left(m))
-		return patient(h, m->present_ms + readopt_ms);
-	if (!m->contacted)
-		return patient(h, h->start_ms + h->config.startup_grace_ms);
-	return ASSIGNED_GONE;
-}
-
-enum assigned classify(struct horde *h, const struct assign_record *a)
-{
-	const struct member *m;
-	int64_t until_ms;
-
-	if (!a)
-		return ASSIGNED_NOWHERE;
-	if (origin_equal(a->node, h->config.node_id))
-		return origin_equal(a->incarnation, h->config.incarnation) ? ASSIGNED_HERE
-									   : ASSIGNED_FORMERLY;
-	m = member_by_id(h, a->node);
-	if (!m || !m->recorded || m->opinion == OPINION_DEAD)
-		return ASSIGNED_GONE;
-	if (m->record->state == MEMBER_LEFT)
-		return classify_left(h, m);
-	if (origin_equal(a->incarnation, m->incarnation))
-		return ASSIGNED_AWAY;
-	until_ms = m->incarnation_ms + h->config.restart_grace_ms + READOPT_MS;
-	if (!m->contacted && until_ms < h->start_ms + h->config.startup_grace_ms)
-		until_ms = h->start_ms + h->config.startup_grace_ms; /* not judged so soon */
-	return patient(h, until_ms);
-}
-
 static struct view look_up(struct horde *h, const char *ref)
 {
 	struct view v = {
