@@ -111,7 +111,7 @@ static void put_failed(struct text *out, const struct joining *j)
 		bool pending = a->result == LINK_PENDING;
 		enum problem_code p = pending ? PROBLEM_PEER_UNREACHABLE : problem_of_link(a->err);
 		const char *detail = pending ? "it has not answered yet"
-				     : a->err == ERR_NOT_FOUND
+				     : a->err == ERR_UNREACHABLE
 					     ? "it refuses the connection, or is silent"
 					     : err_text(a->err);
 

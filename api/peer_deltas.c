@@ -11,12 +11,18 @@
 #include "api/wire.h"
 
 #define DELTAS_WAIT_MS_MAX 25000 /* below what proxies on the way give an idle connection */
+/*
+ * How long news of others is held back from a parked client: it hears of them from those others at
+ * the same time, and only one that is cut off from them needs them from here.
+ */
+#define DELTAS_RELAY_MS 50
 
 struct poll {                       /* the state of an exchange */
 	struct poll *next, **place; /* in `polls`, while it lasts */
 	const struct http *http;
 	struct wire_request request;
 	struct origin_id client; /* its incarnation, and so the origin of its own events */
+	int64_t relay_ms; /* when news of others goes out too; 0: at once, it was never parked */
 	bool superseded; /* a later request of its link has come */
 };
 
@@ -151,6 +157,27 @@ static void reply_beyond(struct exchange *x, const struct vector *after)
 	exchange_reply_text(x, 200, "application/x-ndjson", &body);
 }
 
+/* Is there something for the client, and may it go out? False: `deadline` is when to look again. */
+static bool has_news(
+	struct exchange *x, struct poll *p, const struct vector *known, int64_t *deadline)
+{
+	struct origin_id self = horde_config(resource_horde(x))->incarnation;
+	int64_t now_ms = exchange_now_ms(x);
+
+	skip_own(p, known);
+	if (vector_covers(&p->request.after, known)) {
+		p->relay_ms = INT64_MAX;
+		return false;
+	}
+	if (vector_get(known, self) > vector_get(&p->request.after, self))
+		return true;
+	if (p->relay_ms == INT64_MAX)
+		p->relay_ms = now_ms + DELTAS_RELAY_MS;
+	if (p->relay_ms < *deadline)
+		*deadline = p->relay_ms;
+	return now_ms >= p->relay_ms;
+}
+
 void peer_deltas(struct exchange *x)
 {
 	const struct vector *known = map_vector(resource_map(x));
@@ -166,8 +193,7 @@ void peer_deltas(struct exchange *x)
 	}
 	wait = p->request.wait_ms < DELTAS_WAIT_MS_MAX ? p->request.wait_ms : DELTAS_WAIT_MS_MAX;
 	deadline = exchange_started_ms(x) + wait;
-	skip_own(p, known);
-	if (!vector_covers(&p->request.after, known) || resource_late(x, deadline)) {
+	if (has_news(x, p, known, &deadline) || resource_late(x, deadline)) {
 		reply_beyond(x, &p->request.after);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,13 +95,17 @@ static int set_up_descriptors(struct birth *b)
 	return 0;
 }
 
-/* The guardian has no handlers, and ignores just these. */
+/*
+ * Whatever was ignored on the way here (by a shell, by make, by the guardian) is not ignored by the
+ * child. By the system call, since the C library keeps two signals to itself that it inherits too.
+ */
 static void reset_signals(void)
 {
+	static const char dispositions[64]; /* the kernel's struct sigaction, all default */
 	sigset_t none;
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+
+	for (int number = 1; number < NSIG; number++)
+		syscall(SYS_rt_sigaction, number, dispositions, NULL, (size_t)8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

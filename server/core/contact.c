@@ -100,6 +100,13 @@ static bool name_taken(struct horde *h, const struct hello *peer)
 		!origin_equal(l->incarnation, peer->incarnation) && strcmp(l->url, peer->url) != 0;
 }
 
+/* The present life of the peer has answered a poll; the next one is parked, with nothing to say. */
+static bool answers(const struct link *l, const struct hello *peer)
+{
+	return l->state == LINK_POLLING && !l->greeted &&
+		origin_equal(l->incarnation, peer->incarnation);
+}
+
 /* Its call is a sign of life; a new life of it has said no goodbye. */
 static void said_hello(struct horde *h, struct link *l, const struct hello *peer)
 {
@@ -111,7 +118,9 @@ static void said_hello(struct horde *h, struct link *l, const struct hello *peer
 	if (m)
 		member_greeted(h, m, peer->incarnation);
 	l->called = true;
-	l->tried = h->synced && l->tried; /* it is there: the first sync waits for what it knows */
+	/* It is there, so the first sync waits for what it knows; a parked poll has told that already. */
+	if (!h->synced && !answers(l, peer))
+		l->tried = false;
 	l->node_id = peer->node_id;
 	l->incarnation = peer->incarnation;
 	memcpy(l->name, peer->name, sizeof(l->name));

@@ -139,7 +139,7 @@ static void follow_address(struct horde *h, struct link *l)
 {
 	const struct member *m = member_by_id(h, l->node_id);
 
-	if (m && m->recorded && !l->keep && strcmp(m->record->url, l->url) != 0 &&
+	if (m && m->recorded && !l->keep && m->incarnation_ms >= m->present_ms && strcmp(m->record->url, l->url) != 0 &&
 		!link_by_url(h, m->record->url))
 		snprintf(l->url, sizeof(l->url), "%s", m->record->url);
 }
@@ -401,7 +401,7 @@ void link_refused(struct horde *h, struct link *l)
 	if (m)
 		m->silent = false;
 	back_off(h, l, 0);
-	give_up(h, l, ERR_NOT_FOUND);
+	give_up(h, l, ERR_UNREACHABLE);
 }
 
 /*
@@ -425,7 +425,7 @@ void link_silent(struct horde *h, struct link *l)
 		m->refused_ms = 0;
 	}
 	back_off(h, l, 0);
-	give_up(h, l, ERR_NOT_FOUND);
+	give_up(h, l, ERR_UNREACHABLE);
 }
 
 void link_rejected(struct horde *h, struct link *l, enum err err)

@@ -117,6 +117,16 @@ static enum opinion judge(const struct horde *h, const struct member *m)
 	return m->contacted ? OPINION_ALIVE : OPINION_UNKNOWN;
 }
 
+/* Its hello told its name before its record came. */
+static const char *name_of(struct horde *h, const struct member *m)
+{
+	const struct link *l = link_by_node(h, m->node_id);
+
+	if (m->recorded)
+		return m->record->name;
+	return l ? l->name : "?";
+}
+
 void members_judge(struct horde *h)
 {
 	static const char *const events[] = {"member.unknown", "member.alive", "member.suspect",
@@ -129,7 +139,7 @@ void members_judge(struct horde *h)
 		if (opinion == m->opinion)
 			continue;
 		m->opinion = opinion;
-		say(h, events[opinion], m->recorded ? m->record->name : "?", "%s",
+		say(h, events[opinion], name_of(h, m), "%s",
 			m->refused_ms ? "refuses connections" : m->silent ? "silent" : "answered");
 		act(h, ACTION_WAKE);
 		children_mark_all(h);
@@ -240,10 +250,10 @@ const char *member_status(const struct member *m)
 		return "left";
 	if (m->opinion == OPINION_DEAD)
 		return "dead";
+	if (m->leaving || m->goodbye_until_ms)
+		return "draining"; /* it said goodbye: for good, or to be back soon */
 	if (m->opinion != OPINION_ALIVE)
 		return "suspect";
-	if (m->leaving)
-		return "draining";
 	return member_state_name(m->record->state);
 }
 
