@@ -11,6 +11,8 @@ ifeq ($(origin CC),default)
 CC      := gcc
 endif
 PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc)
+SHELL   := /bin/bash -o pipefail
 PKGS    := libmicrohttpd jansson libcurl sqlite3 yaml-0.1 libxxhash
 DEBS    := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev \
            libsqlite3-dev libyaml-dev libxxhash-dev libcriterion-dev curl python3 clang \
@@ -34,7 +36,7 @@ OBJ      = $(patsubst %.c,$(B)/%.o,$(1))
 ARCHIVES := $(foreach r,$(ROOMS),$(B)/lib$(r).a)
 TESTLIB  := $(call OBJ,$(wildcard tests/lib/*.c))
 
-.PHONY: all deps run demo check unit sim integration asan bench format install clean purity headers clang
+.PHONY: all deps run demo check unit sim integration asan bench format install clean purity headers clang built
 .SECONDARY:
 
 all: $(B)/horded
@@ -106,9 +108,12 @@ UNIT_RUN := $(UNIT:%=%.ok)
 ASAN_LOG := $(abspath $(B))/asan-report
 RUNENV    = ASAN_OPTIONS=log_path=$(ASAN_LOG):detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN_LOG)
 
+RESULTS   = $(B)/results
+
 $(B)/tests/unit/%.ok: $(B)/tests/unit/%
 	@rm -f $(ASAN_LOG)*
-	$(RUNENV) $< --quiet
+	@echo "  RUN $<"
+	@$(RUNENV) $< 2>&1 | tee -a $(RESULTS)
 	@! cat $(ASAN_LOG)* 2>/dev/null | grep .
 	@touch $@
 
@@ -120,22 +125,25 @@ $(B)/horde-sim: $(SIM_OBJ) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
 
-# make sim SEED=n replays one seed with its trace; SEEDS=n runs n of them.
+# make sim SEED=n replays one seed with its trace; SEEDS=n runs n of them, on all cores.
 SEEDS ?= 2000
 FROM  ?= 1
+SHARD  = $(shell echo $$((($(SEEDS) + $(JOBS) - 1) / $(JOBS))))
 sim: $(B)/horde-sim
 ifdef SEED
 	$(B)/horde-sim --seed $(SEED) --trace
 else
 	@rm -f $(ASAN_LOG)*
-	$(RUNENV) $(B)/horde-sim --from $(FROM) --count $(SEEDS)
+	@seq $(FROM) $(SHARD) $$(($(FROM) + $(SEEDS) - 1)) \
+		| $(RUNENV) xargs -P $(JOBS) -I{} $(B)/horde-sim --from {} --count $(SHARD)
 	@! cat $(ASAN_LOG)* 2>/dev/null | grep .
 endif
 
+ASAN := B=build/asan OPT=-O1 \
+	SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 asan:
-	$(MAKE) B=build/asan OPT=-O1 SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
-		unit sim SEEDS=$(ASAN_SEEDS)
-ASAN_SEEDS ?= 2000
+	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) built
+	@$(MAKE) --no-print-directory $(ASAN) unit sim
 
 INTEGRATION := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
 $(B)/tests/integration/%: $(B)/tests/integration/%.o $(TESTLIB)
@@ -143,8 +151,14 @@ $(B)/tests/integration/%: $(B)/tests/integration/%.o $(TESTLIB)
 	@$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LIBS) $(shell pkg-config --libs criterion)
 
 integration: all $(INTEGRATION)
-	@set -e; for t in $(INTEGRATION); do echo "$$t"; HORDED=$(abspath $(B))/horded $$t; done
+	@set -e; for t in $(INTEGRATION); do \
+		echo "  RUN $$t"; \
+		HORDED=$(abspath $(B))/horded $$t 2>&1 | tee -a $(RESULTS); \
+	done
 	@echo "integration: $(words $(INTEGRATION)) files passed"
+
+# All that is built before anything is run.
+built: all $(UNIT) $(B)/horde-sim
 
 BENCH_OBJ := $(call OBJ,$(wildcard tests/bench/*.c))
 $(B)/horde-bench: $(BENCH_OBJ) $(TESTLIB) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)/libcore.a
@@ -175,16 +189,20 @@ headers: | $(B)/.deps
 	@echo "headers: $(words $(HEADERS)) compile alone"
 
 clang:
-	$(MAKE) B=build/clang CC=clang all
+	@$(MAKE) --no-print-directory -j$(JOBS) B=build/clang CC=clang all
 
-check: all
-	$(MAKE) purity headers
-	$(MAKE) clang
-	$(MAKE) unit
-	$(MAKE) sim
-	$(MAKE) asan
-	$(MAKE) integration
-	@echo "check: all passed"
+# Each step in the order in which it is cheapest to fail.
+check: | $(B)/.deps
+	@rm -rf build/*/tests/unit/*/*.ok $(B)/tests/unit/*/*.ok $(RESULTS) build/asan/results
+	@$(MAKE) --no-print-directory -j$(JOBS) built $(INTEGRATION)
+	@$(MAKE) --no-print-directory purity headers clang
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory sim
+	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory asan
+	@cat $(RESULTS) build/asan/results | sed 's/\x1b\[[0-9;]*m//g' | awk -F'[:|]' '/Synthesis/ \
+		{ passed += $$5; failed += $$7 + $$9 } \
+		END { printf "%d passed, %d failed\n", passed, failed }'
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
