@@ -344,6 +344,16 @@ void link_answered(struct horde *h, struct link *l, const struct hello *peer)
 	poll(h, l);
 }
 
+/* A clock that is far ahead is not adopted; that is said once, until it is right again. */
+static void note_clock(struct horde *h, struct link *l, uint64_t clock)
+{
+	bool skewed = !clock_receive(&h->clock, clock, h->wall_ms);
+
+	if (skewed && !l->skewed)
+		say(h, "clock.skew", l->name, "its clock is ahead of ours");
+	l->skewed = skewed;
+}
+
 /* Equal vectors have equal digests, or a replica has diverged: said once, repaired later. */
 static void compare_digests(struct horde *h, struct link *l, const struct fragment *f)
 {
@@ -366,8 +376,7 @@ void link_fragment(struct horde *h, struct link *l, struct fragment *f)
 
 	if (l->state != LINK_POLLING)
 		return;
-	if (!clock_receive(&h->clock, f->clock, h->wall_ms) && !l->complained)
-		say(h, "clock.skew", l->name, "its clock is ahead of ours");
+	note_clock(h, l, f->clock);
 	if (f->mode == FRAGMENT_FULL)
 		err = map_apply(h->map, f, &h->out->changes);
 	if (err == ERR_NO_MEMORY) {

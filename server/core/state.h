@@ -75,6 +75,7 @@ struct link {
 	bool greeted; /* just now: the first poll is answered at once, new or not */
 	bool complained; /* a rejection was logged, and nothing good happened since */
 	bool diverged;
+	bool skewed;
 	enum link_state state;
 	enum err error;
 	char name[NAME_BYTES_MAX + 1];
