@@ -25,8 +25,6 @@
 #include "storage/store.h"
 
 #define NODE_BATCH_BYTES_MAX ((size_t)64 << 20)
-/* Operations that are worth a transaction before the turn is over: some 16 writes. */
-#define NODE_EARLY_OPS 64
 /* After its children are stopped: how long a node goes on telling its peers, and storing. */
 #define NODE_EXIT_MS 1000
 #define NODE_FLUSH_MS 2000

@@ -84,11 +84,6 @@ void node_keep_changes(struct node *n, const struct changes *changes);
 void node_keep_cluster(struct node *n, struct origin_id cluster_id);
 /* Hands the turn's batch to the writer. True when it has to wait. */
 bool node_commit(struct node *n);
-/*
- * The same in the middle of a turn, when the disk has nothing to do and there is enough for it. A
- * turn with many writes would else take turns with the disk: neither works while the other does.
- */
-void node_commit_early(struct node *n);
 enum err node_watch_writer(struct node *n);
 /* A request that writes has to be refused: too much is waiting for the disk already. */
 bool node_overloaded(const struct node *n);

@@ -37,8 +37,6 @@ static enum err command(void *node, struct event *e, struct command_result *ret)
 		ret->dot = n->actions.dot;
 		ret->created = n->actions.created;
 	}
-	if (is_write(e->kind))
-		node_commit_early(n);
 	return err;
 }
 

@@ -213,12 +213,6 @@ bool node_commit(struct node *n)
 	return false;
 }
 
-void node_commit_early(struct node *n)
-{
-	if (n->batch.count >= NODE_EARLY_OPS && !n->rewrite && writer_pending(n->writer) == 0)
-		node_commit(n);
-}
-
 static void settle_commits(struct node *n, uint64_t upto)
 {
 	while (n->commit_count > 0 && n->commits[n->commit_first].number <= upto) {

@@ -14,6 +14,7 @@ void batch_clear(struct store_batch *b)
 {
 	b->count = 0;
 	b->used = 0;
+	b->vector_at = 0;
 }
 
 size_t batch_weight(const struct store_batch *b)
@@ -107,8 +108,18 @@ enum err batch_vector(struct store_batch *b, struct origin_id origin, uint64_t c
 	struct store_op op = {.kind = STORE_VECTOR,
 		.dot = {origin, count},
 		.vector = {.floor = floor, .chain = chain}};
+	struct store_op *last = b->vector_at ? &b->ops[b->vector_at - 1] : NULL;
+	enum err e;
 
-	return add(b, op, NULL, 0, NULL, 0);
+	if (last && origin_equal(last->dot.origin, origin)) {
+		op.at = last->at;
+		*last = op;
+		return ERR_OK;
+	}
+	e = add(b, op, NULL, 0, NULL, 0);
+	if (!e)
+		b->vector_at = b->count;
+	return e;
 }
 
 enum err batch_setting(struct store_batch *b, const char *name, const char *text)

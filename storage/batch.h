@@ -49,6 +49,7 @@ struct store_batch {
 	size_t count, size;
 	char *bytes;
 	size_t used, space;
+	size_t vector_at; /* one more than the place of the last VECTOR; 0: there is none */
 };
 
 void batch_fini(struct store_batch *b);
@@ -67,7 +68,10 @@ enum err batch_put(struct store_batch *b, struct dot entry, uint64_t clock, cons
 /* The entry died; one that the store never had is no error. */
 enum err batch_drop(struct store_batch *b, struct dot entry);
 enum err batch_kill(struct store_batch *b, struct dot killer, struct dot victim);
-/* Replaces what is stored of this origin: events 1..count are in, kills up to `floor` are cut. */
+/*
+ * Replaces what is stored of this origin: events 1..count are in, kills up to `floor` are cut. Since
+ * the batch is one transaction, the next one of the same origin takes the place of the one before.
+ */
 enum err batch_vector(struct store_batch *b, struct origin_id origin, uint64_t count,
 	uint64_t floor, uint64_t chain);
 /* Replaces a setting; `name` and `text` are strings. */

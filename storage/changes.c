@@ -18,14 +18,21 @@ static enum err add(struct store_batch *b, const struct change *c)
 
 enum err batch_changes(struct store_batch *b, const struct changes *changes)
 {
-	size_t count = b->count, used = b->used;
+	size_t count = b->count, used = b->used, vector_at = b->vector_at;
+	struct store_op vector = {0};
 
+	/* A vector takes the place of an older one; that has to come back with the rest. */
+	if (vector_at)
+		vector = b->ops[vector_at - 1];
 	for (size_t i = 0; i < changes->used; i++) {
 		enum err err = add(b, &changes->items[i]);
 
 		if (err != ERR_OK) {
 			b->count = count;
 			b->used = used;
+			b->vector_at = vector_at;
+			if (vector_at)
+				b->ops[vector_at - 1] = vector;
 			return err;
 		}
 	}

@@ -1,6 +1,8 @@
 /* Starting, reading and ending children, on three daemons. */
 #include "tests/integration/suite.h"
 
+#include <errno.h>
+
 SUITE(children);
 
 static struct cluster *three(void)
@@ -315,6 +317,52 @@ CLUSTER_TEST(children, s028_env_cwd_and_command_arrive_unchanged)
 	CHECK_STR(file_wait(out, CLUSTER_SOON_MS), should);
 	free(body);
 	json_decref(spec);
+}
+
+static bool is_expected(const char *item)
+{
+	static const char *const names[] = {"HORDE_CHILD=", "HORDE_CHILD_REF=", "HORDE_SUPERVISOR=",
+		"HORDE_NODE=", "HORDE_URL=", "HORDE_EPOCH=", "PATH=", "GREETING="};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strncmp(item, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The daemon's environment holds its secrets, and its descriptors are the store and the guardian. */
+CLUSTER_TEST(children, s028_nothing_of_the_daemon_reaches_a_child)
+{
+	static const char spec[] =
+		"{\"command\":[\"/bin/sleep\",\"1000\"],\"env\":{\"GREETING\":\"hi\"}}";
+	char environment[4096];
+	struct cluster *c = cluster_new(NULL);
+	struct stat info;
+	struct node *n1;
+	pid_t pid;
+	FILE *file;
+	size_t size;
+	int expected = 0;
+
+	setenv("HORDE_SECRET", "a-secret-of-the-cluster-0123456789", 1);
+	setenv("ONLY_FOR_THE_DAEMON", "yes", 1);
+	n1 = cluster_add(c, NULL, NULL);
+	cluster_settle(c);
+	pid = (pid_t)json_number_at(child_start(n1, "web", spec)->json, "status.pid");
+	children_until_processes("sleep 1000", 1, CLUSTER_SOON_MS);
+	file = fopen(text_of("/proc/%d/environ", (int)pid), "re");
+	CHECK(file, "no such process: %d", (int)pid);
+	size = fread(environment, 1, sizeof environment - 1, file);
+	fclose(file);
+	environment[size] = '\0';
+	for (const char *item = environment; item < environment + size; item += strlen(item) + 1) {
+		CHECK(is_expected(item), "the child sees %s", item);
+		expected++;
+	}
+	CHECK_INT(expected, 8);
+	for (int fd = 3; fd < 256; fd++)
+		CHECK(lstat(text_of("/proc/%d/fd/%d", (int)pid, fd), &info) != 0 && errno == ENOENT,
+			"descriptor %d is open in the child", fd);
 }
 
 CLUSTER_TEST(children, patch_merges_into_the_spec)

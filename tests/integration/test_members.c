@@ -258,3 +258,14 @@ CLUSTER_TEST(members, nodes_that_only_name_each_other_become_one_cluster)
 		node_start(nodes[i]);
 	cluster_settle(c);
 }
+
+/* The grace is for members that do not answer; with it this long, a poll waited for in vain shows. */
+CLUSTER_TEST(members, nobody_waits_for_the_startup_grace_when_all_answer)
+{
+	static const char *const args[] = {"--startup-grace-ms", "60000", NULL};
+
+	for (int round = 0; round < 4; round++) {
+		cluster_stop(cluster_present());
+		cluster_start(3, &(struct cluster_options){.args = args});
+	}
+}

@@ -123,3 +123,21 @@ Test(batch, survives_each_allocation_failing)
 	}
 	cr_assert_gt(failures, 8);
 }
+
+Test(batch, a_vector_takes_the_place_of_the_one_before_of_its_origin)
+{
+	struct store_batch b = {0};
+	struct origin_id a = {1, 1}, other = {2, 2};
+
+	cr_assert_eq(batch_vector(&b, a, 1, 0, 0), ERR_OK);
+	cr_assert_eq(batch_vector(&b, a, 2, 0, 0), ERR_OK);
+	cr_assert_eq(b.count, 1);
+	cr_assert_eq(b.ops[0].dot.seq, 2);
+	cr_assert_eq(batch_vector(&b, other, 7, 0, 0), ERR_OK);
+	cr_assert_eq(b.count, 2);
+	cr_assert_eq(b.ops[0].dot.seq, 2);
+	batch_clear(&b);
+	cr_assert_eq(batch_vector(&b, other, 8, 0, 0), ERR_OK);
+	cr_assert_eq(b.count, 1);
+	batch_fini(&b);
+}
