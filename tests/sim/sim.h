@@ -51,8 +51,8 @@ struct node {
 	uint64_t life; /* counts its starts */
 	struct origin_id node_id;
 	struct origin_id incarnation;
-	char name[8];
-	char url[32];
+	char name[16];
+	char url[40];
 	struct horde *h;
 	struct actions actions;
 	struct memory_disk *disk;
