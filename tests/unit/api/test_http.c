@@ -127,6 +127,12 @@ Test(http, bodies_are_checked_and_every_fault_is_listed)
 			"unsupported"},
 		{"POST /bytes", "Content-Type: application/x-ndjson\r\n", "{\nx", 200, "\r\n\r\n3"},
 		{"POST /bytes", JSON, "{}", 415, "application/x-ndjson"},
+		{"POST /wake/a", "Origin: http://e\r\n", NULL, 415, "application/json"},
+		{"POST /wake/a", "Origin: http://e\r\nContent-Type: text/plain\r\n", "x", 415,
+			"web page"},
+		{"POST /bytes", "Origin: http://e\r\n", NULL, 415, "web page"},
+		{"POST /wake/a", "Origin: http://e\r\n" JSON, NULL, 204, ""},
+		{"POST /wake/a", "", NULL, 204, ""},
 	};
 
 	CHECK(rows);
@@ -206,9 +212,26 @@ Test(http, a_request_of_doubtful_host_or_length_is_refused)
 		403);
 	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: N1.example:4750\r\n\r\n")->status, 200);
 	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: [::1]:4750\r\n\r\n")->status, 200);
+	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: [::1]evil\r\n\r\n")->status, 403);
+	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: [::1\r\n\r\n")->status, 403);
+	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: n1.example:4750x\r\n\r\n")->status, 403);
+	cr_expect_eq(raw("GET /value HTTP/1.1\r\nHost: n1.example:\r\n\r\n")->status, 200);
+	cr_expect_eq(
+		raw("GET http://evil.example/value HTTP/1.1\r\nHost: n1.example\r\n\r\n")->status,
+		403);
+	cr_expect_eq(
+		raw("GET http://[::1]:80/value HTTP/1.1\r\nHost: n1.example\r\n\r\n")->status,
+		200);
 	cr_expect(says(raw("PUT /entries/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\n"
 			   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 		"given twice"));
+	cr_expect(says(raw("PUT /entries/a HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+			   "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+		"is chunked"));
+	cr_expect(says(raw("PUT /entries/a HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+			   "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n"
+			   "0\r\n\r\n"),
+		"is chunked"));
 }
 
 Test(http, many_requests_share_one_connection)

@@ -360,6 +360,22 @@ Test(link, an_address_that_leads_to_us_is_done_and_one_that_fails_once_is_told)
 	node_free(&n);
 }
 
+Test(link, addresses_that_led_nowhere_do_not_keep_later_ones_out)
+{
+	struct node n = node_make("n1", 0);
+	char url[32];
+
+	for (uint32_t i = 1; i <= 2 * MEMBERS_MAX; i++) {
+		snprintf(url, sizeof(url), "http://nobody%u", i);
+		cr_assert_eq(join(&n, url, false), ERR_OK, "%u", i);
+		link_event(&n, EVENT_LINK_REFUSED, i);
+	}
+	cr_expect_eq(join(&n, URL, false), ERR_OK);
+	cr_expect(action(&n, ACTION_UNLINK), "what is under way there is dropped");
+	cr_expect(action(&n, ACTION_HELLO));
+	node_free(&n);
+}
+
 Test(link, a_peer_that_moved_is_polled_where_it_answers_and_not_called_dead)
 {
 	struct node n;
