@@ -146,8 +146,9 @@ void child_open(struct text *out, const struct horde *h, const struct child *c)
 	bool known = c->value && spec_split(c->value, c->value_bytes, &parts) == ERR_OK;
 
 	json_object(out);
-	/* The members of the spec's own object become members of this one. */
-	if (known && parts.spec_bytes > 2)
+	/* The members of the spec's own object become members of this one, if there are any; a peer
+	 * may have written it with spaces. */
+	if (known && parts.spec[1 + strspn(parts.spec + 1, " \t\r\n")] != '}')
 		json_raw(out, parts.spec + 1, parts.spec_bytes - 2);
 	json_put_string(out, "id", c->id);
 	json_put_string(out, "supervisor", ONLY_NAME);

@@ -164,6 +164,22 @@ static bool check_media(struct exchange *x)
 	return false;
 }
 
+/*
+ * A page of another site may POST without asking, also when nothing has to be said: a stop has no
+ * body. With this type its browser asks first, and is not allowed.
+ */
+static bool check_page(struct exchange *x)
+{
+	const char *given = x->heads.content_type;
+
+	if (!x->heads.origin || x->method != METHOD_POST ||
+		(given && same_media(given, "application/json")))
+		return true;
+	exchange_problem(x, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+		"a web page has to send Content-Type: application/json");
+	return false;
+}
+
 /* Without memory jansson blames the text ("string expected"), or says nothing: so we look. */
 static bool json_starved;
 
@@ -202,6 +218,7 @@ static bool parse_body(struct exchange *x)
 	json_error_t error;
 
 	json_starved = false;
+	content_init(); /* others set it too (json_read.c), at any time */
 	if (json_depth(x->body.bytes, x->body.used) > HTTP_DEPTH_MAX) {
 		exchange_problem(
 			x, PROBLEM_BAD_JSON, "nested deeper than %d levels", HTTP_DEPTH_MAX);
@@ -236,6 +253,8 @@ static bool check_body(struct exchange *x)
 {
 	const struct operation *op = x->operation;
 
+	if ((op->body_kind == BODY_NONE || x->body.used == 0) && !check_page(x))
+		return false;
 	if (op->body_kind == BODY_NONE)
 		return true;
 	if (x->body.used == 0) {

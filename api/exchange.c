@@ -59,6 +59,7 @@ void exchange_release(struct exchange *x)
 	empty(&x->extra);
 	arena_fini(&x->arena);
 	h->busy--;
+	h->body_bytes -= x->body_counted;
 	body = x->body;
 	items = x->faults.items;
 	pointer = x->faults.pointer;

@@ -37,6 +37,7 @@ struct heads {
 	const char *min_dot;
 	unsigned hosts;
 	unsigned lengths;
+	unsigned encodings;
 	size_t bytes;
 };
 
@@ -57,6 +58,7 @@ struct exchange {
 
 	const char *method_text;
 	const char *url;
+	const char *authority; /* of a request for "http://host/path", up to its slash; else NULL */
 	enum method method;
 	const struct operation *operation;
 	const char *segments[HTTP_SEGMENTS_MAX];
@@ -68,6 +70,7 @@ struct exchange {
 	bool pretty;
 	bool close; /* the rest of the body will not be read */
 	size_t discarded;
+	size_t body_counted; /* of the server's body_bytes */
 	struct text body;
 	json_t *json;
 	int64_t started_ms;
@@ -133,6 +136,7 @@ struct http {
 	struct exchange *spare;
 	size_t spare_count;
 	size_t busy;
+	size_t body_bytes; /* of all exchanges */
 	bool draining;
 	uint64_t next_id;
 

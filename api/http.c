@@ -64,8 +64,15 @@ static enum MHD_Result read_more(struct exchange *x, const char *bytes, size_t c
 		x->discarded = x->body.used + count;
 		return MHD_YES;
 	}
+	if (x->http->body_bytes + count > HTTP_BODIES_BYTES_MAX) {
+		exchange_problem(
+			x, PROBLEM_OVERLOADED, "too many bodies of requests are on their way");
+		return MHD_YES;
+	}
 	make_room(x, count);
 	text_add(&x->body, bytes, count);
+	x->body_counted += count;
+	x->http->body_bytes += count;
 	if (!text_ok(&x->body)) {
 		text_clear(&x->body);
 		exchange_fail(x, ERR_NO_MEMORY);

@@ -11,13 +11,15 @@
 /* Bytes of a request body that is kept, and of one that is read and thrown away before a 413. */
 #define HTTP_BODY_BYTES_MAX (1024u * 1024u)
 #define HTTP_DISCARD_BYTES_MAX (16u * 1024u * 1024u)
+/* Bytes of all bodies that are kept at a time; one more request is answered 503. */
+#define HTTP_BODIES_BYTES_MAX (128u * 1024u * 1024u)
 /* Bytes of a path with its query, and of all request headers together. */
 #define HTTP_URL_BYTES_MAX 8192u
 #define HTTP_HEADERS_BYTES_MAX 16384u
 /* Memory of one connection inside libmicrohttpd; must hold request line, headers and reply head. */
 #define HTTP_CONNECTION_BYTES 32768u
 #define HTTP_CONNECTIONS_MAX 4096u
-/* Parked requests: below the number of connections, so that plain requests always find one. */
+/* Parked GETs: below the number of connections, so that plain requests always find one. */
 #define HTTP_PARKED_MAX 3072u
 /* A connection that says nothing for so long is closed (parked ones have their own deadline). */
 #define HTTP_IDLE_SECONDS 75u

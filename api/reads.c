@@ -104,7 +104,9 @@ static int64_t preferred_wait(const char *prefer)
 		if (strncmp(prefer, "wait=", 5) == 0) {
 			long long seconds = strtoll(prefer + 5, NULL, 10);
 
-			return seconds > 0 && seconds < HTTP_WAIT_MS_MAX ? seconds * 1000 : 0;
+			return seconds > 0 && seconds < HTTP_WAIT_MS_MAX / 1000 ? seconds * 1000
+				: seconds > 0 ? HTTP_WAIT_MS_MAX
+					      : 0;
 		}
 		prefer += strcspn(prefer, ",;");
 	}

@@ -25,6 +25,7 @@ static void note_header(struct heads *heads, const char *name, size_t length, co
 		*rows[i].place = value;
 		heads->hosts += i == 0;
 		heads->lengths += i == 1;
+		heads->encodings += i == 4;
 		return;
 	}
 }
@@ -41,12 +42,19 @@ static enum MHD_Result each_header(
 	return MHD_YES;
 }
 
-/* The name in Host, without port and brackets kept: "[::1]:80" is "[::1]". */
-static size_t host_length(const char *host)
+/*
+ * The name in the `all` bytes of Host, without port and brackets kept: "[::1]:80" is "[::1]". 0
+ * when something else than a port follows it.
+ */
+static size_t host_length(const char *host, size_t all)
 {
-	const char *end = host[0] == '[' ? strchr(host, ']') : NULL;
+	const char *end = host[0] == '[' ? memchr(host, ']', all) : memchr(host, ':', all);
+	size_t length = end ? (size_t)(end - host) + (*end == ']') : all;
 
-	return end ? (size_t)(end - host) + 1 : strcspn(host, ":");
+	if (length < all && (host[length] != ':' ||
+				    strspn(host + length + 1, "0123456789") < all - length - 1))
+		return 0;
+	return length;
 }
 
 static bool same_host(const char *allowed, const char *host, size_t length)
@@ -59,24 +67,33 @@ static bool same_host(const char *allowed, const char *host, size_t length)
 	return host[0] == '[' && n + 2 == length && strncasecmp(allowed, host + 1, n) == 0;
 }
 
+static bool is_allowed(const struct exchange *x, const char *host, size_t all)
+{
+	size_t length = host_length(host, all);
+
+	for (const char *const *allowed = x->http->config.hosts; length && *allowed; allowed++)
+		if (same_host(*allowed, host, length))
+			return true;
+	return false;
+}
+
 static bool check_host(struct exchange *x)
 {
 	const char *host = x->heads.host;
-	const char *const *allowed = x->http->config.hosts;
-	size_t length;
+	size_t all;
 
 	if (!host || x->heads.hosts != 1) {
 		exchange_problem(x, PROBLEM_HOST_NOT_ALLOWED, "exactly one Host header is needed");
 		return false;
 	}
-	length = host_length(host);
-	for (; *allowed; allowed++)
-		if (same_host(*allowed, host, length))
-			return true;
-	if (length > 256 || !utf8_is_text(host, length))
-		length = 0;
+	if (is_allowed(x, host, strlen(host)) &&
+		(!x->authority || is_allowed(x, x->authority, strcspn(x->authority, "/"))))
+		return true;
+	all = strlen(host);
+	if (all > 256 || !utf8_is_text(host, all))
+		all = 0;
 	exchange_problem(x, PROBLEM_HOST_NOT_ALLOWED,
-		"'%.*s' is not a name of this node; --allow-host adds names", (int)length, host);
+		"'%.*s' is not a name of this node; --allow-host adds names", (int)all, host);
 	return false;
 }
 
@@ -86,6 +103,13 @@ static bool check_framing(struct exchange *x)
 		/* Two readers may see two different bodies here (RFC 9112, 6.1). */
 		x->close = true;
 		exchange_problem(x, PROBLEM_BAD_REQUEST, "the length of the body is given twice");
+		return false;
+	}
+	if (x->heads.encodings > 1 || (x->heads.transfer_encoding &&
+					      strcasecmp(x->heads.transfer_encoding, "chunked") != 0)) {
+		/* libmicrohttpd would wait for the end of the connection, others would not. */
+		x->close = true;
+		exchange_problem(x, PROBLEM_BAD_REQUEST, "the one transfer encoding is chunked");
 		return false;
 	}
 	if (x->heads.bytes > HTTP_HEADERS_BYTES_MAX) {
@@ -271,13 +295,14 @@ static bool check_length(struct exchange *x)
 	return false;
 }
 
-/* "http://host/path" is a path too (RFC 9112, 3.2.2). */
-static const char *path_of(const char *url)
+/* "http://host/path" is a path too (RFC 9112, 3.2.2), and its host goes before the header. */
+static const char *path_of(struct exchange *x, const char *url)
 {
 	const char *slash;
 
 	if (strncasecmp(url, "http://", 7) != 0)
 		return url;
+	x->authority = url + 7;
 	slash = strchr(url + 7, '/');
 	return slash ? slash : "/";
 }
@@ -285,7 +310,7 @@ static const char *path_of(const char *url)
 void request_begin(struct exchange *x)
 {
 	x->method = method_of(x->method_text);
-	x->url = path_of(x->url);
+	x->url = path_of(x, x->url);
 	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, each_header, &x->heads);
 	if (!check_framing(x) || !check_host(x) || !read_query(x) || !read_path(x) ||
 		!find_route(x) || !check_credentials(x) || !check_length(x))

@@ -282,11 +282,14 @@ static void client_gone(void *data, uint32_t events)
 
 void exchange_park(struct exchange *x, int64_t deadline_ms)
 {
-	int64_t latest = exchange_now_ms(x) + HTTP_WAIT_MS_MAX;
+	int64_t latest = x->started_ms + HTTP_WAIT_MS_MAX;
 
 	if (x->response)
 		return;
-	if (!x->parked && x->http->parked_count >= HTTP_PARKED_MAX) {
+	/* Only who reads is refused: a write was applied by now and waits for the disk, and without
+	 * its polls the cluster would fall apart. */
+	if (!x->parked && x->operation->method == METHOD_GET &&
+		x->http->parked_count >= HTTP_PARKED_MAX) {
 		exchange_problem(
 			x, PROBLEM_WATCH_SLOTS, "%u requests wait already", HTTP_PARKED_MAX);
 		return;

@@ -39,7 +39,7 @@ void exchange_watch_commit(struct exchange *x, uint64_t number);
 bool exchange_stored(const struct exchange *x, uint64_t number, enum err *ret_err);
 
 /* Parks until a watch fires or `deadline_ms` (loop time; at most 10 minutes on). With no slot left
- * (HTTP_PARKED_MAX) it answers 503 `watch-slots-exhausted` instead. */
+ * (HTTP_PARKED_MAX) it answers 503 `watch-slots-exhausted` to a GET instead. */
 void exchange_park(struct exchange *x, int64_t deadline_ms);
 /* This run is, at the latest, the deadline's: waiting any longer was not asked for. */
 bool exchange_expired(const struct exchange *x);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -140,6 +141,20 @@ static int usage(const struct options *o)
 	return EXIT_CLEAN;
 }
 
+/* A child of the same user could read them in /proc, of this process and of the guardian. */
+static void forget_secrets(void)
+{
+	static const char *const names[] = {"HORDE_TOKEN", "HORDE_SECRET"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char *value = getenv(names[i]);
+
+		if (value)
+			explicit_bzero(value, strlen(value));
+		unsetenv(names[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {0};
@@ -150,6 +165,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "--guardian") == 0)
 		return guardian_main(argc, argv);
 	e = options_load(argc, argv, environ, &o, &faults);
+	forget_secrets();
 	if (e == ERR_MALFORMED)
 		fprintf(stderr, "%.*shorded: try --help\n", (int)faults.used, faults.bytes);
 	else if (e)

@@ -120,6 +120,9 @@ enum err processes_stop(
 	struct request *r = &one->stop;
 	if (timeout_ms < 0)
 		timeout_ms = 0;
+	/* A peer's spec may ask for more; the guardian adds it to its clock. */
+	if (timeout_ms > PROCESSES_STOP_MS_MAX)
+		timeout_ms = PROCESSES_STOP_MS_MAX;
 	if (!one->stop_asked || timeout_ms < r->kill_after_ms)
 		r->kill_after_ms = timeout_ms;
 	r->signal = signo;

@@ -24,6 +24,8 @@
 #define PROCESSES_QUEUE_MAX 65536
 /* Bytes of specs that the guardian has not answered yet; more is LIMIT. */
 #define PROCESSES_SPEC_BYTES_MAX (64 * 1024 * 1024)
+/* The longest time a process has to end by itself; more is taken for this. */
+#define PROCESSES_STOP_MS_MAX 86400000
 /* How long processes_start waits for the guardian to answer. */
 #define PROCESSES_START_MS 10000
 /* How long processes_free waits for the guardian to have killed everything. */

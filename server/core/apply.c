@@ -94,6 +94,9 @@ static bool check_ranges(const struct join *j)
 		if (r->after > r->upto || r->after > vector_get(&j->m->vector, r->origin) ||
 			(i > 0 && compare_ranges(r - 1, r) == 0))
 			return false;
+		/* Nobody knows of an event of this life that has not happened. */
+		if (origin_equal(r->origin, j->m->self_id) && r->upto > j->m->self->count)
+			return false;
 	}
 	return true;
 }

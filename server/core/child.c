@@ -228,10 +228,19 @@ static void counted(struct horde *h, struct child *c, bool success, const struct
 		h->retry_ms = d.at_ms;
 }
 
+/* No failure of its own: it goes on, unless it is one that is never started twice. */
+static void guardian_lost(struct child *c, const struct spec_record *spec)
+{
+	if (spec && spec->restart.type == RESTART_TEMPORARY) {
+		c->state = CHILD_EXITED;
+		c->reason = REASON_NODE_DEAD;
+	}
+}
+
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
 	const struct spec_record *spec)
 {
-	bool on_purpose = c->process == PROCESS_STOPPING || (!error && end->guardian_lost);
+	bool on_purpose = c->process == PROCESS_STOPPING;
 
 	if (!process_turn(c, PROCESS_ENDED))
 		return;
@@ -239,7 +248,9 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 	c->pid = 0;
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;
-	if (!on_purpose && spec)
+	if (!on_purpose && !error && end->guardian_lost)
+		guardian_lost(c, spec);
+	else if (!on_purpose && spec)
 		counted(h, c, is_success(spec, end, error), spec);
 	if (error)
 		say(h, "child.start_failed", c->ref, "%s", error);

@@ -91,10 +91,18 @@ const struct member *horde_member_by_id(const struct horde *h, struct origin_id 
 
 const struct member *horde_member_by_name(const struct horde *h, const char *name)
 {
-	for (size_t i = 0; i < h->member_count; i++)
-		if (h->members[i].recorded && strcmp(h->members[i].record->name, name) == 0)
-			return &h->members[i];
-	return NULL;
+	const struct member *gone = NULL;
+
+	for (size_t i = 0; i < h->member_count; i++) {
+		const struct member *m = &h->members[i];
+
+		if (!m->recorded || strcmp(m->record->name, name) != 0)
+			continue;
+		if (member_reachable(m))
+			return m;
+		gone = gone ? gone : m;
+	}
+	return gone;
 }
 
 const char *horde_member_name(const struct horde *h, struct origin_id node_id)

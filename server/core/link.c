@@ -72,13 +72,31 @@ static void poll(struct horde *h, struct link *l)
 	a->timeout_ms = l->greeted ? 0 : POLL_WAIT_MS;
 }
 
+/* The first of those that are done and that nobody asked to keep: only their result is in it. */
+static struct link *link_reuse(struct horde *h)
+{
+	struct link *l = h->links;
+	struct action *a;
+
+	while (l < h->links + h->link_count && (l->state != LINK_DONE || l->keep))
+		l++;
+	if (l == h->links + h->link_count)
+		return NULL;
+	a = act(h, ACTION_UNLINK);
+	if (a)
+		a->link = l->id;
+	return l;
+}
+
 static struct link *link_make(struct horde *h, const char *url)
 {
 	struct link *l;
 
-	if (h->link_count == MEMBERS_MAX || strlen(url) > URL_BYTES_MAX)
+	if (strlen(url) > URL_BYTES_MAX)
 		return NULL;
-	l = &h->links[h->link_count++];
+	l = h->link_count < MEMBERS_MAX ? &h->links[h->link_count++] : link_reuse(h);
+	if (!l)
+		return NULL;
 	*l = (struct link){.id = ++h->link_last, .state = LINK_WAITING, .retry_ms = h->now_ms};
 	snprintf(l->url, sizeof(l->url), "%s", url);
 	return l;

@@ -127,6 +127,21 @@ static const char *name_of(struct horde *h, const struct member *m)
 	return l ? l->name : "?";
 }
 
+/* Another node lives at its address: nobody is there any more who could refuse a connection. */
+static bool displaced(const struct horde *h, const struct member *m)
+{
+	if (m->self || !m->recorded || m->contacted || m->refused_ms)
+		return false;
+	for (size_t i = 0; i < h->member_count; i++) {
+		const struct member *o = &h->members[i];
+		bool there = o->self || (o->contacted && o->opinion == OPINION_ALIVE);
+
+		if (o != m && o->recorded && there && strcmp(o->record->url, m->record->url) == 0)
+			return true;
+	}
+	return false;
+}
+
 void members_judge(struct horde *h)
 {
 	static const char *const events[] = {"member.unknown", "member.alive", "member.suspect",
@@ -134,8 +149,11 @@ void members_judge(struct horde *h)
 
 	for (size_t i = 0; i < h->member_count; i++) {
 		struct member *m = &h->members[i];
-		enum opinion opinion = judge(h, m);
+		enum opinion opinion;
 
+		if (displaced(h, m))
+			m->refused_ms = h->now_ms;
+		opinion = judge(h, m);
 		if (opinion == m->opinion)
 			continue;
 		m->opinion = opinion;

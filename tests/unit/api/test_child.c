@@ -116,6 +116,19 @@ Test(child, the_members_of_its_spec_are_its_own)
 	text_fini(&out);
 }
 
+Test(child, a_spec_without_members_adds_none)
+{
+	static const char empty[] = "{\"created_at\":1000,\"desired\":\"running\",\"spec\":{ }}";
+	struct child c = make(CHILD_PENDING);
+	struct text out = TEXT_INIT;
+
+	c.value = empty;
+	c.value_bytes = strlen(empty);
+	child_open(&out, NULL, &c);
+	cr_expect_eq(strncmp(text_cstr(&out), "{\"id\":\"web\",", 12), 0, "%s", text_cstr(&out));
+	text_fini(&out);
+}
+
 Test(child, its_etag_has_the_spec_first_and_no_opinion)
 {
 	struct child c = make(CHILD_RUNNING), lost = c;

@@ -1,6 +1,8 @@
 /* Requests to answers: what the kit checks before a handler runs, and what every reply has. */
 #include "tests/unit/api/served.h"
 
+#include "api/exchange_type.h"
+
 #define JSON "Content-Type: application/json\r\n"
 
 TestSuite(http, .init = served_setup, .fini = served_stop, .timeout = 60);
@@ -179,6 +181,42 @@ Test(http, a_chunked_body_over_the_limit_is_read_but_not_kept)
 	send_request(fd, "GET /value", "", NULL);
 	cr_expect_eq(receive(fd, false)->status, 200, "the connection lives on");
 	close(fd);
+}
+
+Test(http, bodies_together_have_a_limit)
+{
+	enum { COUNT = HTTP_BODIES_BYTES_MAX / HTTP_BODY_BYTES_MAX };
+	static char part[HTTP_BODY_BYTES_MAX - 1], more[COUNT + 2];
+	static int fds[COUNT];
+	size_t *kept = &served.http->body_bytes;
+	struct answer *a;
+
+	memset(part, ' ', sizeof(part));
+	memset(more, ' ', COUNT + 1);
+	for (int i = 0; i < COUNT; i++) {
+		char head[200];
+
+		fds[i] = served_connect();
+		snprintf(head, sizeof(head),
+			"POST /bytes HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+			"application/x-ndjson\r\nContent-Length: %u\r\n\r\n",
+			HTTP_BODY_BYTES_MAX);
+		send_all(fds[i], head, strlen(head));
+		send_all(fds[i], part, sizeof(part));
+	}
+	while (__atomic_load_n(kept, __ATOMIC_RELAXED) < COUNT * sizeof(part))
+		usleep(1000);
+	a = ask("POST /bytes", "Content-Type: application/x-ndjson\r\n", more);
+	cr_expect_eq(a->status, 503);
+	cr_expect(says(a, "overloaded"));
+	cr_expect_eq(ask("GET /value", "", NULL)->status, 200, "who has no body is served");
+	for (int i = 0; i < COUNT; i++) {
+		send_all(fds[i], " ", 1);
+		cr_expect_eq(receive(fds[i], false)->status, 200);
+		close(fds[i]);
+	}
+	a = ask("POST /bytes", "Content-Type: application/x-ndjson\r\n", more);
+	cr_expect_eq(a->status, 200, "and then there is room again");
 }
 
 Test(http, a_client_that_waits_for_100_is_told_413_at_once)

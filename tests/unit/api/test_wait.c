@@ -141,6 +141,7 @@ Test(wait, parked_requests_have_a_limit)
 {
 	static int fds[HTTP_PARKED_MAX];
 	struct answer *a;
+	int write;
 
 	for (unsigned i = 0; i < HTTP_PARKED_MAX; i++) {
 		fds[i] = served_connect();
@@ -152,6 +153,10 @@ Test(wait, parked_requests_have_a_limit)
 	cr_expect(says(a, "watch-slots-exhausted"));
 	cr_expect(says(a, "\r\nRetry-After: 1\r\n"));
 	cr_expect_eq(ask("GET /value", "", NULL)->status, 200, "plain requests go on");
+	write = park("PUT /durable?batch=1");
+	ask("POST /commit/1", "", NULL);
+	cr_expect_eq(receive(write, false)->status, 204, "so do writes, which wait for the disk");
+	close(write);
 	close(fds[0]);
 	wait_parked(HTTP_PARKED_MAX - 1);
 	fds[0] = park("GET /wait?key=b&wait=60s");

@@ -133,6 +133,24 @@ Test(child, a_lost_guardian_is_no_failure_of_the_child)
 	bench_empty(&b);
 }
 
+Test(child, a_temporary_one_is_not_started_again_when_the_guardian_was_lost)
+{
+	struct process_end end = {.code = -1, .signal = 9, .guardian_lost = true};
+
+	for (unsigned state = PROCESS_RUNNING; state <= PROCESS_STOPPING; state++) {
+		struct bench b;
+
+		bench_fill(&b, state);
+		b.spec->spec.restart.type = RESTART_TEMPORARY;
+		child_ended(&b.h, b.c, &end, NULL, &b.spec->spec);
+		/* What was being stopped on purpose goes on as asked: replaced, restarted or deleted. */
+		cr_expect_eq(b.c->state, state == PROCESS_RUNNING ? CHILD_EXITED : CHILD_PENDING);
+		cr_expect_eq(b.c->reason, state == PROCESS_RUNNING ? REASON_NODE_DEAD : REASON_NONE);
+		b.h.dirty = NULL;
+		bench_empty(&b);
+	}
+}
+
 Test(child, an_end_without_a_spec_or_an_error_that_is_too_long_does_no_harm)
 {
 	struct process_end end = {.code = 1};

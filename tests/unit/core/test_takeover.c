@@ -89,6 +89,45 @@ Test(takeover, a_dead_node_s_temporary_children_end_and_are_never_started)
 	cluster_free(&c);
 }
 
+/* Its data is lost: another node, with the same name, at the same address. */
+static void begin_anew(size_t i, const char *name)
+{
+	struct horde_config config = config_of(name, 0);
+	struct event e = {.kind = EVENT_JOIN};
+	struct peer *p = &c.peers[i];
+	int64_t now_ms = c.peers[0].n.now_ms;
+
+	config.node_id = id_of(9);
+	config.incarnation = id_of(109);
+	config.joins = true;
+	*p = (struct peer){.n = node_bare(config), .up = true};
+	p->n.now_ms = now_ms;
+	p->n.sees = note_actions;
+	p->n.context = &c;
+	e.join.url = "http://n1";
+	e.join.keep = true;
+	peer_does(p, &e);
+	peer_does(p, &(struct event){.kind = EVENT_START});
+}
+
+Test(takeover, a_node_that_began_anew_knows_that_the_one_before_it_is_gone)
+{
+	cluster_make(&c, 3);
+	put_many(12, RESTART_PERMANENT);
+	peer_kill(&c, 1);
+	cluster_wait(&c, 0);
+	node_free(&c.peers[1].n);
+	begin_anew(1, "n2");
+	cluster_wait(&c, 7000);
+	for (size_t i = 0; i < 3; i++) {
+		cr_expect_eq(horde_member_by_id(c.peers[i].n.h, id_of(2))->opinion, OPINION_DEAD);
+		cr_expect(origin_equal(horde_member_by_name(c.peers[i].n.h, "n2")->node_id, id_of(9)),
+			"the name means the one that lives");
+	}
+	each_runs_once(12);
+	cluster_free(&c);
+}
+
 Test(takeover, a_silent_node_keeps_its_children)
 {
 	unsigned spawns;
