@@ -137,3 +137,43 @@ int descendants_kill(void)
 	free(t.rows);
 	return seen;
 }
+
+/* ---- what one child left behind ---- */
+
+/* A zombie has no environment any more, and needs no killing. */
+static bool is_marked(pid_t pid, const char *mark)
+{
+	char path[40], *item = NULL;
+	size_t size = 0;
+	bool found = false;
+
+	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	FILE *environment = fopen(path, "re");
+	if (!environment)
+		return false;
+	while (!found && getdelim(&item, &size, '\0', environment) > 0)
+		found = strcmp(item, mark) == 0;
+	free(item);
+	fclose(environment);
+	return found;
+}
+
+int descendants_kill_marked(bool (*known)(void *data, pid_t pid), void *data, const char *mark)
+{
+	char path[64];
+	int pid, seen = 0;
+
+	/* The caller has one thread, so these are all its children. */
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	FILE *children = fopen(path, "re");
+	if (!children)
+		return 0;
+	while (fscanf(children, "%d", &pid) == 1) {
+		if (known(data, pid) || !is_marked(pid, mark))
+			continue;
+		kill(pid, SIGKILL);
+		seen++;
+	}
+	fclose(children);
+	return seen;
+}

@@ -3,10 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "server/descendants.h"
 
 /* ---- children ------------------------------------------------------------------------------ */
 
@@ -151,12 +154,28 @@ static void child_report(struct guardian *g, struct child *c)
 	guardian_answer_add(g, &c->exit);
 }
 
+static bool is_child(void *data, pid_t pid)
+{
+	const struct child *c = child_by_pid(data, pid);
+
+	return c && !c->ended;
+}
+
+/* What left the group, by a session of its own, is known by the name that it was started with. */
+static bool strays_gone(const struct child *c)
+{
+	char mark[WIRE_REF_SIZE + sizeof "HORDE_CHILD_REF="];
+
+	snprintf(mark, sizeof mark, "HORDE_CHILD_REF=%s", c->exit.message.ref);
+	return descendants_kill_marked(is_child, c->guardian, mark) == 0;
+}
+
 /* The group was killed; members that still die are zombies of parents that are dying too. */
 static void check_group(void *data)
 {
 	struct child *c = data;
 	struct guardian *g = c->guardian;
-	bool gone = kill(-c->pid, 0) < 0 && errno == ESRCH;
+	bool gone = kill(-c->pid, 0) < 0 && errno == ESRCH && strays_gone(c);
 	if (gone || loop_clock_ms() - c->exit.message.ended_ms >= GUARDIAN_GROUP_WAIT_MS) {
 		child_report(g, c);
 		return;

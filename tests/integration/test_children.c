@@ -287,6 +287,22 @@ CLUSTER_TEST(children, s025_delete_ends_the_whole_process_group)
 	CHECK_INT(children_processes("sleep 1002"), 0);
 }
 
+CLUSTER_TEST(children, s018_delete_ends_descendants_that_left_the_group)
+{
+	struct cluster *c = three();
+	const char *spec = "{\"command\":[\"/bin/sh\",\"-c\",\"setsid sleep 1003 & "
+			   "setsid sh -c 'setsid sleep 1003 & sleep 1003' & wait\"],"
+			   "\"shutdown\":{\"timeout_ms\":300}}";
+	int64_t end = check_now_ms() + check_ms(CLUSTER_SOON_MS);
+
+	child_start(&c->nodes[0], "strays", spec);
+	while (children_processes("sleep 1003") < 3 && check_now_ms() < end)
+		check_pause_ms(10);
+	CHECK(children_processes("sleep 1003") >= 3, "they did not start");
+	child_delete(c, &c->nodes[1], "strays");
+	CHECK_INT(children_processes("sleep 1003"), 0);
+}
+
 CLUSTER_TEST(children, s028_env_cwd_and_command_arrive_unchanged)
 {
 	static const char script[] = "printf '%s\\n' \"$1\" \"$2\" \"$GREETING\" \"$(pwd)\" "
