@@ -10,7 +10,7 @@
  * "Counted": the end is the child's own, and its restart type, budget and back-off decide. What was
  * stopped on purpose (deleted, replaced, a conflict, the node's end) never counts.
  */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* What the API asks of children, the pass over all of them, and how a child is shown. */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <string.h>
 

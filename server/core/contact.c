@@ -1,5 +1,5 @@
 /* First contact: whether two nodes are of one cluster (replication.md part 6, "First contact"). */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Reading a node: what the shell and the handlers may ask. */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <stdio.h>
 #include <string.h>

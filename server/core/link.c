@@ -7,7 +7,7 @@
  *	POLLING      -            -             POLLING      GREETING     WAITING, with back-off
  *	DONE         leads to this node, to a peer that another link has, or was tried once in vain
  */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <stdio.h>
 #include <string.h>

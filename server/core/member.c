@@ -1,5 +1,5 @@
 /* Who is there, and what this node thinks of them. */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

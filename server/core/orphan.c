@@ -3,7 +3,7 @@
  * and carries out its own share (replication.md part 6, "Orphans"). Different views cost at most a
  * duplicate, which the winner rule ends.
  */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -17,6 +17,7 @@
 
 #include "server/core/dot.h"
 #include "server/core/err.h"
+#include "server/core/names.h"
 #include "server/core/text.h"
 
 #define KEY_BYTES_MAX 1024 /* family, sup or reg, and a 512-byte key, raw */
@@ -31,49 +32,6 @@ enum family {
 	FAMILY_META,
 	FAMILY_COUNT
 };
-
-#define MEMBER_STATES(X) X(JOINING, "joining") X(ALIVE, "alive") X(DRAINING, "draining") X(LEFT, "left")
-#define RESTART_TYPES(X)                                                                           \
-	X(PERMANENT, "permanent") X(TRANSIENT, "transient") X(TEMPORARY, "temporary")
-#define MAX_RESTARTS_POLICIES(X) X(BACKOFF, "backoff") X(FAIL_CHILD, "fail_child")
-#define CHILD_STATES(X)                                                                            \
-	X(PENDING, "pending") X(STARTING, "starting") X(RUNNING, "running") X(BACKOFF, "backoff")  \
-	X(STOPPING, "stopping") X(STOPPED, "stopped") X(EXITED, "exited") X(FAILED, "failed")      \
-	X(LOST, "lost")
-#define REASONS(X)                                                                                 \
-	X(NONE, "none") X(EXIT, "exit") X(SIGNAL, "signal") X(SPAWN_ERROR, "spawn_error")          \
-	X(MAX_RESTARTS, "max_restarts") X(CONFLICT, "conflict") X(NAME_CONFLICT, "name_conflict")  \
-	X(TERMINATED, "terminated") X(NODE_DEAD, "node_dead") X(INVALID_SPEC, "invalid_spec")      \
-	X(NO_ELIGIBLE_MEMBER, "no_eligible_member")
-#define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static")
-
-/* Each list above becomes `enum <name>`, its count, a name function and a lookup by name. */
-#define ENUM_ITEM_MEMBER(c, t) MEMBER_##c,
-#define ENUM_ITEM_RESTART(c, t) RESTART_##c,
-#define ENUM_ITEM_POLICY(c, t) POLICY_##c,
-#define ENUM_ITEM_CHILD(c, t) CHILD_##c,
-#define ENUM_ITEM_REASON(c, t) REASON_##c,
-#define ENUM_ITEM_OWNER(c, t) OWNER_##c,
-enum member_state { MEMBER_STATES(ENUM_ITEM_MEMBER) MEMBER_STATE_COUNT };
-enum restart_type { RESTART_TYPES(ENUM_ITEM_RESTART) RESTART_TYPE_COUNT };
-enum max_restarts_policy { MAX_RESTARTS_POLICIES(ENUM_ITEM_POLICY) POLICY_COUNT };
-enum child_state { CHILD_STATES(ENUM_ITEM_CHILD) CHILD_STATE_COUNT };
-enum reason { REASONS(ENUM_ITEM_REASON) REASON_COUNT };
-enum owner_kind { OWNER_KINDS(ENUM_ITEM_OWNER) OWNER_KIND_COUNT };
-
-const char *member_state_name(enum member_state s);
-const char *restart_type_name(enum restart_type t);
-const char *max_restarts_policy_name(enum max_restarts_policy p);
-const char *child_state_name(enum child_state s);
-const char *reason_name(enum reason r);
-const char *owner_kind_name(enum owner_kind k);
-/* The value of a name, or the COUNT of that enum when there is none. */
-enum member_state member_state_from(const char *name);
-enum restart_type restart_type_from(const char *name);
-enum max_restarts_policy max_restarts_policy_from(const char *name);
-enum child_state child_state_from(const char *name);
-enum reason reason_from(const char *name);
-enum owner_kind owner_kind_from(const char *name);
 
 struct member_record {
 	char *name;

@@ -3,7 +3,7 @@
  * with its owner (design.md, "Registry"). Clean-up removes only what the ended epochs registered,
  * so that a loser's end never takes the winner's name.
  */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* One event in, actions out. */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

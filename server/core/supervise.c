@@ -2,7 +2,7 @@
  * The children: what the map says of each, what runs here, and carrying out what reconcile decides.
  * Level-triggered: a child that is marked is looked at until there is nothing left to decide.
  */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

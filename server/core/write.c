@@ -1,5 +1,5 @@
 /* Records into the map, actions out. */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* One child on one node, event by event. */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 #include "tests/unit/core/support.h"
 
 /* ---- the table: every process event in every state ---- */

@@ -1,5 +1,5 @@
 /* Who may register what, and when names end. */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 #include "tests/unit/core/cluster.h"
 
 struct claim {

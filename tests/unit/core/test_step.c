@@ -1,5 +1,5 @@
 /* The node as a whole: starting, ending, storing, refusing. */
-#include "server/core/state.h"
+#include "server/core/parts.h"
 #include "tests/unit/core/support.h"
 
 static void stop(struct node *n, enum goodbye_reason reason)
