@@ -1,5 +1,6 @@
 /* horded: from the command line to a running node, and back to an exit code. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,10 @@
 
 /* The guardian of a daemon that was just killed holds the lock until the last child is gone. */
 #define LOCK_WAIT_MS 3000
+
+/* So that a burst of large bodies is given back to the system, not kept for ever. */
+#define MMAP_FROM_BYTES (256 * 1024)
+#define TRIM_FROM_BYTES (1024 * 1024)
 
 enum { EXIT_CLEAN = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 
@@ -164,6 +169,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--guardian") == 0)
 		return guardian_main(argc, argv);
+	mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
+	mallopt(M_TRIM_THRESHOLD, TRIM_FROM_BYTES);
 	e = options_load(argc, argv, environ, &o, &faults);
 	forget_secrets();
 	if (e == ERR_MALFORMED)
