@@ -22,7 +22,7 @@
 /* Parked GETs: below the number of connections, so that plain requests always find one. */
 #define HTTP_PARKED_MAX 3072u
 /* A connection that says nothing for so long is closed (parked ones have their own deadline). */
-#define HTTP_IDLE_SECONDS 75u
+#define HTTP_IDLE_SECONDS 30u
 /* Nesting of JSON in a request body. */
 #define HTTP_DEPTH_MAX 64
 /* Segments of a path, parameters in a path, parameters in a query. */
