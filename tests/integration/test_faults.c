@@ -1,4 +1,4 @@
-/* Disks that are full, memory that is short, lines that are cut, peers that talk rubbish. */
+/* Disks that are full, memory that is short, answers that are torn, peers that talk rubbish. */
 #include "tests/integration/suite.h"
 
 #include "tests/lib/proxy.h"
@@ -15,7 +15,7 @@
 
 SUITE(faults);
 
-enum { ENTRIES_COUNT = 300, ROUNDS = 40, BIG_BYTES = 1000 * 1000, COPIES = 16 };
+enum { ENTRIES_COUNT = 300, ROUNDS = 40, BIG_BYTES = 1000 * 1000 };
 
 #define BY_ALICE "\"owner\":{\"kind\":\"static\",\"id\":\"alice\"}"
 
@@ -174,7 +174,7 @@ CLUSTER_TEST(faults, short_memory_in_a_request_ends_nothing)
 	free(body);
 }
 
-/* ---- lines ---- */
+/* ---- torn answers ---- */
 
 CLUSTER_TEST(faults, s111_a_fragment_torn_in_the_middle_changes_nothing)
 {
@@ -205,141 +205,6 @@ CLUSTER_TEST(faults, s111_a_fragment_torn_in_the_middle_changes_nothing)
 	cluster_settle(c);
 	http_until_int(node_url(n2, "/v1/registries/default/count"), "count", ENTRIES_COUNT,
 		check_ms(CLUSTER_FAIL_MS));
-}
-
-static void cut(struct cluster *c, enum proxy_mode mode)
-{
-	for (int i = 0; i < c->count; i++)
-		proxy_mode(c->nodes[i].proxy, mode, 0);
-}
-
-/* Deleted at n1, put again at n2 while the line was cut: the put wins, and it runs exactly once. */
-static void delete_and_put_across_a_cut(const char *spec_of_put)
-{
-	static const struct cluster_options proxied = {.proxied = true};
-	struct cluster *c = cluster_start(2, &proxied);
-	struct node *n1 = &c->nodes[0], *n2 = &c->nodes[1];
-	char *spec = trace_spec(c, NULL);
-	struct http_reply *deleted;
-	char id[64];
-
-	child_start_on(c, n1, "web", spec, id, sizeof id);
-	child_until(n2, id, "running", CLUSTER_SOON_MS);
-	expect_status(node_call(n1, "PUT", "{\"value\":1," BY_ALICE "}", ENTRIES "/name"), 201);
-	http_until_status(node_url(n2, ENTRIES "/name"), 200, check_ms(CLUSTER_SOON_MS));
-	cut(c, PROXY_SILENT);
-	deleted = node_call(n1, "DELETE", NULL, CHILDREN "/%s", id);
-	CHECK(deleted->status == 204 || deleted->status == 202, "DELETE gave %ld: %s",
-		deleted->status, deleted->body);
-	expect_status(node_call(n1, "DELETE", NULL, ENTRIES "/name"), 204);
-	expect_success(node_call(
-		n2, "PUT", spec_of_put ? spec_of_put : spec, CHILDREN "/%s?wait=500ms", id));
-	expect_status(node_call(n2, "PUT", "{\"value\":2," BY_ALICE "}", ENTRIES "/name"), 200);
-	cut(c, PROXY_FORWARD);
-	for (int i = 0; i < 2; i++) {
-		child_until(&c->nodes[i], id, "running", 15000);
-		http_until_int(node_url(&c->nodes[i], ENTRIES "/name"), "value", 2,
-			check_ms(CLUSTER_FAIL_MS));
-	}
-	free(spec);
-	for (int64_t end = check_now_ms() + check_ms(CLUSTER_FAIL_MS);;) {
-		long long first = json_number_at(child_get(n1, id)->json, "status.pid");
-
-		/* Once it is sleep and no shell any more, its line in the trace is written. */
-		if (children_processes("sleep 1000") == 1 && first > 0 &&
-			!strstr(procs_command((pid_t)first), "/bin/sh") &&
-			first == json_number_at(child_get(n2, id)->json, "status.pid") &&
-			procs_alive((pid_t)first))
-			break;
-		CHECK(check_now_ms() < end, "%d processes; n1 says %s; n2 says %s",
-			children_processes("sleep 1000"), child_get(n1, id)->body,
-			child_get(n2, id)->body);
-		check_pause_ms(20);
-	}
-	/* The cut-off copy may have run on for a while, so overlaps prove nothing here. */
-	trace_stays(c, 1000);
-}
-
-CLUSTER_TEST(faults, s081_s134_delete_on_one_side_and_the_same_put_on_the_other)
-{
-	delete_and_put_across_a_cut(NULL);
-}
-
-CLUSTER_TEST(faults, s081_s134_delete_on_one_side_and_a_new_put_on_the_other)
-{
-	delete_and_put_across_a_cut(SLEEPER);
-}
-
-/* Creates PREFIX-0... here only, without waiting for a process that the other side may have. */
-static void put_here(const struct node *at, const char *prefix, const char *spec)
-{
-	for (int i = 0; i < COPIES; i++)
-		expect_success(node_call(at, "PUT", spec, CHILDREN "/%s-%d?wait=0s", prefix, i));
-}
-
-static int doubles(const struct cluster *c)
-{
-	int count = 0;
-
-	for (int i = 0; i < COPIES; i++)
-		count += trace_starts(c, text_of("web-%d", i), "n1") > 0 &&
-			 trace_starts(c, text_of("web-%d", i), "n2") > 0;
-	return count;
-}
-
-/* At n1, children that belong to n2, which does not hear of them; returns how many. */
-static int load_n2_unheard(const struct node *n1)
-{
-	int kept = 0;
-
-	put_here(n1, "load", SLEEPER);
-	for (int i = 0; i < COPIES; i++) {
-		struct http_reply *get = child_get(n1, text_of("load-%d", i));
-
-		if (strcmp(json_str(get->json, "status.node"), "n2") == 0)
-			kept++;
-		else
-			expect_status(
-				node_call(n1, "DELETE", NULL, CHILDREN "/load-%d", i), 204);
-	}
-	return kept;
-}
-
-/*
- * Both sides of a cut create the same children. One side counts a load that the other knows nothing
- * of, so they disagree about where some of them belong, and these run twice until the heal.
- */
-CLUSTER_TEST(faults, s075_copies_made_on_both_sides_of_a_cut_become_one)
-{
-	static const struct cluster_options proxied = {.proxied = true};
-	struct cluster *c = cluster_start(2, &proxied);
-	char *spec = trace_spec(c, NULL);
-	int all;
-	int64_t end = check_now_ms() + check_ms(CLUSTER_FAIL_MS);
-
-	cut(c, PROXY_SILENT);
-	all = COPIES + load_n2_unheard(&c->nodes[0]);
-	put_here(&c->nodes[0], "web", spec);
-	put_here(&c->nodes[1], "web", spec);
-	free(spec);
-	while (doubles(c) == 0) {
-		CHECK(check_now_ms() < end, "both sides agree; no child runs twice");
-		check_pause_ms(20);
-	}
-	cut(c, PROXY_FORWARD);
-	children_until_active(c, all, 15000);
-	children_until_processes("sleep 1000", all, CLUSTER_FAIL_MS);
-	for (int i = 0; i < COPIES; i++) {
-		const char *id = text_of("web-%d", i);
-		struct http_reply *get = child_until(&c->nodes[0], id, "running", CLUSTER_SOON_MS);
-
-		CHECK(procs_alive((pid_t)json_number_at(get->json, "status.pid")),
-			"no such process: %s", get->body);
-		http_until_int(node_url(&c->nodes[1], CHILDREN "/%s", id), "status.pid",
-			json_number_at(get->json, "status.pid"), check_ms(CLUSTER_SOON_MS));
-		CHECK_INT(json_number_at(get->json, "status.restarts"), 0);
-	}
-	CHECK_INT(children_processes("sleep 1000"), all);
 }
 
 /* ---- peers that are none ---- */

@@ -94,7 +94,7 @@ Test(map, says_what_changed_in_the_order_drop_kill_put_vector)
 	map_free(b);
 }
 
-Test(map, keeps_concurrent_writes_and_shows_the_latest)
+Test(map, s107_keeps_concurrent_writes_and_shows_the_latest)
 {
 	struct map *a = new_map(1), *b = new_map(2);
 
@@ -129,7 +129,7 @@ Test(map, a_put_survives_a_concurrent_remove)
 	map_free(b);
 }
 
-Test(map, a_key_can_be_removed_and_put_again)
+Test(map, s108_a_key_can_be_removed_and_put_again)
 {
 	struct map *a = new_map(1), *b = new_map(2);
 

@@ -35,7 +35,7 @@ static struct map *join(struct world *w, const struct map *a, const struct map *
 	return m;
 }
 
-Test(replicas, the_join_is_commutative_associative_and_idempotent)
+Test(replicas, s106_the_join_is_commutative_associative_and_idempotent)
 {
 	for (uint64_t seed = 1000; seed < 1100; seed++) {
 		struct world *w = begin(seed);
