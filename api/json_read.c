@@ -12,8 +12,9 @@
  * made by then is thrown away.
  */
 #define PIECE_BYTES 16u /* jansson is fed so much at a time, and asks for memory in between */
-#define SPARE_EXTRA_BYTES 8192u /* for all that one piece can ask for, beside the token's buffer   \
-				 */
+#define SPARE_EXTRA_BYTES                                                                          \
+	8192u /* for all that one piece can ask for, beside the token's buffer                     \
+	       */
 
 struct reading {
 	const char *at;

@@ -23,7 +23,7 @@ struct poll {                       /* the state of an exchange */
 	struct wire_request request;
 	struct origin_id client; /* its incarnation, and so the origin of its own events */
 	int64_t relay_ms; /* when news of others goes out too; 0: at once, it was never parked */
-	bool superseded; /* a later request of its link has come */
+	bool superseded;  /* a later request of its link has come */
 };
 
 /* Those under way, one or two for each peer; only the loop's thread is here. */

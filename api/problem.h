@@ -45,7 +45,7 @@
 	X(STORE_EPOCH, 409, "store-epoch", "The store was replaced")                               \
 	X(EVENTS_EXPIRED, 410, "events-expired", "These events are no longer kept")                \
 	X(LEASE_EXPIRED, 410, "lease-expired", "The lease is over")                                \
-	X(UNKNOWN_LINK, 410, "unknown-link", "The link is unknown: say hello first")                \
+	X(UNKNOWN_LINK, 410, "unknown-link", "The link is unknown: say hello first")               \
 	X(ETAG_MISMATCH, 412, "etag-mismatch", "The resource is not the expected version")         \
 	X(BODY_TOO_LARGE, 413, "body-too-large", "The body, or a part of it, is too large")        \
 	X(URI_TOO_LONG, 414, "uri-too-long", "The URL is too long")                                \

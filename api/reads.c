@@ -105,8 +105,8 @@ static int64_t preferred_wait(const char *prefer)
 			long long seconds = strtoll(prefer + 5, NULL, 10);
 
 			return seconds > 0 && seconds < HTTP_WAIT_MS_MAX / 1000 ? seconds * 1000
-				: seconds > 0 ? HTTP_WAIT_MS_MAX
-					      : 0;
+			       : seconds > 0                                    ? HTTP_WAIT_MS_MAX
+										: 0;
 		}
 		prefer += strcspn(prefer, ",;");
 	}

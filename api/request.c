@@ -51,8 +51,8 @@ static size_t host_length(const char *host, size_t all)
 	const char *end = host[0] == '[' ? memchr(host, ']', all) : memchr(host, ':', all);
 	size_t length = end ? (size_t)(end - host) + (*end == ']') : all;
 
-	if (length < all && (host[length] != ':' ||
-				    strspn(host + length + 1, "0123456789") < all - length - 1))
+	if (length < all &&
+		(host[length] != ':' || strspn(host + length + 1, "0123456789") < all - length - 1))
 		return 0;
 	return length;
 }
@@ -105,8 +105,9 @@ static bool check_framing(struct exchange *x)
 		exchange_problem(x, PROBLEM_BAD_REQUEST, "the length of the body is given twice");
 		return false;
 	}
-	if (x->heads.encodings > 1 || (x->heads.transfer_encoding &&
-					      strcasecmp(x->heads.transfer_encoding, "chunked") != 0)) {
+	if (x->heads.encodings > 1 ||
+		(x->heads.transfer_encoding &&
+			strcasecmp(x->heads.transfer_encoding, "chunked") != 0)) {
 		/* libmicrohttpd would wait for the end of the connection, others would not. */
 		x->close = true;
 		exchange_problem(x, PROBLEM_BAD_REQUEST, "the one transfer encoding is chunked");

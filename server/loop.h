@@ -46,8 +46,8 @@ enum err loop_watch(struct loop *l, struct loop_io *io, int fd, uint32_t events,
 void loop_unwatch(struct loop *l, struct loop_io *io);
 
 /* Sets or moves a timer; one in the past fires in the next turn. Errors: NO_MEMORY. */
-enum err loop_timer_set(struct loop *l, struct loop_timer *t, int64_t at_ms,
-	void (*fire)(void *data), void *data);
+enum err loop_timer_set(
+	struct loop *l, struct loop_timer *t, int64_t at_ms, void (*fire)(void *data), void *data);
 void loop_timer_cancel(struct loop *l, struct loop_timer *t);
 
 /* The present turn's time, and the same read anew. */

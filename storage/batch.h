@@ -69,8 +69,9 @@ enum err batch_put(struct store_batch *b, struct dot entry, uint64_t clock, cons
 enum err batch_drop(struct store_batch *b, struct dot entry);
 enum err batch_kill(struct store_batch *b, struct dot killer, struct dot victim);
 /*
- * Replaces what is stored of this origin: events 1..count are in, kills up to `floor` are cut. Since
- * the batch is one transaction, the next one of the same origin takes the place of the one before.
+ * Replaces what is stored of this origin: events 1..count are in, kills up to `floor` are cut.
+ * Since the batch is one transaction, the next one of the same origin takes the place of the one
+ * before.
  */
 enum err batch_vector(struct store_batch *b, struct origin_id origin, uint64_t count,
 	uint64_t floor, uint64_t chain);

@@ -8,7 +8,8 @@
 
 enum action_kind {
 	ACTION_HELLO,   /* POST hello to `url`, answer with an event for `link` */
-	ACTION_POLL,    /* POST deltas to `url`, parked up to `timeout_ms`; answer with an event for `link` */
+	ACTION_POLL,    /* POST deltas to `url`, parked up to `timeout_ms`; answer with an event for
+			   `link` */
 	ACTION_UNLINK,  /* drop what is under way for `link`; no event is wanted any more */
 	ACTION_GOODBYE, /* tell `url`, best effort, no event */
 	ACTION_SPAWN,   /* start `ref` as `spec` says, with `epoch` */
@@ -16,8 +17,9 @@ enum action_kind {
 	ACTION_SIGNAL,  /* `signal` to ref and epoch, or its `group` */
 	ACTION_CLUSTER, /* keep `cluster_id` in the store */
 	ACTION_WAKE,    /* opinions changed: wake the watchers of members and lists */
-	ACTION_LOG,     /* one event line: `event` is its name, `subject` and `detail` what it is about */
-	ACTION_EXIT,    /* all is stopped and written: flush and end */
+	ACTION_LOG,  /* one event line: `event` is its name, `subject` and `detail` what it is about
+		      */
+	ACTION_EXIT, /* all is stopped and written: flush and end */
 };
 
 struct action { /* texts and specs are borrowed until the next step */

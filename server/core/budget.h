@@ -11,14 +11,14 @@
 
 #include "server/core/record.h"
 
-#define BUDGET_RESTARTS_MAX 1000 /* the greatest max_restarts */
-#define BUDGET_JITTER_PERCENT 10 /* a wait is up to so much shorter or longer */
+#define BUDGET_RESTARTS_MAX 1000    /* the greatest max_restarts */
+#define BUDGET_JITTER_PERCENT 10    /* a wait is up to so much shorter or longer */
 #define BUDGET_WAIT_MAX_MS 86400000 /* whatever a peer's spec asks for: a day */
 
 struct budget {
-	uint32_t failures;  /* since the last reset */
-	bool looping;       /* it is over budget, and that was said */
-	int64_t *restarts;  /* a ring of the times of the last restarts, monotonic */
+	uint32_t failures; /* since the last reset */
+	bool looping;      /* it is over budget, and that was said */
+	int64_t *restarts; /* a ring of the times of the last restarts, monotonic */
 	uint32_t size;
 	uint32_t used;
 	uint32_t next;
@@ -32,8 +32,8 @@ enum verdict {
 
 struct restart_decision {
 	enum verdict verdict;
-	int64_t at_ms;    /* monotonic */
-	bool crash_loop;  /* it went over budget just now */
+	int64_t at_ms;   /* monotonic */
+	bool crash_loop; /* it went over budget just now */
 };
 
 void budget_fini(struct budget *b);

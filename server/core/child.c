@@ -176,8 +176,8 @@ void child_started(struct horde *h, struct child *c, int pid)
 	child_mark_it(h, c);
 }
 
-static void note_exit(struct horde *h, struct child *c, const struct process_end *end,
-	const char *error)
+static void note_exit(
+	struct horde *h, struct child *c, const struct process_end *end, const char *error)
 {
 	c->last_exit = (struct exit_record){
 		.known = true,
@@ -191,8 +191,8 @@ static void note_exit(struct horde *h, struct child *c, const struct process_end
 		snprintf(c->last_exit.error, sizeof(c->last_exit.error), "%s", error);
 }
 
-static bool is_success(const struct spec_record *spec, const struct process_end *end,
-	const char *error)
+static bool is_success(
+	const struct spec_record *spec, const struct process_end *end, const char *error)
 {
 	if (error || end->signal || end->code < 0 || end->code > 255)
 		return false;
@@ -206,8 +206,8 @@ static void counted(struct horde *h, struct child *c, bool success, const struct
 		c->last_exit.uptime_ms, h->now_ms, c->node.priority);
 
 	c->reason = c->last_exit.error[0] ? REASON_SPAWN_ERROR
-		: c->last_exit.signal    ? REASON_SIGNAL
-					 : REASON_EXIT;
+		    : c->last_exit.signal ? REASON_SIGNAL
+					  : REASON_EXIT;
 	if (d.crash_loop)
 		say(h, "child.crash_loop", c->ref, "more than %u restarts in %u s",
 			spec->restart.max_restarts, spec->restart.max_seconds);

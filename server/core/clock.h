@@ -14,8 +14,8 @@
 #define CLOCK_SKEW_MAX_MS 500 /* stamps further ahead of the wall are accepted but not adopted */
 
 struct hybrid_clock {
-	uint64_t stamp;   /* the last one given or adopted */
-	uint64_t skewed;  /* how many received stamps were too far ahead */
+	uint64_t stamp;  /* the last one given or adopted */
+	uint64_t skewed; /* how many received stamps were too far ahead */
 };
 
 static inline int64_t clock_ms(uint64_t stamp)
@@ -25,7 +25,8 @@ static inline int64_t clock_ms(uint64_t stamp)
 
 /* The next stamp, greater than all given and adopted before. */
 uint64_t clock_now(struct hybrid_clock *c, int64_t wall_ms);
-/* Takes note of a peer's stamp. False: it is more than CLOCK_SKEW_MAX_MS ahead, and was not adopted. */
+/* Takes note of a peer's stamp. False: it is more than CLOCK_SKEW_MAX_MS ahead, and was not
+ * adopted. */
 bool clock_receive(struct hybrid_clock *c, uint64_t stamp, int64_t wall_ms);
 
 #endif

@@ -181,12 +181,12 @@ static void show_wanted(const struct horde *h, struct child_view *v, const struc
 	v->reason = a || any_eligible(h) ? REASON_NONE : REASON_NO_ELIGIBLE_MEMBER;
 }
 
-static void show_unwanted(struct child_view *v, const struct status_record *s,
-	const struct assign_record *a)
+static void show_unwanted(
+	struct child_view *v, const struct status_record *s, const struct assign_record *a)
 {
 	bool dead = v->node && v->node->opinion == OPINION_DEAD; /* and its process with it */
 	bool going = !dead && s && a && s->epoch >= a->epoch && s->state != CHILD_STOPPED &&
-		s->state != CHILD_EXITED && s->state != CHILD_FAILED;
+		     s->state != CHILD_EXITED && s->state != CHILD_FAILED;
 
 	v->state = going ? CHILD_STOPPING : CHILD_STOPPED;
 	v->reason = REASON_TERMINATED;
@@ -209,8 +209,7 @@ void horde_child(const struct horde *h, const char *ref, struct child_view *ret_
 		v.assign && v.assign->record ? &v.assign->record->assign : NULL;
 	const struct status_record *s =
 		v.status && v.status->record ? &v.status->record->status : NULL;
-	const struct spec_record *spec =
-		v.spec && v.spec->record ? &v.spec->record->spec : NULL;
+	const struct spec_record *spec = v.spec && v.spec->record ? &v.spec->record->spec : NULL;
 
 	v.node = a ? horde_member_by_id(h, a->node) : NULL;
 	if (!v.spec)
@@ -220,7 +219,7 @@ void horde_child(const struct horde *h, const char *ref, struct child_view *ret_
 	else
 		show_wanted(h, &v, s, a);
 	v.current = s && a && s->epoch >= a->epoch && spec && s->spec_hash == spec->hash &&
-		v.state == s->state && v.state != CHILD_PENDING;
+		    v.state == s->state && v.state != CHILD_PENDING;
 	if (spec && !spec->desired_running && v.state == CHILD_STOPPED)
 		v.current = true;
 	if (a && !ended(v.state) && !(v.node && member_reachable(v.node)))
@@ -247,5 +246,5 @@ bool horde_entry_stale(const struct horde *h, const struct entry *e)
 		return true;
 	assign = get(h, "assign", e->record->entry.owner_id);
 	return assign && assign->record &&
-		!origin_equal(assign->record->assign.node, e->record->entry.node);
+	       !origin_equal(assign->record->assign.node, e->record->entry.node);
 }

@@ -15,7 +15,7 @@ bool contact_virgin(const struct horde *h)
 		return true;
 	origin_to_hex(h->config.node_id, hex);
 	return family_of(e->key, e->key_bytes) == FAMILY_MEMBER &&
-		strcmp(key_rest(e->key), hex) == 0 && !map_after(h->map, e->key, e->key_bytes);
+	       strcmp(key_rest(e->key), hex) == 0 && !map_after(h->map, e->key, e->key_bytes);
 }
 
 static void adopt(struct horde *h, struct origin_id cluster_id)
@@ -41,7 +41,7 @@ static bool adopts(const struct horde *h, const struct hello *peer)
 	if (origin_is_zero(h->cluster_id))
 		return true;
 	return contact_virgin(h) &&
-		(!peer->virgin || origin_compare(peer->cluster_id, h->cluster_id) < 0);
+	       (!peer->virgin || origin_compare(peer->cluster_id, h->cluster_id) < 0);
 }
 
 enum err contact_agree(struct horde *h, const struct hello *peer)
@@ -96,15 +96,15 @@ static bool name_taken(struct horde *h, const struct hello *peer)
 			return true;
 	}
 	l = link_by_node(h, peer->node_id);
-	return l && l->state == LINK_POLLING &&
-		!origin_equal(l->incarnation, peer->incarnation) && strcmp(l->url, peer->url) != 0;
+	return l && l->state == LINK_POLLING && !origin_equal(l->incarnation, peer->incarnation) &&
+	       strcmp(l->url, peer->url) != 0;
 }
 
 /* The present life of the peer has answered a poll; the next one is parked, with nothing to say. */
 static bool answers(const struct link *l, const struct hello *peer)
 {
 	return l->state == LINK_POLLING && !l->greeted &&
-		origin_equal(l->incarnation, peer->incarnation);
+	       origin_equal(l->incarnation, peer->incarnation);
 }
 
 /* Its call is a sign of life; a new life of it has said no goodbye. */
@@ -118,7 +118,8 @@ static void said_hello(struct horde *h, struct link *l, const struct hello *peer
 	if (m)
 		member_greeted(h, m, peer->incarnation);
 	l->called = true;
-	/* It is there, so the first sync waits for what it knows; a parked poll has told that already. */
+	/* It is there, so the first sync waits for what it knows; a parked poll has told that
+	 * already. */
 	if (!h->synced && !answers(l, peer))
 		l->tried = false;
 	l->node_id = peer->node_id;

@@ -40,7 +40,7 @@ enum err {
 #define X(code, text) ERR_##code,
 	HORDE_ERRORS(X)
 #undef X
-	ERR_COUNT
+		ERR_COUNT
 };
 
 /* A fixed English text for `e`; never NULL, not to be freed. */

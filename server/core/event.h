@@ -43,14 +43,15 @@ enum event_kind {
 	EVENT_LINK_SILENT,    /* no answer in time, or no route (link) */
 	EVENT_LINK_REJECTED,  /* the peer answered with a problem, or nonsense (link) */
 	/* links, as server */
-	EVENT_HELLO,   /* a peer says hello: ret OK, CLUSTER_MISMATCH, NAME_TAKEN, PROTOCOL, LIMIT */
-	EVENT_POLLED,  /* a peer polls: ret OK or UNKNOWN_LINK */
+	EVENT_HELLO,  /* a peer says hello: ret OK, CLUSTER_MISMATCH, NAME_TAKEN, PROTOCOL, LIMIT */
+	EVENT_POLLED, /* a peer polls: ret OK or UNKNOWN_LINK */
 	EVENT_GOODBYE, /* a peer announces its end */
 	/* processes */
 	EVENT_STARTED,
 	EVENT_START_FAILED,
 	EVENT_EXITED,
-	/* commands of the API; refused with NOT_READY, SHUTTING_DOWN, STORAGE_* before a dot is minted */
+	/* commands of the API; refused with NOT_READY, SHUTTING_DOWN, STORAGE_* before a dot is
+	   minted */
 	EVENT_PUT_SPEC,      /* `put`: key spec/SUP/CHILD; places the child when it is new */
 	EVENT_REMOVE_SPEC,   /* `put.key`; ret NOT_FOUND */
 	EVENT_RESTART_CHILD, /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
@@ -86,7 +87,8 @@ struct event {
 		} stored;
 		struct {
 			const char *url;
-			bool keep; /* a seed: retried for ever; else tried once, see horde_link_find */
+			bool keep; /* a seed: retried for ever; else tried once, see horde_link_find
+				    */
 		} join;
 		const struct hello *hello; /* HELLO, HELLO_ANSWERED */
 		struct fragment *fragment; /* emptied by the step */

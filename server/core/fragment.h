@@ -65,7 +65,8 @@ enum err map_difference(const struct map *m, const struct vector *after, struct 
  * Texts are copied. Records are taken out of a fragment that owns them, on success, and copied from
  * a borrowed one. The puts, kills and ranges are sorted in place.
  * Errors: NO_MEMORY, MALFORMED (a range begins beyond the map's vector, the fragment does not
- * lead to the server's, a dot is outside the ranges, a victim is not covered, a put twice). The map is unchanged then.
+ * lead to the server's, a dot is outside the ranges, a victim is not covered, a put twice). The map
+ * is unchanged then.
  */
 enum err map_apply(struct map *m, struct fragment *f, struct changes *changes);
 

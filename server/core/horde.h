@@ -77,7 +77,7 @@ const char *member_status(const struct member *m);
 /* It can be asked now: self, or alive in opinion and not left. */
 bool member_reachable(const struct member *m);
 
-struct child_view { /* one child as any node shows it */
+struct child_view {               /* one child as any node shows it */
 	const struct entry *spec; /* NULL: no such child, though it may still be stopping */
 	const struct entry *assign;
 	const struct entry *status;

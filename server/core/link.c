@@ -157,8 +157,8 @@ static void follow_address(struct horde *h, struct link *l)
 {
 	const struct member *m = member_by_id(h, l->node_id);
 
-	if (m && m->recorded && !l->keep && m->incarnation_ms >= m->present_ms && strcmp(m->record->url, l->url) != 0 &&
-		!link_by_url(h, m->record->url))
+	if (m && m->recorded && !l->keep && m->incarnation_ms >= m->present_ms &&
+		strcmp(m->record->url, l->url) != 0 && !link_by_url(h, m->record->url))
 		snprintf(l->url, sizeof(l->url), "%s", m->record->url);
 }
 
@@ -268,7 +268,8 @@ static void in_contact(struct horde *h, struct link *l)
 	m->silent = false;
 }
 
-/* A new life of a peer has said no goodbye; another node at the address means the old one is gone. */
+/* A new life of a peer has said no goodbye; another node at the address means the old one is gone.
+ */
 static void new_incarnation(struct horde *h, struct link *l, const struct hello *peer)
 {
 	struct member *m = member_make(h, peer->node_id);

@@ -26,9 +26,10 @@ struct entry { /* one live put; read only outside map.c */
 	size_t key_bytes;
 	const char *value; /* JSON text, NUL-terminated */
 	size_t value_bytes;
-	const struct record *record; /* NULL when the value could not be decoded, or needs no record */
-	uint64_t content;            /* hash of the value's text, for ETags */
-	uint64_t batch;              /* the store batch that carries it (map_batch_set); 0: loaded */
+	const struct record
+		*record;  /* NULL when the value could not be decoded, or needs no record */
+	uint64_t content; /* hash of the value's text, for ETags */
+	uint64_t batch;   /* the store batch that carries it (map_batch_set); 0: loaded */
 	const struct entry *sibling; /* the next live entry of the same key, or NULL */
 };
 
@@ -89,11 +90,11 @@ struct dot map_last_dot(const struct map *m);
 enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *value,
 	size_t value_bytes, struct record *record, uint64_t clock, struct changes *changes);
 /* Removes all live entries of `key`; NOT_FOUND when there is none, and no event then. */
-enum err map_remove(struct map *m, const char *key, size_t key_bytes, uint64_t clock,
-	struct changes *changes);
+enum err map_remove(
+	struct map *m, const char *key, size_t key_bytes, uint64_t clock, struct changes *changes);
 /* Removes the losers among siblings; nothing when there are none. Errors: NO_MEMORY. */
-enum err map_resolve(struct map *m, const char *key, size_t key_bytes, uint64_t clock,
-	struct changes *changes);
+enum err map_resolve(
+	struct map *m, const char *key, size_t key_bytes, uint64_t clock, struct changes *changes);
 
 /* ---- loading a store, before anything else; rows in any order, then map_load_end ---- */
 /* The texts are copied, `record` is taken on success. Errors: NO_MEMORY, LIMIT, MALFORMED. */

@@ -144,8 +144,8 @@ static bool displaced(const struct horde *h, const struct member *m)
 
 void members_judge(struct horde *h)
 {
-	static const char *const events[] = {"member.unknown", "member.alive", "member.suspect",
-		"member.dead"};
+	static const char *const events[] = {
+		"member.unknown", "member.alive", "member.suspect", "member.dead"};
 
 	for (size_t i = 0; i < h->member_count; i++) {
 		struct member *m = &h->members[i];
@@ -158,7 +158,9 @@ void members_judge(struct horde *h)
 			continue;
 		m->opinion = opinion;
 		say(h, events[opinion], name_of(h, m), "%s",
-			m->refused_ms ? "refuses connections" : m->silent ? "silent" : "answered");
+			m->refused_ms ? "refuses connections"
+			: m->silent   ? "silent"
+				      : "answered");
 		act(h, ACTION_WAKE);
 		children_mark_all(h);
 		h->plan_now = true;
@@ -207,7 +209,7 @@ size_t member_candidates(const struct horde *h, struct candidate ret[MEMBERS_MAX
 bool member_left(const struct member *m)
 {
 	return m->recorded && m->record->state == MEMBER_LEFT &&
-		(origin_is_zero(m->present) || origin_equal(m->present, m->incarnation));
+	       (origin_is_zero(m->present) || origin_equal(m->present, m->incarnation));
 }
 
 /* A life of it said hello. */

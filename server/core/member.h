@@ -22,19 +22,19 @@ const char *opinion_name(enum opinion o);
 struct member {
 	struct origin_id node_id;
 	bool self;
-	bool recorded;                     /* its member record is in the map */
+	bool recorded;                      /* its member record is in the map */
 	const struct member_record *record; /* NULL until recorded */
 	enum opinion opinion;
-	bool contacted;         /* has answered, or called, in this life of ours */
-	int64_t seen_ms;        /* the last sign of life, monotonic; 0 never */
-	int64_t refused_ms;     /* since when it refuses connections; 0 when it does not */
+	bool contacted;           /* has answered, or called, in this life of ours */
+	int64_t seen_ms;          /* the last sign of life, monotonic; 0 never */
+	int64_t refused_ms;       /* since when it refuses connections; 0 when it does not */
 	int64_t goodbye_until_ms; /* it said it would be back by then; 0 when it did not */
-	bool leaving;           /* it said goodbye for good: no new children */
-	bool silent;            /* its last answer did not come in time */
+	bool leaving;             /* it said goodbye for good: no new children */
+	bool silent;              /* its last answer did not come in time */
 	struct origin_id present; /* incarnation as of its last hello; zero before one */
 	int64_t present_ms;
 	struct origin_id incarnation; /* as of its record */
-	int64_t incarnation_ms; /* when that was first seen here */
+	int64_t incarnation_ms;       /* when that was first seen here */
 };
 
 #endif

@@ -62,8 +62,8 @@ static uint32_t total_load(const struct horde *h)
 	return total;
 }
 
-bool orphan_place(struct horde *h, const char *ref, struct origin_id *ret_node,
-	const char **ret_why)
+bool orphan_place(
+	struct horde *h, const char *ref, struct origin_id *ret_node, const char **ret_why)
 {
 	struct candidate candidates[MEMBERS_MAX];
 	size_t count = member_candidates(h, candidates);
@@ -90,21 +90,20 @@ static int by_hash(const void *a, const void *b)
 static bool ladder(const struct horde *h, const struct candidate *candidates, size_t count,
 	const struct child *c)
 {
-	size_t rank = rendezvous_rank(
-		candidates, count, c->ref, strlen(c->ref), h->config.node_id);
+	size_t rank = rendezvous_rank(candidates, count, c->ref, strlen(c->ref), h->config.node_id);
 
 	return h->now_ms - c->orphan_since_ms > LADDER_STEP_MS * ((int64_t)rank + 1);
 }
 
-static void plan_one(struct horde *h, struct candidate *candidates, size_t count, uint32_t cap,
-	struct child *c)
+static void plan_one(
+	struct horde *h, struct candidate *candidates, size_t count, uint32_t cap, struct child *c)
 {
 	struct placement p;
 
 	if (!place(candidates, count, cap, c->ref, strlen(c->ref), &p))
 		return;
 	c->planned = origin_equal(candidates[p.index].node, h->config.node_id) ||
-		ladder(h, candidates, count, c);
+		     ladder(h, candidates, count, c);
 	if (c->planned)
 		child_mark_it(h, c);
 }

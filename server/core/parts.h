@@ -19,7 +19,8 @@ void say(struct horde *h, const char *event, const char *subject, const char *fo
 	__attribute__((format(printf, 4, 5)));
 uint64_t stamp(struct horde *h);
 /* Encodes `r` and puts it under "family/rest". Errors: NO_MEMORY. */
-enum err write_record(struct horde *h, const char *family, const char *rest, const struct record *r);
+enum err write_record(
+	struct horde *h, const char *family, const char *rest, const struct record *r);
 enum err remove_key(struct horde *h, const char *family, const char *rest);
 enum err resolve_key(struct horde *h, const char *family, const char *rest);
 const struct entry *get(const struct horde *h, const char *family, const char *rest);
@@ -80,8 +81,8 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 bool children_running(const struct horde *h);
 
 /* ---- supervise.c ---- */
-void supervise(struct horde *h);          /* until nothing is marked */
-void supervise_changes(struct horde *h);  /* marks what the latest changes touch */
+void supervise(struct horde *h);         /* until nothing is marked */
+void supervise_changes(struct horde *h); /* marks what the latest changes touch */
 void supervise_tick(struct horde *h);
 enum err supervise_put(struct horde *h, const struct event *e);
 enum err supervise_restart(struct horde *h, const char *ref);
@@ -91,7 +92,8 @@ enum err supervise_assign(struct horde *h, const char *ref, struct origin_id nod
 /* ---- orphan.c ---- */
 enum assigned classify(struct horde *h, const struct assign_record *a);
 void orphans_plan(struct horde *h);
-bool orphan_place(struct horde *h, const char *ref, struct origin_id *ret_node, const char **ret_why);
+bool orphan_place(
+	struct horde *h, const char *ref, struct origin_id *ret_node, const char **ret_why);
 
 /* ---- registry.c ---- */
 enum err registry_register(struct horde *h, const struct event *e);

@@ -23,8 +23,8 @@ static bool before(uint64_t a_score, struct origin_id a, uint64_t b_score, struc
 }
 
 /* The best of those below `cap`; `count` when there is none. */
-static size_t best_below(const struct candidate *c, size_t count, uint32_t cap, const char *name,
-	size_t bytes)
+static size_t best_below(
+	const struct candidate *c, size_t count, uint32_t cap, const char *name, size_t bytes)
 {
 	size_t best = count;
 	uint64_t best_score = 0;

@@ -21,7 +21,7 @@ struct candidate {
 };
 
 struct placement {
-	size_t index; /* of the chosen candidate */
+	size_t index;       /* of the chosen candidate */
 	bool over_capacity; /* all were at the cap, so the cap was ignored */
 };
 

@@ -15,7 +15,8 @@ static enum decision deleted(const struct situation *s)
 	return DECISION_NOTHING;
 }
 
-/* Only the node that the winning assign names writes status, whenever the visible one is not true. */
+/* Only the node that the winning assign names writes status, whenever the visible one is not true.
+ */
 static enum decision tell(const struct situation *s)
 {
 	if (s->assigned == ASSIGNED_HERE && !s->status_right)
@@ -99,5 +100,5 @@ enum decision reconcile(const struct situation *s)
 bool is_orphan(const struct situation *s)
 {
 	return s->spec && s->wanted && !s->finished &&
-		(s->assigned == ASSIGNED_NOWHERE || s->assigned == ASSIGNED_GONE);
+	       (s->assigned == ASSIGNED_NOWHERE || s->assigned == ASSIGNED_GONE);
 }

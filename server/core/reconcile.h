@@ -18,7 +18,13 @@ enum assigned {
 	ASSIGNED_COUNT
 };
 
-enum process_state { PROCESS_NONE, PROCESS_STARTING, PROCESS_RUNNING, PROCESS_STOPPING, PROCESS_STATES };
+enum process_state {
+	PROCESS_NONE,
+	PROCESS_STARTING,
+	PROCESS_RUNNING,
+	PROCESS_STOPPING,
+	PROCESS_STATES
+};
 
 struct situation {
 	bool node_stopping; /* SIGTERM: start nothing, stop everything */
@@ -28,12 +34,12 @@ struct situation {
 	bool wanted;        /* desired: running */
 	bool temporary;
 	enum assigned assigned;
-	bool assign_stored;  /* the winning assign is on disk here */
-	bool records;        /* an assign or a status exists */
-	bool records_ours;   /* and names this node, or a node that is gone while we come first */
-	bool finished;       /* exited, failed or stopped in the winning epoch, of the present spec */
-	bool planned_here;   /* it is an orphan, and ours to take by the plan or the ladder */
-	bool resolvable;     /* siblings of assign or status exist, and they are ours to resolve */
+	bool assign_stored; /* the winning assign is on disk here */
+	bool records;       /* an assign or a status exists */
+	bool records_ours;  /* and names this node, or a node that is gone while we come first */
+	bool finished;     /* exited, failed or stopped in the winning epoch, of the present spec */
+	bool planned_here; /* it is an orphan, and ours to take by the plan or the ladder */
+	bool resolvable;   /* siblings of assign or status exist, and they are ours to resolve */
 	enum process_state process;
 	bool process_current; /* the process runs the present spec */
 	bool process_epoch;   /* and has the winning epoch */

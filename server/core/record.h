@@ -69,15 +69,15 @@ struct spec_record {
 struct assign_record {
 	struct origin_id node;
 	struct origin_id incarnation;
-	uint64_t epoch; /* the fencing token; grows at every new assignment */
+	uint64_t epoch;     /* the fencing token; grows at every new assignment */
 	const char *reason; /* a literal of the core, or NULL when decoded from elsewhere */
-	int64_t at_ms;  /* wall */
+	int64_t at_ms;      /* wall */
 };
 
 struct exit_record {
-	bool known;   /* there was one */
-	int code;     /* -1 when a signal ended it, or the start failed */
-	int signal;   /* 0 when it exited */
+	bool known; /* there was one */
+	int code;   /* -1 when a signal ended it, or the start failed */
+	int signal; /* 0 when it exited */
 	bool core_dumped;
 	int64_t at_ms; /* wall */
 	int64_t uptime_ms;
@@ -100,11 +100,11 @@ struct status_record {
 
 struct entry_record {
 	enum owner_kind owner_kind;
-	char *owner_id;         /* "default/web" for a child */
-	struct origin_id node;  /* where the owner ran when it registered; zero for static */
-	uint64_t epoch;         /* the owner's, 0 for static */
-	uint64_t created;       /* hybrid clock of the first registration by this owner */
-	size_t value_at;        /* where the raw value stands in the entry's text */
+	char *owner_id;        /* "default/web" for a child */
+	struct origin_id node; /* where the owner ran when it registered; zero for static */
+	uint64_t epoch;        /* the owner's, 0 for static */
+	uint64_t created;      /* hybrid clock of the first registration by this owner */
+	size_t value_at;       /* where the raw value stands in the entry's text */
 	size_t value_bytes;
 };
 

@@ -57,7 +57,8 @@ static enum err put_entry(struct horde *h, const struct event *e, const struct e
 	if (!text_cstr(&text))
 		goto out;
 	r->entry.value_bytes = e->entry.value_bytes;
-	r->entry.value_at = text.used - 1 - e->entry.value_bytes; /* it stands last, before the '}' */
+	r->entry.value_at =
+		text.used - 1 - e->entry.value_bytes; /* it stands last, before the '}' */
 	err = map_put(h->map, e->entry.key, e->entry.key_bytes, text.bytes, text.used, r, stamp(h),
 		&h->out->changes);
 	if (err == ERR_OK)
@@ -93,8 +94,8 @@ static enum err may_change(struct horde *h, const struct event *e, const struct 
 	if (!present)
 		return ERR_NOT_FOUND;
 	if (e->entry.owner_given &&
-		(!present->record ||
-			!same_owner(&present->record->entry, e->entry.owner_kind, e->entry.owner_id)))
+		(!present->record || !same_owner(&present->record->entry, e->entry.owner_kind,
+					     e->entry.owner_id)))
 		return ERR_NOT_OWNER;
 	*ret = present;
 	return ERR_OK;
@@ -119,14 +120,13 @@ enum err registry_unregister(struct horde *h, const struct event *e)
 
 	if (err != ERR_OK)
 		return err;
-	return map_remove(
-		h->map, e->entry.key, e->entry.key_bytes, stamp(h), &h->out->changes);
+	return map_remove(h->map, e->entry.key, e->entry.key_bytes, stamp(h), &h->out->changes);
 }
 
 static bool names(const struct entry *e, const char *ref, uint64_t epoch)
 {
 	return e->record && e->record->entry.owner_kind == OWNER_CHILD &&
-		e->record->entry.epoch <= epoch && strcmp(e->record->entry.owner_id, ref) == 0;
+	       e->record->entry.epoch <= epoch && strcmp(e->record->entry.owner_id, ref) == 0;
 }
 
 /* The winner goes with its siblings; a losing sibling goes alone, by resolve. */

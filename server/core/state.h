@@ -15,12 +15,12 @@
 #define LINK_RETRY_MAX_MS 1000
 #define LINK_RETRY_REJECTED_MS 5000
 #define POLL_WAIT_MS 25000
-#define PLAN_EVERY_MS 1000       /* while there are orphans */
-#define LADDER_STEP_MS 3000      /* an orphan this old is taken by the next node in rendezvous order */
-#define READOPT_MS 2000          /* a restarted node has so long to re-adopt, past restart_grace_ms */
+#define PLAN_EVERY_MS 1000  /* while there are orphans */
+#define LADDER_STEP_MS 3000 /* an orphan this old is taken by the next node in rendezvous order */
+#define READOPT_MS 2000     /* a restarted node has so long to re-adopt, past restart_grace_ms */
 #define CONFLICT_STOP_MAX_MS 2000
 #define RETRY_NO_MEMORY_MS 100
-#define DECISIONS_MAX 16         /* for one child in one step; more is a bug of the rules */
+#define DECISIONS_MAX 16 /* for one child in one step; more is a bug of the rules */
 
 struct child {
 	struct tree_node node; /* first: by ref */
@@ -43,7 +43,7 @@ struct child {
 	uint64_t spec_hash;
 	enum child_state state; /* while there is no process: PENDING BACKOFF EXITED FAILED */
 	enum reason reason;
-	int64_t retry_ms;      /* when BACKOFF ends */
+	int64_t retry_ms; /* when BACKOFF ends */
 	int64_t retry_wall_ms;
 	uint32_t restarts;
 	struct budget budget;
@@ -52,8 +52,8 @@ struct child {
 	bool orphan;
 	bool planned;
 	int64_t orphan_since_ms;
-	uint32_t names;   /* entries of the registry that it owns */
-	bool waiting;     /* for its assign to be stored */
+	uint32_t names; /* entries of the registry that it owns */
+	bool waiting;   /* for its assign to be stored */
 };
 
 enum link_state { LINK_WAITING, LINK_GREETING, LINK_POLLING, LINK_DONE };
@@ -61,14 +61,14 @@ enum link_state { LINK_WAITING, LINK_GREETING, LINK_POLLING, LINK_DONE };
 struct link {
 	uint32_t id;
 	char url[URL_BYTES_MAX + 1];
-	bool keep;    /* a seed */
-	bool once;    /* an API join: not retried when it fails */
-	bool self;    /* leads back to this node */
-	bool none;    /* the peer has no cluster id yet, as of its last answer */
-	bool tried;   /* answered or failed once: the first sync need not wait for it */
+	bool keep;  /* a seed */
+	bool once;  /* an API join: not retried when it fails */
+	bool self;  /* leads back to this node */
+	bool none;  /* the peer has no cluster id yet, as of its last answer */
+	bool tried; /* answered or failed once: the first sync need not wait for it */
 	bool joined;
-	bool called;  /* its peer has said hello since our last attempt began */
-	bool greeted; /* just now: the first poll is answered at once, new or not */
+	bool called;     /* its peer has said hello since our last attempt began */
+	bool greeted;    /* just now: the first poll is answered at once, new or not */
 	bool complained; /* a rejection was logged, and nothing good happened since */
 	bool diverged;
 	bool skewed;
@@ -87,7 +87,7 @@ struct horde {
 	struct hybrid_clock clock;
 	struct origin_id cluster_id;
 	uint64_t cluster_batch; /* the batch that stores it; 0: it was loaded */
-	uint64_t started; /* of the own member record */
+	uint64_t started;       /* of the own member record */
 	int64_t start_ms;
 	int64_t now_ms; /* of the event under way */
 	int64_t wall_ms;
@@ -112,8 +112,8 @@ struct horde {
 	struct child *all;
 	struct child *dirty;
 	struct child *buried; /* gone; actions of this step may still name them */
-	bool rescan;     /* a mark was lost for lack of memory: look at every key */
-	bool announced;  /* the own member record is written */
+	bool rescan;          /* a mark was lost for lack of memory: look at every key */
+	bool announced;       /* the own member record is written */
 	bool plan_now;
 	bool orphans;
 	int64_t plan_ms;   /* the next plan while there are orphans */

@@ -25,8 +25,7 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	char *name = strdup(config->name), *url = strdup(config->url);
 	char *cluster = strdup(config->cluster);
 
-	if (!h || !name || !url || !cluster ||
-		map_new(config->incarnation, 0, &h->map) != ERR_OK) {
+	if (!h || !name || !url || !cluster || map_new(config->incarnation, 0, &h->map) != ERR_OK) {
 		free(name);
 		free(url);
 		free(cluster);

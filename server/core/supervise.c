@@ -75,7 +75,7 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 static bool finished_state(enum child_state s, enum reason r)
 {
 	return s == CHILD_EXITED || s == CHILD_FAILED ||
-		(s == CHILD_STOPPED && r == REASON_NAME_CONFLICT);
+	       (s == CHILD_STOPPED && r == REASON_NAME_CONFLICT);
 }
 
 /* Exited or failed in the winning epoch, of the present spec. */
@@ -87,9 +87,9 @@ static bool finished(const struct child *c, const struct view *v)
 		return false;
 	if (v->assigned == ASSIGNED_HERE)
 		return c->process == PROCESS_NONE && c->epoch == v->assign->epoch &&
-			finished_state(c->state, c->reason);
-	return s && (!v->assign || s->epoch >= v->assign->epoch) &&
-		s->spec_hash == v->spec->hash && finished_state(s->state, s->reason);
+		       finished_state(c->state, c->reason);
+	return s && (!v->assign || s->epoch >= v->assign->epoch) && s->spec_hash == v->spec->hash &&
+	       finished_state(s->state, s->reason);
 }
 
 /* What status ought to say; false when there is nothing to say yet. */
@@ -136,11 +136,10 @@ static bool status_right(const struct horde *h, const struct child *c, const str
 	if (!status_of(h, c, v, &want))
 		return true;
 	return s && s->state == want.state && s->reason == want.reason && s->epoch == want.epoch &&
-		origin_equal(s->node, want.node) &&
-		origin_equal(s->incarnation, want.incarnation) &&
-		s->spec_hash == want.spec_hash && s->pid == want.pid &&
-		s->restarts == want.restarts && s->retry_at_ms == want.retry_at_ms &&
-		s->last_exit.at_ms == want.last_exit.at_ms;
+	       origin_equal(s->node, want.node) && origin_equal(s->incarnation, want.incarnation) &&
+	       s->spec_hash == want.spec_hash && s->pid == want.pid &&
+	       s->restarts == want.restarts && s->retry_at_ms == want.retry_at_ms &&
+	       s->last_exit.at_ms == want.last_exit.at_ms;
 }
 
 /* Who holds the records of a deleted child: the assigned node, or else the one that ran it. */
@@ -212,8 +211,8 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.process_current = v->spec && c->spec_hash == v->spec->hash,
 		.process_epoch = v->assign && c->epoch == v->assign->epoch,
 		.due = c->process == PROCESS_NONE &&
-			(c->state == CHILD_PENDING ||
-				(c->state == CHILD_BACKOFF && h->now_ms >= c->retry_ms)),
+		       (c->state == CHILD_PENDING ||
+			       (c->state == CHILD_BACKOFF && h->now_ms >= c->retry_ms)),
 		.status_right = status_right(h, c, v),
 	};
 	s.records_ours = s.records && !s.spec && records_ours(h, c->ref, v);
@@ -362,8 +361,8 @@ static enum err carry_out(struct horde *h, struct child *c, const struct view *v
 }
 
 /* A child that ended keeps no name; whoever holds its records takes them away. */
-static void end_names(struct horde *h, struct child *c, const struct view *v,
-	const struct situation *s)
+static void end_names(
+	struct horde *h, struct child *c, const struct view *v, const struct situation *s)
 {
 	bool ended = !s->spec || !s->wanted || s->finished;
 	uint64_t epoch = v->assign ? v->assign->epoch : v->status ? v->status->epoch : UINT64_MAX;

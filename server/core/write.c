@@ -96,8 +96,8 @@ enum err write_record(struct horde *h, const char *family, const char *rest, con
 enum err remove_key(struct horde *h, const char *family, const char *rest)
 {
 	char key[KEY_BYTES_MAX];
-	enum err err = map_remove(
-		h->map, key, key_of(key, family, rest), stamp(h), &h->out->changes);
+	enum err err =
+		map_remove(h->map, key, key_of(key, family, rest), stamp(h), &h->out->changes);
 
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }

@@ -35,7 +35,7 @@ struct row {
 	const char *unit;
 	double ours;
 	double floor;
-	double ratio; /* 0: there is none */
+	double ratio;       /* 0: there is none */
 	const char *target; /* as text; NULL: the row has none */
 	bool met;
 	const char *remark; /* NULL: none */

@@ -89,8 +89,8 @@ static void delete_all(struct run *r)
 	static struct http_request requests[HTTP_ALL_MAX];
 	static struct http_reply *replies[HTTP_ALL_MAX];
 	static char urls[HTTP_ALL_MAX][CHILD_URL_BYTES];
-	struct http_reply *list =
-		expect_success(node_call(&r->cluster->nodes[0], "GET", NULL, CHILDREN "?limit=1000"));
+	struct http_reply *list = expect_success(
+		node_call(&r->cluster->nodes[0], "GET", NULL, CHILDREN "?limit=1000"));
 	json_t *items = json_at(list->json, "items");
 	int count = (int)json_array_size(items);
 
@@ -134,7 +134,8 @@ static void print(const struct run *r, bool starts)
 			sample_ratio(&r->start, &r->start_floor), NULL, false,
 			"floor: posix_spawn of the same"});
 	table_row(&(struct row){text_of("kill -9 until all %d children run", r->count), "ms", took,
-		spawn, sample_ratio(&r->failover, &r->failover_floor), has_target ? "<= 2 x spawn of lost + 100 ms, 0 overlap" : NULL,
+		spawn, sample_ratio(&r->failover, &r->failover_floor),
+		has_target ? "<= 2 x spawn of lost + 100 ms, 0 overlap" : NULL,
 		took <= 2 * spawn + 100 && r->overlaps == 0,
 		text_of("%.0f lost, overlaps: %d", sample_median(&r->lost), r->overlaps)});
 }

@@ -52,11 +52,11 @@ int64_t lines_until_ns(const char *path, int count)
 
 static pid_t spawn_one(char *const *words, int index)
 {
-	char child[64], *environment[] = {child, (char[]){"HORDE_EPOCH=1"},
-				(char[]){"HORDE_NODE=floor"},
-				(char[]){"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
-					 "/sbin:/bin"},
-				NULL};
+	char child[64],
+		*environment[] = {child, (char[]){"HORDE_EPOCH=1"}, (char[]){"HORDE_NODE=floor"},
+			(char[]){"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+				 "/sbin:/bin"},
+			NULL};
 	pid_t pid;
 
 	snprintf(child, sizeof child, "HORDE_CHILD=floor-%d", index);

@@ -42,8 +42,7 @@ static void add_write(struct store_batch *batch)
 	if (!e && seq > KEYS)
 		e = batch_drop(batch, (struct dot){origin, seq - KEYS});
 	if (!e && seq > KEYS)
-		e = batch_kill(
-			batch, (struct dot){origin, seq}, (struct dot){origin, seq - KEYS});
+		e = batch_kill(batch, (struct dot){origin, seq}, (struct dot){origin, seq - KEYS});
 	CHECK(e == ERR_OK, "a batch cannot be filled");
 }
 

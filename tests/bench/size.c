@@ -45,8 +45,8 @@ void bench_idle(struct cluster *cluster)
 			"a daemon has one child, its guardian");
 		sample_add(&guardians, rss_mb(pids[0]));
 	}
-	table_row(&(struct row){"RSS of an idle node of three", "MB", sample_median(&daemons), -1, 0,
-		"<= 16 MB", sample_median(&daemons) <= 16,
+	table_row(&(struct row){"RSS of an idle node of three", "MB", sample_median(&daemons), -1,
+		0, "<= 16 MB", sample_median(&daemons) <= 16,
 		text_of("guardian %.1f MB", sample_median(&guardians))});
 }
 
@@ -105,14 +105,15 @@ void bench_wire(void)
 	double entry;
 
 	load_rate(&load);
-	http_until_int(node_url(b, "/v1/registries/default/count"), "count", KEYS,
-		check_ms(CONVERGE_MS));
+	http_until_int(
+		node_url(b, "/v1/registries/default/count"), "count", KEYS, check_ms(CONVERGE_MS));
 	for (int i = 0; i < WRITES; i++) {
 		const char *path = text_of(ENTRIES "/one-%d", i);
 		long before = quiet(cluster);
 
 		expect_success(node_call(a, "PUT",
-			"{\"owner\":{\"kind\":\"static\",\"id\":\"bench\"},\"value\":{\"port\":80}}",
+			"{\"owner\":{\"kind\":\"static\",\"id\":\"bench\"},\"value\":{\"port\":80}"
+			"}",
 			"%s", path));
 		http_until_status(node_url(b, "%s", path), 200, check_ms(CLUSTER_SOON_MS));
 		sample_add(&bytes, (double)(quiet(cluster) - before));

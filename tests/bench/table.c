@@ -32,7 +32,8 @@ double sample_median(const struct samples *s)
 
 	CHECK(s->count > 0, "nothing was measured");
 	qsort(sorted.items, (size_t)sorted.count, sizeof sorted.items[0], compare);
-	return s->count % 2 ? sorted.items[half] : (sorted.items[half - 1] + sorted.items[half]) / 2;
+	return s->count % 2 ? sorted.items[half]
+			    : (sorted.items[half - 1] + sorted.items[half]) / 2;
 }
 
 double sample_ratio(const struct samples *a, const struct samples *b)
@@ -109,9 +110,9 @@ void table_row(const struct row *r)
 	printf("%-44s %12s %12s %7s  %-34s %s%s%s\n", r->name,
 		amount(r->ours, r->unit, ours, sizeof ours),
 		amount(r->floor, r->unit, base, sizeof base), ratio, r->target ? r->target : "-",
-		!r->target   ? ""
-			: r->met ? "met"
-				 : "missed",
+		!r->target ? ""
+		: r->met   ? "met"
+			   : "missed",
 		r->remark ? "  " : "", r->remark ? r->remark : "");
 	fflush(stdout);
 }

@@ -30,8 +30,7 @@ static size_t write_get(
 	(void)data;
 	(void)connection;
 	(void)number;
-	return (size_t)snprintf(
-		out, size, "GET " GET_KEY " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+	return (size_t)snprintf(out, size, "GET " GET_KEY " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
 }
 
 /* Each connection writes its own keys over and over, always with another value. */
@@ -57,7 +56,8 @@ static void same_headers(const struct http_reply *reply, char *out, size_t size)
 	size_t used = 0;
 
 	out[0] = '\0';
-	for (const char *line = reply->head; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+	for (const char *line = reply->head; *line;
+		line += strcspn(line, "\n"), line += *line == '\n') {
 		int length = (int)strcspn(line, "\r\n");
 		bool skip = length == 0;
 
@@ -78,7 +78,8 @@ static void bench_get(const struct node *node)
 	double ratio;
 
 	expect_success(node_call(node, "PUT",
-		text_of("{\"owner\":{\"kind\":\"static\",\"id\":\"bench\"},\"value\":" VALUE "}", 1ul),
+		text_of("{\"owner\":{\"kind\":\"static\",\"id\":\"bench\"},\"value\":" VALUE "}",
+			1ul),
 		GET_KEY));
 	reply = expect_status(node_call(node, "GET", NULL, GET_KEY), 200);
 	same_headers(reply, headers, sizeof headers);

@@ -61,7 +61,7 @@ static double one(int writer, int reader, const char *path, const char *method, 
 }
 
 struct visible {
-	int a, b;    /* the writer at one node, the reader at another */
+	int a, b;     /* the writer at one node, the reader at another */
 	int to, from; /* the same at the bare server */
 	char etag[64];
 	unsigned long number;
@@ -73,9 +73,9 @@ static void round_of(struct visible *v, const char *directory)
 	char response[BYTES];
 
 	for (int i = 0; i < ROUND_WRITES; i++) {
-		sample_add(&v->ours,
-			one(v->a, v->b, text_of(KEY "?since=%s&wait=30s", v->etag), "PUT",
-				KEY "?ack=memory", body_of(++v->number), response));
+		sample_add(
+			&v->ours, one(v->a, v->b, text_of(KEY "?since=%s&wait=30s", v->etag), "PUT",
+					  KEY "?ack=memory", body_of(++v->number), response));
 		read_etag(response, v->etag);
 	}
 	for (int i = 0; i < ROUND_WRITES; i++)
@@ -105,7 +105,8 @@ void bench_visible(struct cluster *cluster)
 	hop = sample_median(&v.hop);
 	commit = sample_median(&v.commit);
 	table_row(&(struct row){"write at A until visible at B", "ms", sample_median(&v.ours), hop,
-		sample_median(&v.ours) / hop, 		"<= 3 x (bare hop + one commit)", sample_median(&v.ours) <= 3 * (hop + commit),
+		sample_median(&v.ours) / hop, "<= 3 x (bare hop + one commit)",
+		sample_median(&v.ours) <= 3 * (hop + commit),
 		text_of("one commit %.2f ms, so at most %.2f ms", commit, 3 * (hop + commit))});
 	close(v.a);
 	close(v.b);

@@ -55,7 +55,8 @@ CLUSTER_TEST(children, s003_put_the_same_twice_touches_nothing)
 	struct http_reply *first = child_start(&c->nodes[0], "web", SLEEPER);
 	struct http_reply *again = expect_status(child_put(&c->nodes[0], "web", SLEEPER), 200);
 
-	CHECK_INT(json_number_at(again->json, "status.pid"), json_number_at(first->json, "status.pid"));
+	CHECK_INT(json_number_at(again->json, "status.pid"),
+		json_number_at(first->json, "status.pid"));
 	CHECK_INT(json_number_at(again->json, "status.restarts"), 0);
 	children_until_processes("sleep 1000", 1, CLUSTER_SOON_MS);
 }
@@ -75,7 +76,8 @@ CLUSTER_TEST(children, s004_put_another_spec_replaces_the_process_once)
 	expect_problem(http_send(&create), 412, "etag-mismatch");
 	CHECK(procs_alive((pid_t)pid), "a refused PUT ended the process");
 	next = expect_status(child_put(&c->nodes[1], "web", other), 200);
-	CHECK(json_number_at(next->json, "status.pid") != pid, "the old process goes on: %s", next->body);
+	CHECK(json_number_at(next->json, "status.pid") != pid, "the old process goes on: %s",
+		next->body);
 	CHECK(!procs_alive((pid_t)pid), "the old process still lives");
 	children_until_processes("sleep 2000", 1, CLUSTER_SOON_MS);
 	CHECK_INT(json_number_at(next->json, "status.restarts"), 0);
@@ -346,7 +348,8 @@ static bool is_expected(const char *item)
 	return false;
 }
 
-/* The daemon's environment holds its secrets, and its descriptors are the store and the guardian. */
+/* The daemon's environment holds its secrets, and its descriptors are the store and the guardian.
+ */
 CLUSTER_TEST(children, s028_nothing_of_the_daemon_reaches_a_child)
 {
 	static const char spec[] =
@@ -396,7 +399,8 @@ CLUSTER_TEST(children, patch_merges_into_the_spec)
 	CHECK_STR(json_str(patched->json, "labels.c"), "3");
 	get = http_until_str(node_url(&c->nodes[2], CHILDREN "/web"), "labels.c", "3",
 		check_ms(CLUSTER_SOON_MS));
-	CHECK(json_number_at(get->json, "status.pid") > 0 && json_number_at(put->json, "status.pid") > 0,
+	CHECK(json_number_at(get->json, "status.pid") > 0 &&
+			json_number_at(put->json, "status.pid") > 0,
 		"no pid: %s", get->body);
 	expect_problem(node_call(&c->nodes[0], "PATCH", "{\"labels\":{}}", CHILDREN "/none"), 404,
 		"child-not-found");
@@ -429,7 +433,8 @@ CLUSTER_TEST(children, signal_reaches_the_process_from_any_node)
 CLUSTER_TEST(children, restart_from_any_node_gives_a_new_process)
 {
 	struct cluster *c = three();
-	pid_t pid = (pid_t)json_number_at(child_start(&c->nodes[0], "web", SLEEPER)->json, "status.pid");
+	pid_t pid = (pid_t)json_number_at(
+		child_start(&c->nodes[0], "web", SLEEPER)->json, "status.pid");
 
 	for (int i = 0; i < 3; i++) {
 		child_until(&c->nodes[i], "web", "running", CLUSTER_SOON_MS);

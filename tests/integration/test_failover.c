@@ -76,7 +76,8 @@ CLUSTER_TEST(failover, s050_s051_200_children_survive_the_kill_of_a_daemon)
 	node_kill(&c->nodes[2]);
 	count = expect_status(
 		node_call(&c->nodes[0], "GET", NULL, "/v1/supervisors/default/count"), 200);
-	CHECK(json_number_at(count->json, "active") <= MANY, "more than there are: %s", count->body);
+	CHECK(json_number_at(count->json, "active") <= MANY, "more than there are: %s",
+		count->body);
 	/* Until a survivor knows of the death, it counts the children of n3 as active. */
 	for (int n = 0; n < 2; n++)
 		http_until_str(node_url(&c->nodes[n], "/v1/cluster/members/n3"), "status", "dead",
@@ -94,7 +95,8 @@ CLUSTER_TEST(failover, s050_s051_200_children_survive_the_kill_of_a_daemon)
 				json_str(now, "id"));
 			if (strcmp(json_str(item, "status.node"), "n3") == 0)
 				continue;
-			CHECK_INT(json_number_at(now, "status.pid"), json_number_at(item, "status.pid"));
+			CHECK_INT(json_number_at(now, "status.pid"),
+				json_number_at(item, "status.pid"));
 		}
 	}
 	children_until_processes("sleep 1000", MANY, CLUSTER_SOON_MS);

@@ -288,8 +288,8 @@ static void unchanged(const struct cluster *c)
 					strcmp(json_str(item, "status"), "joining") == 0,
 				"a stranger is a member: %s", list->body);
 		CHECK_INT(json_number_at(node_call(&c->nodes[i], "GET", NULL,
-					   "/v1/registries/default/count")
-					   ->json,
+						 "/v1/registries/default/count")
+						 ->json,
 				  "count"),
 			1);
 	}
@@ -298,7 +298,8 @@ static void unchanged(const struct cluster *c)
 CLUSTER_TEST(faults, peers_that_answer_rubbish_never_become_members)
 {
 	struct cluster *c = cluster_start(2, NULL);
-	long long pid = json_number_at(child_start(&c->nodes[0], "web", SLEEPER)->json, "status.pid");
+	long long pid =
+		json_number_at(child_start(&c->nodes[0], "web", SLEEPER)->json, "status.pid");
 
 	expect_status(put_entry(&c->nodes[0], "before"), 201);
 	http_until_status(

@@ -64,7 +64,8 @@ CLUSTER_TEST(members, a_node_tells_about_itself)
 CLUSTER_TEST(members, s038_joining_twice_changes_nothing)
 {
 	struct cluster *c = cluster_start(3, NULL);
-	long long pid = json_number_at(child_start(&c->nodes[0], "web", SLEEPER)->json, "status.pid");
+	long long pid =
+		json_number_at(child_start(&c->nodes[0], "web", SLEEPER)->json, "status.pid");
 
 	for (int i = 0; i < 2; i++) {
 		struct http_reply *joined =
@@ -259,7 +260,8 @@ CLUSTER_TEST(members, nodes_that_only_name_each_other_become_one_cluster)
 	cluster_settle(c);
 }
 
-/* The grace is for members that do not answer; with it this long, a poll waited for in vain shows. */
+/* The grace is for members that do not answer; with it this long, a poll waited for in vain shows.
+ */
 CLUSTER_TEST(members, nobody_waits_for_the_startup_grace_when_all_answer)
 {
 	static const char *const args[] = {"--startup-grace-ms", "60000", NULL};

@@ -68,7 +68,8 @@ CLUSTER_TEST(registry, s006_bad_keys_are_refused)
 		expect_problem(reply, 400, "bad-key|bad-escape");
 	}
 	CHECK_INT(
-		json_number_at(node_call(&c->nodes[0], "GET", NULL, "/v1/registries/default/count")->json,
+		json_number_at(
+			node_call(&c->nodes[0], "GET", NULL, "/v1/registries/default/count")->json,
 			"count"),
 		0);
 }

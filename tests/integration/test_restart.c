@@ -62,9 +62,10 @@ CLUSTER_TEST(restart, s032_fail_child_ends_at_the_fourth_failure)
 	expect_success(node_call(&c->nodes[0], "POST", NULL, CHILDREN "/job/restart"));
 	get = child_until(&c->nodes[2], "job", "running", CLUSTER_SOON_MS);
 	/* A whole budget again: one more failure is just a restart. */
-	CHECK(kill((pid_t)json_number_at(get->json, "status.pid"), SIGKILL) == 0, "no such process");
-	child_until_new_pid(
-		&c->nodes[2], "job", (pid_t)json_number_at(get->json, "status.pid"), CLUSTER_SOON_MS);
+	CHECK(kill((pid_t)json_number_at(get->json, "status.pid"), SIGKILL) == 0,
+		"no such process");
+	child_until_new_pid(&c->nodes[2], "job", (pid_t)json_number_at(get->json, "status.pid"),
+		CLUSTER_SOON_MS);
 }
 
 CLUSTER_TEST(restart, s032_backoff_goes_on_at_the_cap)
@@ -114,7 +115,8 @@ CLUSTER_TEST(restart, s130_a_missing_program_that_appears_is_started)
 CLUSTER_TEST(restart, a_command_that_does_not_exist_is_enoent_and_harms_nobody)
 {
 	struct cluster *c = cluster_start(1, NULL);
-	long long pid = json_number_at(child_start(&c->nodes[0], "ok", SLEEPER)->json, "status.pid");
+	long long pid =
+		json_number_at(child_start(&c->nodes[0], "ok", SLEEPER)->json, "status.pid");
 	struct http_reply *put;
 
 	put = expect_status(

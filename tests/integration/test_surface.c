@@ -266,7 +266,8 @@ CLUSTER_TEST(surface, what_get_returns_can_be_put_back)
 	get = child_get(n1, "web");
 	again = expect_status(child_put(n1, "web", get->body), 200);
 	CHECK_STR(json_str(again->json, "etag"), json_str(get->json, "etag"));
-	CHECK_INT(json_number_at(again->json, "status.pid"), json_number_at(put->json, "status.pid"));
+	CHECK_INT(
+		json_number_at(again->json, "status.pid"), json_number_at(put->json, "status.pid"));
 	unknown = json_deep_copy(get->json);
 	json_object_set_new(unknown, "restrat", json_string("transient"));
 	body = json_dumps(unknown, 0);

@@ -125,7 +125,7 @@ static void happen(struct world *w, struct happening *e)
 		else if (e->what == AT_STORED)
 			stored(w, n);
 		else if (e->what == AT_STARTED || e->what == AT_EXITED ||
-			e->what == AT_START_FAILED)
+			 e->what == AT_START_FAILED)
 			process_event(w, n, e);
 		else
 			net_happened(w, e);

@@ -36,8 +36,8 @@ static void tell_link(struct world *w, int node, uint32_t link, uint32_t generat
 	e->err = err;
 }
 
-static struct happening *send_to(struct world *w, struct node *n, const struct action *a,
-	enum what what)
+static struct happening *send_to(
+	struct world *w, struct node *n, const struct action *a, enum what what)
 {
 	int to = node_at(w, a->url);
 	uint32_t generation = ++n->generation[a->link % MEMBERS_MAX];
@@ -81,8 +81,10 @@ void net_action(struct world *w, struct node *n, const struct action *a)
 	struct happening *e;
 
 	tracef(w, "%s link %u %s %s", n->name, a->link,
-			a->kind == ACTION_HELLO ? "greets" : a->kind == ACTION_POLL ? "polls" : "ends",
-			a->url ? a->url : "");
+		a->kind == ACTION_HELLO  ? "greets"
+		: a->kind == ACTION_POLL ? "polls"
+					 : "ends",
+		a->url ? a->url : "");
 	if (a->kind == ACTION_UNLINK) {
 		n->generation[a->link % MEMBERS_MAX]++;
 		return;
@@ -172,8 +174,7 @@ static void send_fragment(struct world *w, struct node *n, struct parked *p)
 
 static void poll_requested(struct world *w, struct node *n, struct happening *e)
 {
-	struct event event = {
-		.kind = EVENT_POLLED, .polled = {w->nodes[e->peer].incarnation}};
+	struct event event = {.kind = EVENT_POLLED, .polled = {w->nodes[e->peer].incarnation}};
 	struct parked *p = n->parked;
 
 	if (w->nodes[e->peer].life != e->peer_life)
@@ -264,7 +265,8 @@ static void poll_answered(struct world *w, struct node *n, struct happening *e)
 	}
 	wire_reader_free(reader);
 	if (twice) { /* the same bytes again, some time later: a join changes nothing then */
-		struct happening *again = schedule(w, (int64_t)below(w, 200), AT_ANSWER_POLL, e->node);
+		struct happening *again =
+			schedule(w, (int64_t)below(w, 200), AT_ANSWER_POLL, e->node);
 
 		again->link = e->link;
 		again->generation = n->generation[e->link % MEMBERS_MAX];

@@ -24,8 +24,8 @@ struct loading {
 	struct origin_id cluster_id;
 };
 
-static enum err load_setting(void *data, const char *name, size_t name_length, const char *text,
-	size_t text_length)
+static enum err load_setting(
+	void *data, const char *name, size_t name_length, const char *text, size_t text_length)
 {
 	struct loading *l = data;
 	char hex[ORIGIN_HEX_BYTES] = "";
@@ -37,8 +37,8 @@ static enum err load_setting(void *data, const char *name, size_t name_length, c
 	return ERR_OK;
 }
 
-static enum err load_vector(void *data, struct origin_id origin, uint64_t count, uint64_t floor,
-	uint64_t chain)
+static enum err load_vector(
+	void *data, struct origin_id origin, uint64_t count, uint64_t floor, uint64_t chain)
 {
 	struct loading *l = data;
 
@@ -271,8 +271,8 @@ static void cut_batch(struct world *w, struct node *n)
 	*at = p;
 	if (!n->storing) {
 		n->storing = true;
-		schedule(w, w->faults.slow_disk && !w->healed ? (int64_t)below(w, 300) : 1, AT_STORED,
-			n->index);
+		schedule(w, w->faults.slow_disk && !w->healed ? (int64_t)below(w, 300) : 1,
+			AT_STORED, n->index);
 	}
 }
 

@@ -182,7 +182,7 @@ static struct tally of_map(const struct map *m)
 		for (const struct entry *s = e; s; s = s->sibling) {
 			t.live++;
 			t.sum += XXH3_64bits(&s->dot, sizeof(s->dot)) ^
-				content(s->key, s->key_bytes, s->value, s->value_bytes);
+				 content(s->key, s->key_bytes, s->value, s->value_bytes);
 		}
 	return t;
 }

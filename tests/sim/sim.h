@@ -13,9 +13,9 @@
 #define NODES_MAX 5
 #define CHILDREN 6
 #define KEYS 4
-#define CHAOS_MS 15000  /* faults and clients */
-#define HEAL_MS 30000   /* then everything is mended, and by its end all must agree */
-#define QUIET_MS 12000  /* the last part of it, in which nothing may happen any more */
+#define CHAOS_MS 15000 /* faults and clients */
+#define HEAL_MS 30000  /* then everything is mended, and by its end all must agree */
+#define QUIET_MS 12000 /* the last part of it, in which nothing may happen any more */
 #define RPC_TIMEOUT_MS 3000
 
 struct proc { /* a simulated process */
@@ -66,13 +66,24 @@ struct node {
 	struct parked parked[NODES_MAX * 4];
 	uint32_t generation[MEMBERS_MAX + 1]; /* by link id: answers to older requests are stale */
 	int64_t skew_ms;
-	int64_t tick_ms; /* when a tick is scheduled, or INT64_MAX */
+	int64_t tick_ms;      /* when a tick is scheduled, or INT64_MAX */
 	struct vector before; /* for monotonicity */
 };
 
 enum what {
-	AT_TICK, AT_STORED, AT_REQUEST_HELLO, AT_ANSWER_HELLO, AT_REQUEST_POLL, AT_ANSWER_POLL,
-	AT_LINK, AT_STARTED, AT_START_FAILED, AT_EXITED, AT_CLIENT, AT_FAULT, AT_GOODBYE
+	AT_TICK,
+	AT_STORED,
+	AT_REQUEST_HELLO,
+	AT_ANSWER_HELLO,
+	AT_REQUEST_POLL,
+	AT_ANSWER_POLL,
+	AT_LINK,
+	AT_STARTED,
+	AT_START_FAILED,
+	AT_EXITED,
+	AT_CLIENT,
+	AT_FAULT,
+	AT_GOODBYE
 };
 
 struct happening { /* one entry of the event heap; owns `bytes` and `after` */
@@ -121,8 +132,8 @@ struct world {
 	bool healed;
 	int pids;
 	struct dot finished[CHILDREN]; /* writes of temporary children that were started */
-	int64_t last_start_ms; /* of any process */
-	int64_t last_write_ms; /* of any event of the map */
+	int64_t last_start_ms;         /* of any process */
+	int64_t last_write_ms;         /* of any event of the map */
 	uint64_t steps;
 	uint64_t starts;
 	char failure[512]; /* empty while all is well */
@@ -153,7 +164,7 @@ struct proc *proc_find(struct node *n, const char *ref);
 /* ---- net.c ---- */
 void net_action(struct world *w, struct node *n, const struct action *a);
 void net_happened(struct world *w, struct happening *e);
-void net_wake(struct world *w, struct node *n); /* its map grew: answer parked polls */
+void net_wake(struct world *w, struct node *n);   /* its map grew: answer parked polls */
 void net_forget(struct world *w, struct node *n); /* it crashed: polls at it and of it end */
 
 /* ---- chaos.c ---- */

@@ -258,8 +258,7 @@ Test(http, a_request_of_doubtful_host_or_length_is_refused)
 		raw("GET http://evil.example/value HTTP/1.1\r\nHost: n1.example\r\n\r\n")->status,
 		403);
 	cr_expect_eq(
-		raw("GET http://[::1]:80/value HTTP/1.1\r\nHost: n1.example\r\n\r\n")->status,
-		200);
+		raw("GET http://[::1]:80/value HTTP/1.1\r\nHost: n1.example\r\n\r\n")->status, 200);
 	cr_expect(says(raw("PUT /entries/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\n"
 			   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 		"given twice"));

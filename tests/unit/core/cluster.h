@@ -38,7 +38,7 @@ struct peer {
 struct cluster {
 	struct peer peers[NODES];
 	size_t count;
-	bool obstinate; /* children do not end when they are told to */
+	bool obstinate;    /* children do not end when they are told to */
 	unsigned greatest; /* most processes of one child at a time */
 };
 
@@ -161,7 +161,8 @@ static inline bool deliver(struct cluster *c, struct peer *p, size_t i)
 		e.kind = EVENT_LINK_SILENT;
 	} else if (to && to->up) {
 		if (call.kind == ACTION_POLL && !call.first &&
-			vector_covers(map_vector(horde_map(p->n.h)), map_vector(horde_map(to->n.h))))
+			vector_covers(
+				map_vector(horde_map(p->n.h)), map_vector(horde_map(to->n.h))))
 			return false;
 		drop_call(p, call.link);
 		if (call.kind == ACTION_HELLO)

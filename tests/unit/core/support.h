@@ -26,7 +26,7 @@ struct node {
 	int64_t now_ms;
 	bool writes_kept; /* the test says itself when a batch is on disk */
 	char trace[16384];
-	uint64_t epoch; /* of the last SPAWN or STOP */
+	uint64_t epoch;               /* of the last SPAWN or STOP */
 	void (*sees)(struct node *n); /* called after each step, when there is one */
 	void *context;
 	long fail_at; /* with failing.h: the so many-th allocation of its steps, from 1; 0: none */
@@ -37,7 +37,8 @@ static inline struct origin_id id_of(uint64_t n)
 	return (struct origin_id){0x1000 + n, n};
 }
 
-__attribute__((format(printf, 2, 3))) static inline void trace(struct node *n, const char *form, ...)
+__attribute__((format(printf, 2, 3))) static inline void trace(
+	struct node *n, const char *form, ...)
 {
 	size_t used = strlen(n->trace);
 	va_list args;
@@ -208,8 +209,13 @@ static inline struct record *plain_spec(uint64_t hash)
 
 	r->family = FAMILY_SPEC;
 	r->spec = (struct spec_record){
-		.restart = {.type = RESTART_PERMANENT, .max_restarts = 3, .max_seconds = 5,
-			.initial_ms = 200, .max_ms = 30000, .factor = 2, .reset_after_ms = 60000},
+		.restart = {.type = RESTART_PERMANENT,
+			.max_restarts = 3,
+			.max_seconds = 5,
+			.initial_ms = 200,
+			.max_ms = 30000,
+			.factor = 2,
+			.reset_after_ms = 60000},
 		.shutdown_signal = 15,
 		.shutdown_timeout_ms = 5000,
 		.success_exit = {1},

@@ -6,8 +6,13 @@
 
 static struct restart_rule rule_of(enum restart_type type)
 {
-	return (struct restart_rule){.type = type, .max_restarts = 3, .max_seconds = 5,
-		.initial_ms = 200, .max_ms = 30000, .factor = 2, .reset_after_ms = 60000};
+	return (struct restart_rule){.type = type,
+		.max_restarts = 3,
+		.max_seconds = 5,
+		.initial_ms = 200,
+		.max_ms = 30000,
+		.factor = 2,
+		.reset_after_ms = 60000};
 }
 
 Test(budget, each_restart_type_restarts_what_otp_restarts)
@@ -163,7 +168,8 @@ Test(budget, no_number_of_a_peer_s_spec_overflows)
 			struct restart_decision d = budget_ended(&b, &rule, false, 0, i, 7);
 
 			cr_assert_leq(d.at_ms, i + (int64_t)BUDGET_WAIT_MAX_MS);
-			cr_assert_eq(d.verdict, i < BUDGET_RESTARTS_MAX ? VERDICT_RESTART : VERDICT_FAIL);
+			cr_assert_eq(d.verdict,
+				i < BUDGET_RESTARTS_MAX ? VERDICT_RESTART : VERDICT_FAIL);
 		}
 		budget_fini(&b);
 	}

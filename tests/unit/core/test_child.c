@@ -50,7 +50,8 @@ Test(child, started_means_running_only_for_one_that_starts)
 		bench_fill(&b, state);
 		child_started(&b.h, b.c, 42);
 		cr_expect_eq(b.c->process, after[state], "state %u", state);
-		cr_expect_eq(b.c->pid == 42, state == PROCESS_STARTING || state == PROCESS_STOPPING);
+		cr_expect_eq(
+			b.c->pid == 42, state == PROCESS_STARTING || state == PROCESS_STOPPING);
 		bench_empty(&b);
 	}
 }
@@ -143,9 +144,11 @@ Test(child, a_temporary_one_is_not_started_again_when_the_guardian_was_lost)
 		bench_fill(&b, state);
 		b.spec->spec.restart.type = RESTART_TEMPORARY;
 		child_ended(&b.h, b.c, &end, NULL, &b.spec->spec);
-		/* What was being stopped on purpose goes on as asked: replaced, restarted or deleted. */
+		/* What was being stopped on purpose goes on as asked: replaced, restarted or
+		 * deleted. */
 		cr_expect_eq(b.c->state, state == PROCESS_RUNNING ? CHILD_EXITED : CHILD_PENDING);
-		cr_expect_eq(b.c->reason, state == PROCESS_RUNNING ? REASON_NODE_DEAD : REASON_NONE);
+		cr_expect_eq(
+			b.c->reason, state == PROCESS_RUNNING ? REASON_NODE_DEAD : REASON_NONE);
 		b.h.dirty = NULL;
 		bench_empty(&b);
 	}
@@ -264,8 +267,8 @@ Test(child, a_program_that_is_missing_is_retried_for_ever_and_says_why)
 	node_does(&n, &e);
 	cr_expect_eq(node_child(&n, "default/a").state, CHILD_BACKOFF);
 	cr_expect_eq(node_child(&n, "default/a").reason, REASON_SPAWN_ERROR);
-	cr_expect_str_eq(node_child(&n, "default/a").status->record->status.last_exit.error,
-		"exec: ENOENT");
+	cr_expect_str_eq(
+		node_child(&n, "default/a").status->record->status.last_exit.error, "exec: ENOENT");
 	node_free(&n);
 }
 

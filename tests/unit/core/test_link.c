@@ -6,8 +6,11 @@
 static struct hello hello_of(const char *name, uint64_t life, struct origin_id cluster_id)
 {
 	struct horde_config config = config_of(name, life);
-	struct hello h = {.cluster = "horde", .cluster_id = cluster_id, .node_id = config.node_id,
-		.incarnation = config.incarnation, .protocol_min = PROTOCOL_VERSION,
+	struct hello h = {.cluster = "horde",
+		.cluster_id = cluster_id,
+		.node_id = config.node_id,
+		.incarnation = config.incarnation,
+		.protocol_min = PROTOCOL_VERSION,
 		.protocol_max = PROTOCOL_VERSION};
 
 	snprintf(h.name, sizeof(h.name), "%s", name);
@@ -73,8 +76,11 @@ static void member_arrives(struct node *n, uint32_t link, const char *name, uint
 	char url[32], key[64] = "member/";
 
 	snprintf(url, sizeof(url), "http://%s", name);
-	r.member = (struct member_record){.name = (char *)(uintptr_t)name, .url = url,
-		.incarnation = config.incarnation, .started = 1 + life, .state = MEMBER_ALIVE};
+	r.member = (struct member_record){.name = (char *)(uintptr_t)name,
+		.url = url,
+		.incarnation = config.incarnation,
+		.started = 1 + life,
+		.state = MEMBER_ALIVE};
 	origin_to_hex(config.node_id, key + 7);
 	cr_assert_eq(map_new(config.incarnation, 0, &m), ERR_OK);
 	map_put(m, key, strlen(key), "{}", 2, record_dup(&r), 1, &changes);
@@ -328,8 +334,8 @@ Test(link, back_off_doubles_to_a_second_and_a_rejection_waits_for_five)
 
 Test(link, what_comes_after_the_link_was_dropped_is_ignored)
 {
-	static const enum event_kind late[] = {EVENT_LINK_REFUSED, EVENT_LINK_LOST,
-		EVENT_LINK_SILENT, EVENT_LINK_REJECTED};
+	static const enum event_kind late[] = {
+		EVENT_LINK_REFUSED, EVENT_LINK_LOST, EVENT_LINK_SILENT, EVENT_LINK_REJECTED};
 	struct node n;
 	uint32_t link = node_with_peer(&n);
 
@@ -455,7 +461,7 @@ Test(link, a_record_of_a_former_life_that_outranks_ours_is_raised_above)
 	origin_to_hex(self, hex);
 	snprintf(key, sizeof(key), "member/%s", hex);
 	cr_assert(node_get(&n, key));
-	cr_expect(origin_equal(node_get(&n, key)->record->member.incarnation,
-		horde_config(n.h)->incarnation));
+	cr_expect(origin_equal(
+		node_get(&n, key)->record->member.incarnation, horde_config(n.h)->incarnation));
 	node_free(&n);
 }

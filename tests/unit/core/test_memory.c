@@ -244,8 +244,8 @@ static bool join_story(long fail_at)
 		cr_expect_eq(node_child(&c.peers[i].n, "default/a").state, CHILD_RUNNING);
 		cr_expect_eq(node_child(&c.peers[i].n, "default/b").state, CHILD_RUNNING);
 	}
-	cr_expect(vector_equal(map_vector(horde_map(c.peers[0].n.h)),
-		map_vector(horde_map(c.peers[1].n.h))));
+	cr_expect(vector_equal(
+		map_vector(horde_map(c.peers[0].n.h)), map_vector(horde_map(c.peers[1].n.h))));
 	cluster_free(&c);
 	return failed;
 }

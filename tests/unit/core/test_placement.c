@@ -31,8 +31,8 @@ Test(placement, the_cap_is_a_tenth_above_the_fair_share_rounded_up)
 		{10, 0, 11}, {UINT32_MAX, 2, 2362232013u}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		cr_expect_eq(placement_cap(rows[i].total, rows[i].count), rows[i].cap, "row %zu: %u", i,
-			placement_cap(rows[i].total, rows[i].count));
+		cr_expect_eq(placement_cap(rows[i].total, rows[i].count), rows[i].cap,
+			"row %zu: %u", i, placement_cap(rows[i].total, rows[i].count));
 }
 
 Test(placement, nobody_is_chosen_when_there_is_nobody)

@@ -3,7 +3,7 @@
 #include "tests/unit/core/cluster.h"
 
 struct claim {
-	const char *key; /* after entry/default/ */
+	const char *key;   /* after entry/default/ */
 	const char *owner; /* "default/a", or NULL for a static one */
 	const char *value;
 	bool admin; /* UPDATE, UNREGISTER: no owner is named */
@@ -60,10 +60,9 @@ Test(registry, one_owner_per_key_and_the_same_one_may_register_again)
 		ERR_OK);
 	cr_expect(n.actions.created);
 	created = entry(&n, "k")->created;
-	cr_expect_eq(entry(&n, "k")->epoch,
-		node_get(&n, "assign/default/a")->record->assign.epoch);
-	cr_expect_eq(asks(&n, EVENT_REGISTER, (struct claim){"k", "default/a", "null", false}),
-		ERR_OK);
+	cr_expect_eq(entry(&n, "k")->epoch, node_get(&n, "assign/default/a")->record->assign.epoch);
+	cr_expect_eq(
+		asks(&n, EVENT_REGISTER, (struct claim){"k", "default/a", "null", false}), ERR_OK);
 	cr_expect_not(n.actions.created);
 	cr_expect_eq(entry(&n, "k")->created, created);
 	cr_expect_eq(claims(&n, "k", "default/b"), ERR_ALREADY_REGISTERED);
@@ -74,7 +73,8 @@ Test(registry, one_owner_per_key_and_the_same_one_may_register_again)
 
 Test(registry, the_value_is_found_in_the_text_byte_for_byte)
 {
-	static const char *const values[] = {"null", "0.10", "\"}\\u0000}\"", "{\"a\":[1,2 ]}", "[]"};
+	static const char *const values[] = {
+		"null", "0.10", "\"}\\u0000}\"", "{\"a\":[1,2 ]}", "[]"};
 	struct node n = node_make("n1", 0);
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
@@ -84,8 +84,9 @@ Test(registry, the_value_is_found_in_the_text_byte_for_byte)
 			ERR_OK);
 		e = node_get(&n, "entry/default/k");
 		cr_expect_eq(entry(&n, "k")->value_bytes, strlen(values[i]));
-		cr_expect_eq(memcmp(e->value + entry(&n, "k")->value_at, values[i],
-				     strlen(values[i])), 0, "%s", e->value);
+		cr_expect_eq(
+			memcmp(e->value + entry(&n, "k")->value_at, values[i], strlen(values[i])),
+			0, "%s", e->value);
 	}
 	node_free(&n);
 }
@@ -212,7 +213,8 @@ Test(registry, names_move_with_a_taken_over_child_stale_until_it_registers_again
 		cr_expect_eq(claims(&c.peers[0].n, name + 8, name), ERR_OK);
 		settle_all(&c);
 		cr_expect_not(horde_entry_stale(n1->h,
-			node_get(n1, (snprintf(name, sizeof(name), "entry/default/c%d", i), name))));
+			node_get(
+				n1, (snprintf(name, sizeof(name), "entry/default/c%d", i), name))));
 	}
 	peer_kill(&c, 1);
 	cluster_wait(&c, 500);

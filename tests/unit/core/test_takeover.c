@@ -14,8 +14,8 @@ static void put_many(int count, enum restart_type type)
 		char name[32];
 
 		name_of(name, i);
-		cr_assert_eq(node_put(&c.peers[i % (int)c.count].n, name, typed_spec(1, type)),
-			ERR_OK);
+		cr_assert_eq(
+			node_put(&c.peers[i % (int)c.count].n, name, typed_spec(1, type)), ERR_OK);
 		settle_all(&c);
 	}
 }
@@ -54,7 +54,8 @@ Test(takeover, twelve_children_are_shared_and_a_killed_node_s_come_back_at_once)
 	put_many(12, RESTART_PERMANENT);
 	each_runs_once(12);
 	for (size_t i = 0; i < 3; i++)
-		cr_expect(c.peers[i].spawns >= 2 && c.peers[i].spawns <= 6, "%u", c.peers[i].spawns);
+		cr_expect(
+			c.peers[i].spawns >= 2 && c.peers[i].spawns <= 6, "%u", c.peers[i].spawns);
 	peer_kill(&c, 2);
 	cluster_wait(&c, 0);
 	each_runs_once(12);
@@ -83,7 +84,7 @@ Test(takeover, a_dead_node_s_temporary_children_end_and_are_never_started)
 		name_of(name, i);
 		v = node_child(&c.peers[0].n, name);
 		cr_expect(v.state == CHILD_RUNNING ||
-				(v.state == CHILD_EXITED && v.reason == REASON_NODE_DEAD));
+			  (v.state == CHILD_EXITED && v.reason == REASON_NODE_DEAD));
 		cr_expect_eq(v.state == CHILD_RUNNING, cluster_processes(&c, name) == 1);
 	}
 	cluster_free(&c);
@@ -121,7 +122,8 @@ Test(takeover, a_node_that_began_anew_knows_that_the_one_before_it_is_gone)
 	cluster_wait(&c, 7000);
 	for (size_t i = 0; i < 3; i++) {
 		cr_expect_eq(horde_member_by_id(c.peers[i].n.h, id_of(2))->opinion, OPINION_DEAD);
-		cr_expect(origin_equal(horde_member_by_name(c.peers[i].n.h, "n2")->node_id, id_of(9)),
+		cr_expect(
+			origin_equal(horde_member_by_name(c.peers[i].n.h, "n2")->node_id, id_of(9)),
 			"the name means the one that lives");
 	}
 	each_runs_once(12);
@@ -223,7 +225,8 @@ Test(takeover, concurrent_puts_of_one_id_end_with_one_process)
 			snprintf(key, sizeof(key), "assign/%s", name);
 			cr_expect_null(node_get(&c.peers[k].n, key)->sibling, "resolved");
 			cr_expect_eq(node_child(&c.peers[k].n, name).state, CHILD_RUNNING);
-			cr_expect_eq(node_child(&c.peers[k].n, name).status->record->status.restarts, 0);
+			cr_expect_eq(
+				node_child(&c.peers[k].n, name).status->record->status.restarts, 0);
 		}
 	}
 	cluster_free(&c);
@@ -413,7 +416,8 @@ static void assign_to_former_life(struct peer *p, const char *ref)
 		.node = id_of(2), .incarnation = id_of(999), .epoch = UINT64_MAX / 2};
 	snprintf(key, sizeof(key), "assign/%s", ref);
 	cr_assert_eq(map_put(horde_map_mutable(p->n.h), key, strlen(key), "{}", 2, record_dup(&r),
-			     1, &changes), ERR_OK);
+			     1, &changes),
+		ERR_OK);
 	changes_fini(&changes);
 }
 
