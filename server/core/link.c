@@ -122,9 +122,10 @@ enum err link_join(struct horde *h, const char *url, bool keep)
 	return ERR_OK;
 }
 
-static bool worth_a_link(const struct member *m)
+/* One that left is asked once, at the start: it may have come back without our knowing. */
+static bool worth_a_link(const struct horde *h, const struct member *m)
 {
-	return m->recorded && !m->self && m->record->state != MEMBER_LEFT;
+	return m->recorded && !m->self && (m->record->state != MEMBER_LEFT || !h->synced);
 }
 
 void links_follow_members(struct horde *h)
@@ -133,7 +134,7 @@ void links_follow_members(struct horde *h)
 		const struct member *m = &h->members[i];
 		struct link *l = link_by_node(h, m->node_id);
 
-		if (!worth_a_link(m))
+		if (!worth_a_link(h, m))
 			continue;
 		if (!l)
 			l = link_by_url(h, m->record->url);
@@ -169,7 +170,15 @@ static bool wanted(struct horde *h, const struct link *l)
 
 	if (origin_is_zero(l->node_id) || l->keep || !m || !m->recorded)
 		return true;
-	return m->record->state != MEMBER_LEFT || !origin_equal(l->incarnation, m->incarnation);
+	return !member_left(m) || !l->tried;
+}
+
+/* The first sync waits for this one: it was not asked yet, and is a seed or has not left. */
+bool link_awaited(struct horde *h, const struct link *l)
+{
+	const struct member *m = member_by_id(h, l->node_id);
+
+	return !l->tried && !l->once && (l->keep || !m || !member_left(m));
 }
 
 void links_tick(struct horde *h)

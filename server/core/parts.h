@@ -48,7 +48,8 @@ struct link *link_by_url(struct horde *h, const char *url);
 struct link *link_by_node(struct horde *h, struct origin_id node_id);
 enum err link_join(struct horde *h, const char *url, bool keep);
 void links_follow_members(struct horde *h); /* a link to each recorded member */
-void links_tick(struct horde *h);           /* starts what is due */
+bool link_awaited(struct horde *h, const struct link *l);
+void links_tick(struct horde *h); /* starts what is due */
 int64_t links_deadline_ms(const struct horde *h);
 void links_goodbye(struct horde *h);
 void link_answered(struct horde *h, struct link *l, const struct hello *peer);

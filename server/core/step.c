@@ -275,7 +275,7 @@ static void try_sync(struct horde *h)
 		if (h->config.joins && h->link_count == 0)
 			return;
 		for (size_t i = 0; i < h->link_count && patient; i++)
-			if (!h->links[i].tried && !h->links[i].once)
+			if (link_awaited(h, &h->links[i]))
 				return;
 		h->synced = true;
 		say(h, "node.synced", h->config.name, "runs what is assigned to it");

@@ -168,22 +168,25 @@ static bool records_ours(struct horde *h, const char *ref, const struct view *v)
 	return false;
 }
 
-/* Losing assigns are resolved by the loser itself, or for dead ones by the rendezvous-first. */
+/*
+ * Losing assigns are resolved by the loser itself, when it lost to another node; all that is left
+ * of dead losers and of our own former lives, by the winner or the rendezvous-first.
+ */
 static bool assign_resolvable(struct horde *h, const char *ref, const struct view *v)
 {
-	bool all_gone = true, all_here = v->assigned == ASSIGNED_HERE;
+	bool others = false; /* a loser that will resolve it itself */
 
 	if (!v->assign_entry || !v->assign_entry->sibling)
 		return false;
 	for (const struct entry *s = v->assign_entry->sibling; s; s = s->sibling) {
 		const struct assign_record *a = s->record ? &s->record->assign : NULL;
+		bool ours = a && origin_equal(a->node, h->config.node_id);
 
-		if (a && origin_equal(a->node, h->config.node_id) && v->assigned != ASSIGNED_HERE)
+		if (ours && v->assigned != ASSIGNED_HERE)
 			return true;
-		all_here = all_here && (!a || origin_equal(a->node, h->config.node_id));
-		all_gone = all_gone && (!a || classify(h, a) == ASSIGNED_GONE);
+		others = others || (a && !ours && classify(h, a) != ASSIGNED_GONE);
 	}
-	return all_here || (all_gone && member_first(h, ref));
+	return !others && (v->assigned == ASSIGNED_HERE || member_first(h, ref));
 }
 
 static bool resolvable(struct horde *h, const char *ref, const struct view *v)
