@@ -76,8 +76,10 @@ static int set_up_process(struct birth *b)
 	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return fail(b, WIRE_STEP_SESSION);
 	/* It may have died before the line above; then nobody would tell us. */
-	if (getppid() != b->guardian)
-		_exit(127);
+	if (getppid() != b->guardian) {
+		errno = ESRCH;
+		return fail(b, WIRE_STEP_SESSION);
+	}
 	umask(022);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = b->spawn->open_files;
