@@ -212,8 +212,7 @@ void oracle_step(struct world *w, struct node *n)
 	if (want.live != have.live || want.sum != have.sum)
 		fail(w, "I4: %s shows %zu live entries, the history has %zu", n->name, have.live,
 			want.live);
-	if (w->steps % 16 == 0)
-		kill_log(w, n, want.kills);
+	kill_log(w, n, want.kills);
 	vector_fini(&n->before);
 	if (vector_copy(v, &n->before) != ERR_OK)
 		abort();
