@@ -107,9 +107,9 @@ static enum err read_range(struct wire_reader *r, const json_t *item)
 		json_integer_value(after) >= json_integer_value(upto))
 		return ERR_MALFORMED;
 	r->f.ranges[r->f.range_count++] = (struct fragment_range){
-		r->origins[json_integer_value(o)],
-		(uint64_t)json_integer_value(after),
-		(uint64_t)json_integer_value(upto),
+		.origin = r->origins[json_integer_value(o)],
+		.after = (uint64_t)json_integer_value(after),
+		.upto = (uint64_t)json_integer_value(upto),
 	};
 	return ERR_OK;
 }

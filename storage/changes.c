@@ -11,7 +11,7 @@ static enum err add(struct store_batch *b, const struct change *c)
 	case CHANGE_KILL:
 		return batch_kill(b, c->dot, c->victim);
 	case CHANGE_VECTOR:
-		return batch_vector(b, c->dot.origin, c->dot.seq, 0, 0);
+		return batch_vector(b, c->dot.origin, c->dot.seq, c->floor, c->chain);
 	}
 	return ERR_OK;
 }

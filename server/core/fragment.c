@@ -14,6 +14,9 @@ void fragment_fini(struct fragment *f)
 	free(f->ranges);
 	free(f->puts);
 	free(f->kills);
+	free(f->checks);
+	free(f->alive);
+	vector_fini(&f->floors);
 	vector_fini(&f->vector);
 	*f = (struct fragment){0};
 }
@@ -46,7 +49,8 @@ static void copy_events(const struct history *h, uint64_t after, struct fragment
 {
 	if (h->count <= after)
 		return;
-	f->ranges[f->range_count++] = (struct fragment_range){h->origin, after, h->count};
+	f->ranges[f->range_count++] =
+		(struct fragment_range){.origin = h->origin, .after = after, .upto = h->count};
 	for (size_t i = history_slot_after(h, after); i < h->slot_used; i++) {
 		if (h->slots[i].live)
 			copy_put(f, h->slots[i].live);

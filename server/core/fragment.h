@@ -9,14 +9,27 @@
 #include "server/core/map.h"
 
 enum fragment_mode {
-	FRAGMENT_TICK, /* nothing new: vector and digest only */
-	FRAGMENT_FULL, /* the full difference against the request's vector */
+	FRAGMENT_TICK,  /* nothing new of what was wanted: vector and digest only */
+	FRAGMENT_SLICE, /* all events of some origins beyond the cursor; needs its deps (lemma 3) */
+	FRAGMENT_FULL,  /* the full difference against the request's vector (lemmas 2 and 4) */
+	FRAGMENT_REDO,  /* the cursor is below a floor or cannot be read: ask for a difference */
+	FRAGMENT_NEED,  /* the vector is below a floor: post block sums (replication.md 1.7) */
 };
 
 struct fragment_range { /* events (after, upto] of `origin` are covered */
 	struct origin_id origin;
 	uint64_t after;
 	uint64_t upto;
+	uint64_t chain_after; /* the origin's chain hash at both ends; 0: the server lacks it */
+	uint64_t chain_upto;
+};
+
+struct fragment_check { /* of the events (after, upto], known to both sides, these are live */
+	struct origin_id origin;
+	uint64_t after;
+	uint64_t upto;
+	size_t first; /* alive[first] to alive[first + count - 1] */
+	size_t count;
 };
 
 struct fragment_put {
@@ -42,11 +55,19 @@ struct fragment {
 	size_t range_count;
 	struct fragment_put *puts; /* the live entries in the ranges, by origin and seq */
 	size_t put_count;
-	struct fragment_kill *kills; /* the kill records of all events in the ranges */
+	struct fragment_kill
+		*kills; /* the kill records of all events in the ranges, above floors */
 	size_t kill_count;
-	struct vector vector; /* the server's, all of it */
+	struct fragment_check *checks; /* of an answer to block sums */
+	size_t check_count;
+	uint64_t *alive; /* seqs, growing within a check */
+	size_t alive_count;
+	struct vector floors; /* where the request was below them: what the client's rise to */
+	/* The server's, all of it. A slice's deps are its items of origins without a range. */
+	struct vector vector;
 	struct digest digest;
-	uint64_t clock; /* the server's hybrid clock when it answered */
+	uint64_t clock;  /* the server's hybrid clock when it answered */
+	bool ack_wanted; /* a writer there waits: poll again once this is on disk */
 };
 
 void fragment_fini(struct fragment *f);

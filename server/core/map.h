@@ -49,6 +49,8 @@ struct change {
 	struct dot dot;
 	struct dot victim;
 	const struct entry *entry; /* of PUT, and of DROP what it was */
+	uint64_t floor;            /* of VECTOR: kill records up to it are gone */
+	uint64_t chain;            /* of VECTOR: the origin's chain hash at dot.seq, or 0 */
 };
 
 struct changes {

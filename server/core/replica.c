@@ -114,7 +114,8 @@ void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struc
 	const struct entry *entry)
 {
 	assert(c->used < c->size);
-	c->items[c->used++] = (struct change){kind, dot, victim, entry};
+	c->items[c->used++] =
+		(struct change){.kind = kind, .dot = dot, .victim = victim, .entry = entry};
 }
 
 void replica_add_key(struct map *m, struct key_node *n)

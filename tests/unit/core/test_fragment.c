@@ -216,14 +216,14 @@ Test(fragment, what_only_this_life_could_have_caused_is_refused)
 	struct world *w = begin(1);
 	struct map *m = two_keys(w), *to = two_keys(w);
 	struct dot own = map_last_dot(to), other = map_last_dot(m);
-	struct fragment_range range = {own.origin, 0, own.seq + 1};
+	struct fragment_range range = {.origin = own.origin, .upto = own.seq + 1};
 	struct fragment f = {.mode = FRAGMENT_FULL, .ranges = &range, .range_count = 1};
 
 	cr_assert_eq(apply(to, &f), ERR_MALFORMED);
-	range = (struct fragment_range){own.origin, 0, INT64_MAX};
+	range = (struct fragment_range){.origin = own.origin, .upto = INT64_MAX};
 	cr_assert_eq(apply(to, &f), ERR_MALFORMED);
 	cr_assert_eq(map_last_dot(to).seq, own.seq);
-	range = (struct fragment_range){other.origin, 0, other.seq + 1};
+	range = (struct fragment_range){.origin = other.origin, .upto = other.seq + 1};
 	cr_assert_eq(apply(to, &f), ERR_OK);
 	map_free(m);
 	map_free(to);
