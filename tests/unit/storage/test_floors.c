@@ -122,7 +122,7 @@ Test(floors, a_reset_takes_the_map_and_leaves_settings_and_what_follows)
 	MUST(!batch_vector(&b, dot_of(2, 0).origin, 9, 0, 77));
 	commit(&b);
 	MUST(!batch_put(&b, dot_of(1, 2), 1, "k", 1, "v", 1));
-	MUST(!batch_vector(&b, dot_of(2, 0).origin, 10, 0, 78));
+	MUST(!batch_vector(&b, dot_of(2, 0).origin, 10, 4, 78));
 	MUST(!batch_reset(&b));
 	MUST(!batch_vector(&b, dot_of(2, 0).origin, 11, 4, 79));
 	MUST(!batch_put(&b, dot_of(2, 11), 3, "q", 1, "w", 1));
