@@ -373,7 +373,7 @@ enum err sqlite_load(void *self, const struct store_visitor *visitor)
 	if (!e && visitor->kill)
 		e = each_row(q, "SELECT ko, ks, vo, vs FROM kill ORDER BY ko, ks, vo, vs",
 			read_kill, visitor);
-	(void)run(q, ROLLBACK);
+	(void)sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
 	return e;
 }
 
