@@ -169,8 +169,7 @@ static size_t count_siblings(const struct key_node *n)
 	return count;
 }
 
-/* The memory for one event of our own with `slots` entries and `kills` victims. */
-static enum err reserve_event(struct map *m, size_t slots, size_t kills, struct changes *changes)
+enum err replica_reserve_event(struct map *m, size_t slots, size_t kills, struct changes *changes)
 {
 	enum err e = history_reserve(m->self, slots, kills);
 
@@ -194,8 +193,7 @@ static uint64_t chain_at(const struct history *h, uint64_t seq, const struct cha
 	return chain;
 }
 
-/* The end of each event of our own: its dot is known from now on. */
-static void finish_event(struct map *m, const struct chain_event *e, struct changes *changes)
+void replica_finish_event(struct map *m, const struct chain_event *e, struct changes *changes)
 {
 	uint64_t seq = m->self->count + 1;
 
@@ -220,17 +218,17 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 	if (!n)
 		n = fresh = key_node_new(key, key_bytes);
 	l = live_new(value, value_bytes);
-	if (!n || !l || reserve_event(m, 1, count_siblings(n), changes) != ERR_OK) {
+	if (!n || !l || replica_reserve_event(m, 1, count_siblings(n), changes) != ERR_OK) {
 		free(fresh);
 		free(l);
 		return ERR_NO_MEMORY;
 	}
 	if (fresh)
-		replica_add_key(m, fresh);
+		n = replica_add_key(m, fresh);
 	kill_siblings(m, n, NULL, dot, changes);
 	replica_add(m, l, n, m->self, dot.seq, clock, record);
 	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, &l->entry);
-	finish_event(m, &event, changes);
+	replica_finish_event(m, &event, changes);
 	return ERR_OK;
 }
 
@@ -240,12 +238,12 @@ static enum err emit_kill(struct map *m, struct key_node *n, const struct live *
 {
 	struct dot dot = {m->self_id, m->self->count + 1};
 	struct chain_event event = {clock, n->key, n->tree.name_bytes, NULL, 0};
-	enum err e = reserve_event(m, 0, count_siblings(n), changes);
+	enum err e = replica_reserve_event(m, 0, count_siblings(n), changes);
 
 	if (e != ERR_OK)
 		return e;
 	kill_siblings(m, n, keep, dot, changes);
-	finish_event(m, &event, changes);
+	replica_finish_event(m, &event, changes);
 	return ERR_OK;
 }
 

@@ -130,10 +130,14 @@ void changes_add_vector(struct changes *c, const struct history *h)
 	};
 }
 
-void replica_add_key(struct map *m, struct key_node *n)
+struct key_node *replica_add_key(struct map *m, struct key_node *n)
 {
-	tree_insert(&m->keys, &n->tree, n->key, n->tree.name_bytes);
+	struct tree_node *old = tree_insert(&m->keys, &n->tree, n->key, n->tree.name_bytes);
+
+	if (old)
+		return (struct key_node *)old;
 	m->counts[n->family]++;
+	return n;
 }
 
 static void mark_changed(struct map *m, struct key_node *n)
@@ -191,8 +195,8 @@ void replica_drop(struct map *m, struct live *l)
 	m->dead = l;
 }
 
-void replica_add_kill(struct map *m, struct history *h, uint64_t seq, struct history *victim,
-	uint64_t victim_seq)
+void replica_add_kill(
+	struct map *m, struct history *h, uint64_t seq, struct history *victim, uint64_t victim_seq)
 {
 	history_add_kill(h, seq, victim, victim_seq);
 	m->kills++;

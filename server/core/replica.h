@@ -63,13 +63,16 @@ struct key_node *key_node_new(const char *key, size_t key_bytes);
 struct live *live_new(const char *value, size_t value_bytes);
 enum err changes_reserve(struct changes *c, size_t extra);
 
+/* The memory for one event of our own with `slots` entries and `kills` victims. */
+enum err replica_reserve_event(struct map *m, size_t slots, size_t kills, struct changes *changes);
+
 /* ---- the second half: the change ---- */
 void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struct dot victim,
 	const struct entry *entry);
 /* What is known of `h` now: CHANGE_VECTOR. */
 void changes_add_vector(struct changes *c, const struct history *h);
-/* Makes `n` a key of the map. */
-void replica_add_key(struct map *m, struct key_node *n);
+/* Makes `n` a key of the map, unless it has that key: gives the node that is in it. */
+struct key_node *replica_add_key(struct map *m, struct key_node *n);
 /* Makes `l` live as event `seq` of `h`, whose slots have room; takes `record`. */
 void replica_add(struct map *m, struct live *l, struct key_node *n, struct history *h, uint64_t seq,
 	uint64_t clock, struct record *record);
@@ -82,6 +85,9 @@ void replica_add_kill(struct map *m, struct history *h, uint64_t seq, struct his
 void replica_raise(struct map *m, struct history *h, uint64_t count, uint64_t chain);
 /* The kill records of `h` up to `floor` are gone. */
 void replica_cut(struct map *m, struct history *h, uint64_t floor);
+/* The end of each event of our own, after its entry and kill records: it is known from now on. */
+struct chain_event;
+void replica_finish_event(struct map *m, const struct chain_event *e, struct changes *changes);
 /*
  * Chooses the winners of the keys that changed, removes keys without entries, and tidies the
  * histories that lost some. Always last.

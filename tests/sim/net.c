@@ -76,14 +76,34 @@ static void say_goodbye(struct world *w, struct node *n, const struct action *a)
 	e->goodbye.goodbye.back_within_ms = a->timeout_ms;
 }
 
+/* As it goes over the wire: with what is on the client's disk. */
+static void copy_poll(const struct node *n, const struct poll *p, struct poll *ret)
+{
+	*ret = (struct poll){.all = p->all, .own_seq = p->own_seq, .own_chain = p->own_chain};
+	ret->origins = calloc(p->origin_count + 1, sizeof(*ret->origins));
+	if (!ret->origins || vector_copy(&p->after, &ret->after) != ERR_OK ||
+		vector_copy(&n->acked, &ret->ack) != ERR_OK)
+		abort();
+	for (size_t i = 0; i < p->origin_count; i++)
+		ret->origins[ret->origin_count++] = p->origins[i];
+}
+
+static enum what request_of(const struct action *a)
+{
+	if (a->kind == ACTION_HELLO)
+		return AT_REQUEST_HELLO;
+	return a->kind == ACTION_POLL ? AT_REQUEST_POLL : AT_REQUEST_DIGEST;
+}
+
 void net_action(struct world *w, struct node *n, const struct action *a)
 {
 	struct happening *e;
 
 	tracef(w, "%s link %u %s %s", n->name, a->link,
-		a->kind == ACTION_HELLO  ? "greets"
-		: a->kind == ACTION_POLL ? "polls"
-					 : "ends",
+		a->kind == ACTION_HELLO    ? "greets"
+		: a->kind == ACTION_POLL   ? "polls"
+		: a->kind == ACTION_DIGEST ? "posts its blocks to"
+					   : "ends",
 		a->url ? a->url : "");
 	if (a->kind == ACTION_UNLINK) {
 		n->generation[a->link % MEMBERS_MAX]++;
@@ -93,14 +113,17 @@ void net_action(struct world *w, struct node *n, const struct action *a)
 		say_goodbye(w, n, a);
 		return;
 	}
-	e = send_to(w, n, a, a->kind == ACTION_HELLO ? AT_REQUEST_HELLO : AT_REQUEST_POLL);
+	e = send_to(w, n, a, request_of(a));
 	if (!e)
 		return;
 	if (a->kind == ACTION_HELLO)
 		horde_hello(n->h, &e->hello);
-	else if (vector_copy(map_vector(horde_map(n->h)), &e->after) != ERR_OK)
+	else
+		copy_poll(n, a->poll, &e->poll);
+	if (a->kind == ACTION_DIGEST && map_block_sums(horde_map(n->h), &e->sums) != ERR_OK)
 		abort();
-	e->at_once = a->timeout_ms == 0;
+	e->repair = a->repair;
+	e->wait_ms = a->timeout_ms;
 }
 
 /* ---- the server's side ---- */
@@ -146,19 +169,14 @@ static void hello_requested(struct world *w, struct node *n, struct happening *e
 	horde_hello(n->h, &reply->hello);
 }
 
-static void send_fragment(struct world *w, struct node *n, struct parked *p)
+static void send_fragment(
+	struct world *w, struct node *n, const struct parked *p, struct fragment *f)
 {
-	struct fragment f;
 	struct text t = TEXT_INIT;
 	struct happening *e;
 
-	if (map_difference(horde_map(n->h), &p->after, &f) != ERR_OK)
-		abort();
-	f.clock = horde_clock(n->h);
-	wire_write(&f, n->name, &t);
-	fragment_fini(&f);
-	p->used = false;
-	vector_fini(&p->after);
+	wire_write(f, n->name, &t);
+	fragment_fini(f);
 	e = answer(w, n, p->client, p->client_life, p->link, p->generation, AT_ANSWER_POLL);
 	if (!e) {
 		tell_link(w, p->client, p->link, p->generation, EVENT_LINK_SILENT, ERR_OK,
@@ -172,40 +190,83 @@ static void send_fragment(struct world *w, struct node *n, struct parked *p)
 		e->count = below(w, e->count); /* the connection breaks in mid-body */
 }
 
-static void poll_requested(struct world *w, struct node *n, struct happening *e)
+/* Answers a parked poll when it may be; else says when to look again. */
+static void look(struct world *w, struct node *n, struct parked *p)
 {
-	struct event event = {.kind = EVENT_POLLED, .polled = {w->nodes[e->peer].incarnation}};
-	struct parked *p = n->parked;
+	int64_t at = p->until_ms;
+	struct fragment f;
 
-	if (w->nodes[e->peer].life != e->peer_life)
-		return;
-	if (node_step(w, n, &event) != ERR_OK) {
-		tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_LOST, ERR_OK, delay(w));
+	if (!horde_serve_due(n->h, &p->poll, &p->serving, w->now_ms, &at) &&
+		w->now_ms < p->until_ms) {
+		if (p->look_ms <= w->now_ms || at < p->look_ms) {
+			p->look_ms = at;
+			schedule(w, at - w->now_ms, AT_SERVE, n->index)->pid = (int)(p - n->parked);
+		}
 		return;
 	}
+	if (horde_serve(n->h, &p->poll, &f) != ERR_OK)
+		abort();
+	p->used = false;
+	send_fragment(w, n, p, &f);
+	poll_fini(&p->poll);
+}
+
+/* False: the client is not known any more, or is another life by now. */
+static bool polled(struct world *w, struct node *n, struct happening *e)
+{
+	struct event event = {.kind = EVENT_POLLED,
+		.fresh = {chance(w), chance(w)},
+		.polled = {w->nodes[e->peer].incarnation, &e->poll}};
+
+	if (w->nodes[e->peer].life != e->peer_life)
+		return false;
+	if (node_step(w, n, &event) == ERR_OK)
+		return n->up;
+	tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_LOST, ERR_OK, delay(w));
+	return false;
+}
+
+static void poll_requested(struct world *w, struct node *n, struct happening *e)
+{
+	struct parked *p = n->parked;
+
+	if (!polled(w, n, e))
+		return;
 	for (struct parked *q = n->parked; q < n->parked + sizeof(n->parked) / sizeof(*q); q++)
 		if (q->used && q->client == e->peer && q->link == e->link) {
 			if (q->client_life == e->peer_life && q->generation > e->generation)
 				return; /* an older request that was overtaken */
 			q->used = false;
-			vector_fini(&q->after);
+			poll_fini(&q->poll);
 		}
 	while (p->used)
 		p++;
-	*p = (struct parked){true, e->peer, e->peer_life, e->link, e->generation, e->after};
-	e->after = (struct vector)VECTOR_INIT;
-	if (e->at_once || !vector_covers(&p->after, map_vector(horde_map(n->h))))
-		send_fragment(w, n, p);
+	*p = (struct parked){true, e->peer, e->peer_life, e->link, e->generation, e->poll, {0, 0},
+		w->now_ms + e->wait_ms, 0};
+	e->poll = (struct poll){0};
+	look(w, n, p);
+}
+
+static void digest_requested(struct world *w, struct node *n, struct happening *e)
+{
+	struct parked client = {
+		true, e->peer, e->peer_life, e->link, e->generation, {0}, {0, 0}, 0, 0};
+	struct fragment f;
+
+	if (!polled(w, n, e))
+		return;
+	if (map_difference_checked(horde_map(n->h), &e->poll.after, &e->sums, e->repair, &f) !=
+		ERR_OK)
+		abort();
+	horde_serve_sign(n->h, &f);
+	send_fragment(w, n, &client, &f);
 }
 
 void net_wake(struct world *w, struct node *n)
 {
-	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++) {
-		struct parked *p = &n->parked[i];
-
-		if (p->used && !vector_covers(&p->after, map_vector(horde_map(n->h))))
-			send_fragment(w, n, p);
-	}
+	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++)
+		if (n->parked[i].used)
+			look(w, n, &n->parked[i]);
 }
 
 void net_forget(struct world *w, struct node *n)
@@ -219,7 +280,7 @@ void net_forget(struct world *w, struct node *n)
 			tell_link(w, p->client, p->link, p->generation, EVENT_LINK_LOST, ERR_OK,
 				w->cut[n->index][p->client] ? RPC_TIMEOUT_MS : delay(w));
 		p->used = false;
-		vector_fini(&p->after);
+		poll_fini(&p->poll);
 	}
 }
 
@@ -247,7 +308,8 @@ static void hello_answered(struct world *w, struct node *n, struct happening *e)
 
 static void poll_answered(struct world *w, struct node *n, struct happening *e)
 {
-	struct event event = {.kind = EVENT_FRAGMENT, .link = e->link};
+	struct event event = {
+		.kind = EVENT_FRAGMENT, .link = e->link, .fresh = {chance(w), chance(w)}};
 	struct wire_reader *reader;
 	struct fragment f;
 	bool twice = w->faults.duplicate && !w->healed && percent(w, 5);
@@ -301,6 +363,13 @@ void net_happened(struct world *w, struct happening *e)
 		break;
 	case AT_REQUEST_POLL:
 		poll_requested(w, n, e);
+		break;
+	case AT_REQUEST_DIGEST:
+		digest_requested(w, n, e);
+		break;
+	case AT_SERVE:
+		if (n->parked[e->pid].used && n->parked[e->pid].look_ms == w->now_ms)
+			look(w, n, &n->parked[e->pid]);
 		break;
 	case AT_ANSWER_POLL:
 		poll_answered(w, n, e);

@@ -6,6 +6,7 @@
 #ifndef HORDE_TESTS_SIM_H
 #define HORDE_TESTS_SIM_H
 
+#include "server/core/blocks.h"
 #include "server/core/horde.h"
 #include "storage/batch.h"
 #include "storage/memory.h"
@@ -36,12 +37,16 @@ struct parked { /* a poll that waits at its server */
 	uint64_t client_life;
 	uint32_t link;
 	uint32_t generation;
-	struct vector after;
+	struct poll poll;
+	struct serving serving;
+	int64_t until_ms;
+	int64_t look_ms; /* when it is looked at again */
 };
 
 struct pending { /* a batch that is on its way to the disk */
 	struct pending *next;
 	struct store_batch batch;
+	struct vector vector; /* what is on the disk once it is */
 	uint64_t number;
 };
 
@@ -62,6 +67,7 @@ struct node {
 	bool storing;
 	bool exiting;
 	uint64_t stored; /* the last batch on its disk */
+	struct vector acked;
 	struct proc *procs;
 	struct parked parked[NODES_MAX * 4];
 	uint32_t generation[MEMBERS_MAX + 1]; /* by link id: answers to older requests are stale */
@@ -76,6 +82,8 @@ enum what {
 	AT_REQUEST_HELLO,
 	AT_ANSWER_HELLO,
 	AT_REQUEST_POLL,
+	AT_REQUEST_DIGEST,
+	AT_SERVE, /* a parked poll is looked at again */
 	AT_ANSWER_POLL,
 	AT_LINK,
 	AT_STARTED,
@@ -86,7 +94,7 @@ enum what {
 	AT_GOODBYE
 };
 
-struct happening { /* one entry of the event heap; owns `bytes` and `after` */
+struct happening { /* one entry of the event heap; owns `bytes`, `poll` and `sums` */
 	int64_t at_ms;
 	uint64_t order;
 	enum what what;
@@ -101,11 +109,13 @@ struct happening { /* one entry of the event heap; owns `bytes` and `after` */
 	struct hello hello;
 	char *bytes;
 	size_t count;
-	struct vector after;
-	bool at_once; /* AT_REQUEST_POLL */
+	struct poll poll; /* AT_REQUEST_POLL, AT_REQUEST_DIGEST */
+	int64_t wait_ms;
+	struct block_sums sums;
+	bool repair;
 	char ref[REF_BYTES_MAX];
 	uint64_t epoch;
-	int pid;
+	int pid; /* of AT_SERVE: the place of the parked poll */
 	uint64_t batch;
 	struct event goodbye;
 };
@@ -129,6 +139,7 @@ struct world {
 	int count;
 	bool cut[NODES_MAX][NODES_MAX];
 	struct faults faults;
+	size_t kill_log_max;
 	bool healed;
 	int pids;
 	struct dot finished[CHILDREN]; /* writes of temporary children that were started */
