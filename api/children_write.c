@@ -6,12 +6,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "api/child.h"
 #include "api/records.h"
-
-#define UUID_TEXT_BYTES 37
+#include "api/uuid.h"
 
 /* ---- writing a spec ---- */
 
@@ -146,25 +144,6 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 }
 
 /* ---- startChild ---- */
-
-/* A UUID of version 7 (RFC 9562): the time in milliseconds, then random bits. */
-static bool uuid_make(char ret_text[UUID_TEXT_BYTES])
-{
-	uint64_t ms = (uint64_t)wall_now_ms();
-	unsigned char b[16];
-
-	if (getrandom(b, sizeof(b), GRND_NONBLOCK) != (ssize_t)sizeof(b))
-		return false;
-	for (int i = 0; i < 6; i++)
-		b[i] = (unsigned char)(ms >> (40 - 8 * i));
-	b[6] = (unsigned char)(0x70 | (b[6] & 0x0f));
-	b[8] = (unsigned char)(0x80 | (b[8] & 0x3f));
-	snprintf(ret_text, UUID_TEXT_BYTES,
-		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		b[15]);
-	return true;
-}
 
 static struct write *begin_start(struct exchange *x)
 {

@@ -5,6 +5,7 @@
 #ifndef HORDE_API_SERVICE_H
 #define HORDE_API_SERVICE_H
 
+#include "api/snapshot_service.h"
 #include "server/core/horde.h"
 
 struct command_result {
@@ -35,6 +36,7 @@ struct service {
 	enum call_state (*call_result)(void *node, uint64_t ticket, unsigned *ret_status,
 		const char **ret_body, size_t *ret_bytes);
 	void (*call_end)(void *node, uint64_t ticket);
+	const struct snapshot_service *snapshots;
 	/* For getNode and getVersion. */
 	int64_t started_wall_ms;
 	const char *version;

@@ -244,6 +244,8 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e)
 		e = make_writer(n);
 	if (!e)
+		e = node_open_snapshots(n, why);
+	if (!e)
 		e = make_peers(n);
 	if (!e)
 		e = node_serve(n, why);
@@ -296,6 +298,7 @@ void node_free(struct node *n)
 	else if (n->config.listen_fd >= 0)
 		close(n->config.listen_fd);
 	n->http = NULL;
+	node_snapshots_fini(n);
 	peers_free(n->peers);
 	if (n->processes)
 		processes_free(n->processes);
