@@ -155,7 +155,7 @@ static void send_fragment(struct world *w, struct node *n, struct parked *p)
 	if (map_difference(horde_map(n->h), &p->after, &f) != ERR_OK)
 		abort();
 	f.clock = horde_clock(n->h);
-	wire_write(&f, n->name, &t);
+	wire_write(&f, &(struct wire_sender){.name = n->name}, &t);
 	fragment_fini(&f);
 	p->used = false;
 	vector_fini(&p->after);
@@ -255,7 +255,7 @@ static void poll_answered(struct world *w, struct node *n, struct happening *e)
 	if (stale(n, e) || wire_reader_new(&reader) != ERR_OK)
 		return;
 	if (wire_reader_feed(reader, e->bytes, e->count) == ERR_OK &&
-		wire_reader_end(reader, &f) == ERR_OK) {
+		wire_reader_end(reader, NULL, 0, &f) == ERR_OK) {
 		event.fragment = &f;
 		node_step(w, n, &event);
 		fragment_fini(&f);
