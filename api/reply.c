@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "api/exchange_type.h"
 #include "api/json_text.h"
@@ -141,6 +142,16 @@ void exchange_reply_static(struct exchange *x, unsigned status, const char *medi
 	install(x, status,
 		MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_PERSISTENT),
 		media_type);
+}
+
+void exchange_reply_file(
+	struct exchange *x, unsigned status, const char *media_type, int fd_take, uint64_t count)
+{
+	struct MHD_Response *r = MHD_create_response_from_fd64(count, fd_take);
+
+	if (!r)
+		(void)close(fd_take);
+	install(x, status, r, media_type);
 }
 
 static void default_header(struct exchange *x, const char *name, const char *value)

@@ -34,10 +34,8 @@ static enum err load_vector(
 	void *data, struct origin_id origin, uint64_t count, uint64_t floor, uint64_t chain)
 {
 	struct node *n = data;
-	enum err e = map_load_vector(horde_map_mutable(n->horde), origin, count);
+	enum err e = map_load_vector(horde_map_mutable(n->horde), origin, count, floor, chain);
 
-	(void)floor;
-	(void)chain;
 	return e ? e : vector_raise(&n->acked, origin, count);
 }
 
@@ -128,11 +126,8 @@ static enum err dump_fragment(struct node *n, const struct fragment *f)
 {
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; i < f->kill_count && !e; i++) {
+	for (size_t i = 0; i < f->kill_count && !e; i++)
 		e = batch_kill(&n->batch, f->kills[i].killer, f->kills[i].victim);
-		if (!e)
-			e = batch_drop(&n->batch, f->kills[i].victim);
-	}
 	for (size_t i = 0; i < f->put_count && !e; i++)
 		e = batch_put(&n->batch, f->puts[i].dot, f->puts[i].clock, f->puts[i].key,
 			f->puts[i].key_bytes, f->puts[i].value, f->puts[i].value_bytes);
@@ -141,18 +136,22 @@ static enum err dump_fragment(struct node *n, const struct fragment *f)
 
 static enum err dump_vector(struct node *n)
 {
-	const struct vector *v = map_vector(horde_map(n->horde));
+	const struct map *m = horde_map(n->horde);
+	const struct vector *v = map_vector(m);
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; i < v->used && !e; i++)
-		e = batch_vector(&n->batch, v->items[i].origin, v->items[i].count, 0, 0);
+	for (size_t i = 0; i < v->used && !e; i++) {
+		struct dot top = {v->items[i].origin, v->items[i].count};
+
+		e = batch_vector(&n->batch, top.origin, top.seq, map_floor(m, top.origin),
+			map_chain(m, top));
+	}
 	return e ? e : vector_join(&n->batch_vector, v);
 }
 
 /*
- * The difference against nothing is everything: each live entry, each kill record. An entry that is
- * on disk and no longer live was killed by one of those records, so dropping all victims leaves
- * exactly what is live.
+ * The difference against nothing is everything: each live entry, each kill record above its floor.
+ * What is on disk goes first, since no record may be left of who killed what is there.
  */
 static enum err dump(struct node *n)
 {
@@ -164,7 +163,9 @@ static enum err dump(struct node *n)
 	if (e)
 		return e;
 	batch_clear(&n->batch);
-	e = dump_fragment(n, &all);
+	e = batch_reset(&n->batch);
+	if (!e)
+		e = dump_fragment(n, &all);
 	if (!e)
 		e = dump_vector(n);
 	origin_to_hex(n->cluster_id, hex);

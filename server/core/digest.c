@@ -5,6 +5,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+uint64_t digest_key(struct origin_id cluster_id)
+{
+	return XXH3_64bits(&cluster_id, sizeof(cluster_id));
+}
+
 struct digest digest_term(uint64_t seed, const struct entry *e)
 {
 	/* The texts are hashed first, so that no byte can wander from the key to the value. */
@@ -33,8 +38,8 @@ uint64_t digest_chain(uint64_t before, uint64_t seq, const struct chain_event *e
 {
 	uint64_t key = XXH3_64bits(e->key, e->key_bytes);
 	uint64_t value = e->value ? XXH3_64bits(e->value, e->value_bytes) : 0;
-	uint64_t all[5] = {htole64(before), htole64(seq), htole64(e->clock), htole64(key),
-		htole64(value)};
+	uint64_t all[5] = {
+		htole64(before), htole64(seq), htole64(e->clock), htole64(key), htole64(value)};
 
 	return never_zero(XXH3_64bits(all, sizeof(all)));
 }

@@ -16,6 +16,8 @@ struct chain_event {
 	size_t value_bytes;
 };
 
+/* The key of a cluster's digests, for map_new and map_rekey. */
+uint64_t digest_key(struct origin_id cluster_id);
 /* What `e` contributes under the cluster's key `seed`. */
 struct digest digest_term(uint64_t seed, const struct entry *e);
 /* An unkeyed hash of a text, the same on every node: ETags, the hash of a spec. */

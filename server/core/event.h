@@ -61,6 +61,7 @@ enum event_kind {
 	EVENT_UNREGISTER,    /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
 	EVENT_PUT_META,      /* `put`: key meta/REG/KEY, no record */
 	EVENT_REMOVE_META,   /* `put.key`; ret NOT_FOUND */
+	EVENT_MERGE,         /* `fragment`, of a snapshot (a full difference): ret OK, MALFORMED */
 	EVENT_STOP,          /* SIGTERM: `stop` */
 	EVENT_COUNT
 };
@@ -95,7 +96,7 @@ struct event {
 				    */
 		} join;
 		const struct hello *hello; /* HELLO, HELLO_ANSWERED */
-		struct fragment *fragment; /* emptied by the step */
+		struct fragment *fragment; /* emptied by the step; MERGE leaves it alone */
 		struct {
 			enum err err; /* REJECTED: CLUSTER_MISMATCH, NAME_TAKEN, ... */
 		} rejected;

@@ -213,6 +213,15 @@ static enum err on_put_meta(struct horde *h, const struct event *e)
 		e->put.record, stamp(h), &h->out->changes);
 }
 
+/* A join with an older replica. A fork that it shows is found with the peers too, and told then. */
+static enum err on_merge(struct horde *h, const struct event *e)
+{
+	struct fragment *f = e->fragment;
+	struct origin_id forked;
+
+	return map_apply(h->map, &f, 1, &h->out->changes, &forked);
+}
+
 static enum err on_restart_child(struct horde *h, const struct event *e)
 {
 	return h->stopping ? ERR_SHUTTING_DOWN : supervise_restart(h, e->signal.ref);
@@ -267,6 +276,7 @@ static const struct {
 	[EVENT_UNREGISTER] = {registry_unregister, true},
 	[EVENT_PUT_META] = {on_put_meta, true},
 	[EVENT_REMOVE_META] = {on_remove, true},
+	[EVENT_MERGE] = {on_merge, true},
 	[EVENT_STOP] = {on_stop, false},
 };
 _Static_assert(sizeof(events) / sizeof(events[0]) == EVENT_COUNT, "a row for each event");
