@@ -160,7 +160,7 @@ NAIVE_OBJ = $(filter-out $(call OBJ,$(NAIVE_SRC)),$(REPLICAS_OBJ))
 $(B)/naive/%/horde-replicas: $(B)/horde-replicas
 	@mkdir -p $(@D)
 	@echo "  CC naive $*"
-	@$(CC) $(filter-out -MMD -MP,$(CFLAGS)) -DHORDE_NAIVE=$* $(LDFLAGS) -o $@ \
+	@$(CC) $(filter-out -MMD -MP,$(CFLAGS)) -DHORDE_NAIVE=NAIVE_$* $(LDFLAGS) -o $@ \
 		$(NAIVE_SRC) $(NAIVE_OBJ) $(B)/libcore.a -lm
 
 naive-%: $(B)/naive/%/horde-replicas

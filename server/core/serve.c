@@ -109,6 +109,17 @@ enum err horde_serve(const struct horde *h, const struct poll *p, struct fragmen
 	return e;
 }
 
+enum err horde_serve_redo(const struct horde *h, struct fragment *ret)
+{
+	enum err e = map_difference(h->map, map_vector(h->map), ret);
+
+	if (e == ERR_OK) {
+		ret->mode = FRAGMENT_REDO;
+		horde_serve_sign(h, ret);
+	}
+	return e;
+}
+
 const struct vector *horde_retired(const struct horde *h, uint64_t *ret_hash)
 {
 	*ret_hash = h->retired_hash;

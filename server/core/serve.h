@@ -44,6 +44,9 @@ bool horde_serve_due(const struct horde *h, const struct poll *p, struct serving
  */
 enum err horde_serve(const struct horde *h, const struct poll *p, struct fragment *ret);
 
+/* The answer to vectors that cannot be read: to ask again, with all of them. Errors: NO_MEMORY. */
+enum err horde_serve_redo(const struct horde *h, struct fragment *ret);
+
 /* For an answer that was made otherwise (from block sums, or as a stream): clock and ack_wanted. */
 void horde_serve_sign(const struct horde *h, struct fragment *f);
 

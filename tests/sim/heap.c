@@ -124,8 +124,6 @@ bool next_happening(struct world *w, struct happening *ret)
 void happening_fini(struct happening *e)
 {
 	free(e->bytes);
-	poll_fini(&e->poll);
-	block_sums_fini(&e->sums);
 }
 
 void heap_fini(struct world *w)

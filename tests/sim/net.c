@@ -76,16 +76,26 @@ static void say_goodbye(struct world *w, struct node *n, const struct action *a)
 	e->goodbye.goodbye.back_within_ms = a->timeout_ms;
 }
 
-/* As it goes over the wire: with what is on the client's disk. */
-static void copy_poll(const struct node *n, const struct poll *p, struct poll *ret)
+/* The request as it goes over the wire. */
+static void write_request(struct node *n, const struct action *a, struct happening *e)
 {
-	*ret = (struct poll){.all = p->all, .own_seq = p->own_seq, .own_chain = p->own_chain};
-	ret->origins = calloc(p->origin_count + 1, sizeof(*ret->origins));
-	if (!ret->origins || vector_copy(&p->after, &ret->after) != ERR_OK ||
-		vector_copy(&n->acked, &ret->ack) != ERR_OK)
+	struct wire_request q = {.n = e->generation,
+		.wait_ms = a->timeout_ms,
+		.digest = a->kind == ACTION_DIGEST,
+		.repair = a->repair,
+		.poll = *a->poll};
+	const struct vector *retired = horde_retired(n->h, &q.retired_hash);
+	struct text t = TEXT_INIT;
+
+	q.link[0] = 'l';
+	q.poll.ack = n->acked;
+	q.compact = q.retired_hash && q.retired_hash == n->retired[a->link % MEMBERS_MAX];
+	if (q.digest && map_block_sums(horde_map(n->h), &q.blocks) != ERR_OK)
 		abort();
-	for (size_t i = 0; i < p->origin_count; i++)
-		ret->origins[ret->origin_count++] = p->origins[i];
+	wire_request_write(&q, retired, &t);
+	block_sums_fini(&q.blocks);
+	e->count = t.used;
+	e->bytes = text_take(&t);
 }
 
 static enum what request_of(const struct action *a)
@@ -119,11 +129,7 @@ void net_action(struct world *w, struct node *n, const struct action *a)
 	if (a->kind == ACTION_HELLO)
 		horde_hello(n->h, &e->hello);
 	else
-		copy_poll(n, a->poll, &e->poll);
-	if (a->kind == ACTION_DIGEST && map_block_sums(horde_map(n->h), &e->sums) != ERR_OK)
-		abort();
-	e->repair = a->repair;
-	e->wait_ms = a->timeout_ms;
+		write_request(n, a, e);
 }
 
 /* ---- the server's side ---- */
@@ -172,10 +178,13 @@ static void hello_requested(struct world *w, struct node *n, struct happening *e
 static void send_fragment(
 	struct world *w, struct node *n, const struct parked *p, struct fragment *f)
 {
+	struct wire_sender sender = {.name = n->name};
 	struct text t = TEXT_INIT;
 	struct happening *e;
 
-	wire_write(f, n->name, &t);
+	sender.retired = horde_retired(n->h, &sender.retired_hash);
+	sender.compact = sender.retired_hash && sender.retired_hash == p->retired;
+	wire_write(f, &sender, &t);
 	fragment_fini(f);
 	e = answer(w, n, p->client, p->client_life, p->link, p->generation, AT_ANSWER_POLL);
 	if (!e) {
@@ -211,55 +220,93 @@ static void look(struct world *w, struct node *n, struct parked *p)
 	poll_fini(&p->poll);
 }
 
-/* False: the client is not known any more, or is another life by now. */
-static bool polled(struct world *w, struct node *n, struct happening *e)
+/* False: the client is not known any more, is another life by now, or was answered. */
+static bool polled(struct world *w, struct node *n, struct happening *e, struct wire_request *q)
 {
+	struct parked client = {.client = e->peer,
+		.client_life = e->peer_life,
+		.link = e->link,
+		.generation = e->generation,
+		.retired = q->retired_hash};
 	struct event event = {.kind = EVENT_POLLED,
 		.fresh = {chance(w), chance(w)},
-		.polled = {w->nodes[e->peer].incarnation, &e->poll}};
+		.polled = {w->nodes[e->peer].incarnation, &q->poll}};
+	struct fragment f;
 
 	if (w->nodes[e->peer].life != e->peer_life)
 		return false;
+	if (q->stale) {
+		if (horde_serve_redo(n->h, &f) != ERR_OK)
+			abort();
+		send_fragment(w, n, &client, &f);
+		return false;
+	}
 	if (node_step(w, n, &event) == ERR_OK)
 		return n->up;
 	tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_LOST, ERR_OK, delay(w));
 	return false;
 }
 
-static void poll_requested(struct world *w, struct node *n, struct happening *e)
+/* Keeps the request, in place of an older one of its link. */
+static void park(struct world *w, struct node *n, struct happening *e, struct wire_request *q)
 {
 	struct parked *p = n->parked;
 
-	if (!polled(w, n, e))
-		return;
-	for (struct parked *q = n->parked; q < n->parked + sizeof(n->parked) / sizeof(*q); q++)
-		if (q->used && q->client == e->peer && q->link == e->link) {
-			if (q->client_life == e->peer_life && q->generation > e->generation)
-				return; /* an older request that was overtaken */
-			q->used = false;
-			poll_fini(&q->poll);
+	for (struct parked *o = n->parked; o < n->parked + sizeof(n->parked) / sizeof(*o); o++)
+		if (o->used && o->client == e->peer && o->link == e->link) {
+			if (o->client_life == e->peer_life && o->generation > e->generation)
+				return; /* it was overtaken */
+			o->used = false;
+			poll_fini(&o->poll);
 		}
 	while (p->used)
 		p++;
-	*p = (struct parked){true, e->peer, e->peer_life, e->link, e->generation, e->poll, {0, 0},
-		w->now_ms + e->wait_ms, 0};
-	e->poll = (struct poll){0};
+	*p = (struct parked){.used = true,
+		.client = e->peer,
+		.client_life = e->peer_life,
+		.link = e->link,
+		.generation = e->generation,
+		.poll = q->poll,
+		.retired = q->retired_hash,
+		.until_ms = w->now_ms + q->wait_ms};
+	q->poll = (struct poll){0};
 	look(w, n, p);
 }
 
-static void digest_requested(struct world *w, struct node *n, struct happening *e)
+static void digest_posted(
+	struct world *w, struct node *n, struct happening *e, struct wire_request *q)
 {
-	struct parked client = {
-		true, e->peer, e->peer_life, e->link, e->generation, {0}, {0, 0}, 0, 0};
+	struct parked client = {.client = e->peer,
+		.client_life = e->peer_life,
+		.link = e->link,
+		.generation = e->generation,
+		.retired = q->retired_hash};
 	struct fragment f;
 
-	if (!polled(w, n, e))
-		return;
-	if (map_difference_checked(horde_map(n->h), &e->poll.after, &e->sums, e->repair, &f) !=
+	if (map_difference_checked(horde_map(n->h), &q->poll.after, &q->blocks, q->repair, &f) !=
 		ERR_OK)
 		abort();
 	horde_serve_sign(n->h, &f);
 	send_fragment(w, n, &client, &f);
+}
+
+static void poll_requested(struct world *w, struct node *n, struct happening *e)
+{
+	struct wire_request q;
+	uint64_t hash;
+	const struct vector *retired = horde_retired(n->h, &hash);
+
+	if (wire_request_read(e->bytes, e->count, retired, hash, &q) != ERR_OK) {
+		fail(w, "%s cannot read a request: %.*s", n->name, (int)e->count, e->bytes);
+		return;
+	}
+	if (polled(w, n, e, &q)) {
+		if (q.digest)
+			digest_posted(w, n, e, &q);
+		else
+			park(w, n, e, &q);
+	}
+	wire_request_fini(&q);
 }
 
 void net_wake(struct world *w, struct node *n)
@@ -313,12 +360,15 @@ static void poll_answered(struct world *w, struct node *n, struct happening *e)
 	struct wire_reader *reader;
 	struct fragment f;
 	bool twice = w->faults.duplicate && !w->healed && percent(w, 5);
+	uint64_t hash;
+	const struct vector *retired = horde_retired(n->h, &hash);
 
 	if (stale(n, e) || wire_reader_new(&reader) != ERR_OK)
 		return;
 	if (wire_reader_feed(reader, e->bytes, e->count) == ERR_OK &&
-		wire_reader_end(reader, &f) == ERR_OK) {
+		wire_reader_end(reader, retired, hash, &f) == ERR_OK) {
 		event.fragment = &f;
+		n->retired[e->link % MEMBERS_MAX] = wire_reader_retired(reader);
 		node_step(w, n, &event);
 		fragment_fini(&f);
 	} else {
@@ -362,10 +412,8 @@ void net_happened(struct world *w, struct happening *e)
 		hello_answered(w, n, e);
 		break;
 	case AT_REQUEST_POLL:
-		poll_requested(w, n, e);
-		break;
 	case AT_REQUEST_DIGEST:
-		digest_requested(w, n, e);
+		poll_requested(w, n, e);
 		break;
 	case AT_SERVE:
 		if (n->parked[e->pid].used && n->parked[e->pid].look_ms == w->now_ms)

@@ -6,7 +6,6 @@
 #ifndef HORDE_TESTS_SIM_H
 #define HORDE_TESTS_SIM_H
 
-#include "server/core/blocks.h"
 #include "server/core/horde.h"
 #include "storage/batch.h"
 #include "storage/memory.h"
@@ -38,6 +37,7 @@ struct parked { /* a poll that waits at its server */
 	uint32_t link;
 	uint32_t generation;
 	struct poll poll;
+	uint64_t retired; /* the hash of the client's table */
 	struct serving serving;
 	int64_t until_ms;
 	int64_t look_ms; /* when it is looked at again */
@@ -68,6 +68,7 @@ struct node {
 	bool exiting;
 	uint64_t stored; /* the last batch on its disk */
 	struct vector acked;
+	uint64_t retired[MEMBERS_MAX + 1]; /* by link id: the hash in its last answer */
 	struct proc *procs;
 	struct parked parked[NODES_MAX * 4];
 	uint32_t generation[MEMBERS_MAX + 1]; /* by link id: answers to older requests are stale */
@@ -94,7 +95,7 @@ enum what {
 	AT_GOODBYE
 };
 
-struct happening { /* one entry of the event heap; owns `bytes`, `poll` and `sums` */
+struct happening { /* one entry of the event heap; owns `bytes` */
 	int64_t at_ms;
 	uint64_t order;
 	enum what what;
@@ -109,10 +110,6 @@ struct happening { /* one entry of the event heap; owns `bytes`, `poll` and `sum
 	struct hello hello;
 	char *bytes;
 	size_t count;
-	struct poll poll; /* AT_REQUEST_POLL, AT_REQUEST_DIGEST */
-	int64_t wait_ms;
-	struct block_sums sums;
-	bool repair;
 	char ref[REF_BYTES_MAX];
 	uint64_t epoch;
 	int pid; /* of AT_SERVE: the place of the parked poll */

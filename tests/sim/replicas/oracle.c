@@ -18,7 +18,6 @@
 struct step {
 	unsigned count[ORIGINS_MAX];
 	unsigned floor[ORIGINS_MAX];
-	size_t puts, drops, kills; /* among its changes */
 };
 
 static const struct past *event_at(const struct world *w, unsigned event)
@@ -197,6 +196,7 @@ static void read_vector(struct world *w, struct replica *r, struct step *s)
 {
 	const struct vector *v = map_vector(r->map);
 
+	memset(s->count, 0, sizeof(s->count));
 	for (size_t i = 0; i < v->used; i++) {
 		unsigned o = past_number(&w->past, v->items[i].origin);
 
@@ -237,9 +237,6 @@ static void read_changes(struct world *w, struct replica *r, struct step *s)
 		if (c->kind == CHANGE_PUT && !w->forked && c->dot.seq <= r->view.count[o])
 			fail(w, "P5: r%d revives event %llu of origin %u", r->index,
 				(unsigned long long)c->dot.seq, o);
-		s->puts += c->kind == CHANGE_PUT;
-		s->drops += c->kind == CHANGE_DROP;
-		s->kills += c->kind == CHANGE_KILL;
 		if (c->kind != CHANGE_VECTOR)
 			continue;
 		if (c->dot.seq < said[o] || c->floor < s->floor[o] || c->floor > c->dot.seq)
@@ -339,15 +336,6 @@ static void judge_forked(struct world *w, struct replica *r)
 			digest_subtract(&d, digest_term(DIGEST_KEY, s));
 	if (d.sums[0] != 0 || d.sums[1] != 0)
 		fail(w, "r%d has a digest that is not its state's", r->index);
-}
-
-/* The changes, which the store lives on, lead from the one state to the other. */
-static void judge_changes(
-	struct world *w, struct replica *r, const struct step *s, size_t live, size_t kills)
-{
-	if (live + s->puts != r->view.live_count + s->drops || kills + s->kills != r->learnt_kills)
-		fail(w, "r%d tells of %zu puts, %zu drops and %zu kills between %zu and %zu live",
-			r->index, s->puts, s->drops, s->kills, live, r->view.live_count);
 }
 
 void oracle_step(struct world *w, struct replica *r, const char *what)

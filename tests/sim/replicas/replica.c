@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/core/naive.h"
+
 /* ---- lives ---- */
 
 void replica_boot(struct world *w, struct replica *r, bool same_origin)
 {
 	if (!same_origin && w->past.origin_count == ORIGINS_MAX)
 		return;
+	/* The naive way: who comes back goes on counting where its store ends. */
+	same_origin = same_origin || (NAIVE(REUSE) && r->life > 0);
 	if (!same_origin)
 		r->self = past_origin(&w->past, chance(w));
 	must(map_new(w->past.origins[r->self].id, DIGEST_KEY, &r->map));

@@ -68,10 +68,17 @@ void stream_pump(struct world *w, struct replica *server)
 	struct sending *s = &server->sending;
 	struct fragment piece = {0};
 	bool last = false;
+	enum err err;
 
 	if (!s->stream)
 		return;
-	must(stream_next(s->stream, 1 + below(w, 4), &piece, &last));
+	err = stream_next(s->stream, 1 + below(w, 4), &piece, &last);
+	if (err == ERR_WRONG_STATE) { /* the server took over a floor: the client asks again */
+		tracef(w, "r%d gives its stream for r%d up", server->index, s->client);
+		stream_close(server);
+		return;
+	}
+	must(err);
 	fragment_settle(w, &piece);
 	stage(&s->staged, &piece, last);
 	fragment_fini(&piece);

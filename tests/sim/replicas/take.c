@@ -130,6 +130,9 @@ void take(struct world *w, struct replica *client, struct message *m)
 	enum fragment_mode mode = f->mode;
 
 	clock_receive(&client->clock, f->clock, w->now_ms + client->skew_ms);
+	if (vector_get(&f->vector, map_last_dot(client->map).origin) >
+		map_last_dot(client->map).seq)
+		fork_seen(w, client, map_last_dot(client->map).origin);
 	if (mode == FRAGMENT_SLICE)
 		take_slice(w, client, m);
 	else if (mode == FRAGMENT_FULL)
