@@ -49,7 +49,7 @@ void node_set_listen(struct node *node, int port)
 {
 	char address[64];
 
-	snprintf(address, sizeof address, "127.0.0.1:%d", port);
+	snprintf(address, sizeof address, "%s:%d", node->host, port);
 	node_set_flag(node, "--listen", address);
 }
 
@@ -63,6 +63,25 @@ void node_add_flags(struct node *node, const char *const *args)
 		} else {
 			add_word(node, args[i]);
 		}
+	}
+}
+
+void node_set_env(struct node *node, const char *name, const char *value)
+{
+	size_t length = strlen(name);
+	int i = 0;
+
+	while (node->env[i] &&
+		(strncmp(node->env[i], name, length) != 0 || node->env[i][length] != '='))
+		i++;
+	CHECK(i + 1 < NODE_ENV_MAX, "too many variables for %s", node->name);
+	free(node->env[i]);
+	node->env[i] = NULL;
+	if (value)
+		CHECK(asprintf(&node->env[i], "%s=%s", name, value) > 0, "out of memory");
+	for (; !value && node->env[i + 1]; i++) {
+		node->env[i] = node->env[i + 1];
+		node->env[i + 1] = NULL;
 	}
 }
 
@@ -84,6 +103,8 @@ static void run_daemon(struct node *node)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* A test that crashes or times out takes its daemons along. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; node->env[i]; i++)
+		putenv(node->env[i]);
 	if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
 		_exit(126);
 	execv(node_program(), node->args);
@@ -134,7 +155,7 @@ static bool read_url(struct node *node)
 		CHECK(colon && strtol(colon + 1, NULL, 10) > 0, "%s holds '%s'", path, text);
 		node->port = (int)strtol(colon + 1, NULL, 10);
 	}
-	snprintf(node->url, sizeof node->url, "http://127.0.0.1:%d", node->port);
+	snprintf(node->url, sizeof node->url, "http://%s:%d", node->host, node->port);
 	return true;
 }
 
