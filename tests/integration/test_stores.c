@@ -5,8 +5,6 @@
 #include "tests/lib/values.h"
 
 #include <dirent.h>
-#include <pthread.h>
-#include <sys/wait.h>
 
 SUITE(stores);
 
@@ -346,20 +344,6 @@ CLUSTER_TEST(stores, a_store_that_lost_entries_by_hand_gets_them_back)
 
 /* ---- killed while it writes ---- */
 
-struct shot {
-	pid_t pid;
-	long after_us;
-};
-
-static void *shoot(void *arg)
-{
-	const struct shot *shot = arg;
-
-	usleep((useconds_t)shot->after_us);
-	kill(shot->pid, SIGKILL);
-	return NULL;
-}
-
 enum { WRITERS = 48, SHOTS = 100 };
 
 /* All writers at once, each its own key with the number of this round; false: the end came. */
@@ -409,19 +393,14 @@ CLUSTER_TEST(stores, s118_killed_during_commits_100_times_nothing_acknowledged_i
 {
 	struct cluster *c = cluster_start(1, NULL);
 	struct node *n1 = &c->nodes[0];
-	int acknowledged[WRITERS] = {0}, round = 0, status;
+	int acknowledged[WRITERS] = {0}, round = 0;
 
 	srandom(118);
 	for (int i = 0; i < SHOTS; i++) {
-		struct shot shot = {.pid = n1->pid, .after_us = 1000 + random() % 25000};
-		pthread_t thread;
-
-		CHECK(pthread_create(&thread, NULL, shoot, &shot) == 0, "no thread");
+		node_kill_later(n1, 1000 + random() % 25000);
 		while (write_round(n1, ++round, acknowledged))
 			;
-		pthread_join(thread, NULL);
-		waitpid(n1->pid, &status, 0);
-		n1->pid = 0;
+		node_wait_killed(n1);
 		node_start(n1);
 		node_wait_ready(n1);
 		nothing_lost(n1, acknowledged, round);

@@ -114,6 +114,13 @@ void node_wait_ready(struct node *node);
 /* SIGKILL, and waits for the daemon's own end. Its children die by the guardian's hand. */
 void node_kill(struct node *node);
 
+/*
+ * SIGKILL after so many microseconds, from a thread, whatever the test does meanwhile; and the wait
+ * for it and for the daemon's end.
+ */
+void node_kill_later(struct node *node, long after_us);
+void node_wait_killed(struct node *node);
+
 /* Any other signal; SIGSTOP and SIGCONT too. */
 void node_signal(struct node *node, int sig);
 

@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 5, LOG_BYTES_MAX = 4 * 1024 * 1024 };
@@ -203,6 +206,38 @@ void node_kill(struct node *node)
 	node_signal(node, SIGKILL);
 	CHECK(waitpid(node->pid, &status, 0) == node->pid, "waitpid for %s", node->name);
 	node->pid = 0;
+}
+
+static struct {
+	pthread_t thread;
+	int pidfd;
+	long after_us;
+} shot; /* one at a time */
+
+/* By descriptor: a test that fails meanwhile has reaped the daemon, and its number may be taken. */
+static void *shoot(void *arg)
+{
+	struct timespec pause = {.tv_nsec = shot.after_us * 1000};
+
+	nanosleep(&pause, NULL);
+	pidfd_send_signal(shot.pidfd, SIGKILL, NULL, 0);
+	return arg;
+}
+
+void node_kill_later(struct node *node, long after_us)
+{
+	CHECK(after_us < 1000000, "%ld us", after_us);
+	shot.after_us = after_us;
+	shot.pidfd = pidfd_open(node->pid, 0);
+	CHECK(shot.pidfd >= 0 && pthread_create(&shot.thread, NULL, shoot, NULL) == 0,
+		"cannot aim at %s", node->name);
+}
+
+void node_wait_killed(struct node *node)
+{
+	pthread_join(shot.thread, NULL);
+	close(shot.pidfd);
+	CHECK_INT(node_wait_exit(node, CLUSTER_START_MS), 128 + SIGKILL);
 }
 
 int node_wait_exit(struct node *node, long ms)
