@@ -209,8 +209,11 @@ CLUSTER_TEST(clock, s107_equal_clocks_give_the_same_winner_everywhere)
 		clock_end(&c->nodes[i]);
 }
 
-/* The clock of n2 goes back an hour: it never stamps below what it has stamped or seen. */
-CLUSTER_TEST(clock, a_clock_set_back_loses_no_write)
+/*
+ * The clock of n2 goes back an hour: it never stamps below what it has stamped or seen, so what it
+ * writes wins over what n1 wrote before n2's last stamp, and what it has seen it writes over.
+ */
+CLUSTER_TEST(clock, s084_a_clock_set_back_loses_no_write)
 {
 	struct cluster *c = cluster_new(&proxied);
 	struct node *n1 = cluster_add(c, NULL, NULL), *n2 = cluster_declare(c, n1, NULL);
@@ -220,7 +223,16 @@ CLUSTER_TEST(clock, a_clock_set_back_loses_no_write)
 	cluster_settle(c);
 	name_put(n2, "k", "first");
 	overwrite_wins(c, n1, "k", "first", "second");
+	values_settle(c, CLUSTER_SOON_MS);
+	all_lines(c, PROXY_SILENT);
+	name_put(n1, "unheard", "earlier");
+	check_pause_ms(2);
+	name_put(n2, "last-stamp", "before the jump");
 	clock_set(n2, "-1h");
+	name_put(n2, "unheard", "later");
+	all_lines(c, PROXY_FORWARD);
+	values_settle(c, HEAL_MS);
+	CHECK_STR(name_value(n1, "unheard"), "later");
 	overwrite_wins(c, n2, "k", "second", "third");
 	overwrite_wins(c, n1, "k", "third", "fourth");
 	clock_end(n2);
