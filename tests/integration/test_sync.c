@@ -222,7 +222,7 @@ CLUSTER_TEST(sync, s112_a_node_that_missed_truncated_deletes_compares_digests)
 
 CLUSTER_TEST(sync, s116_a_slow_peer_costs_no_memory)
 {
-	enum { KEYS = 16, ROUNDS = 60, DIGITS = 60000, GROWTH_KB = 24 * 1024 };
+	enum { KEYS = 16, ROUNDS = 60, DIGITS = 60000, GROWTH_KB = 12 * 1024 };
 	struct cluster *c = cluster_start(2, &proxied);
 	struct node *n1 = &c->nodes[0], *n2 = &c->nodes[1];
 	long before, after, most;
