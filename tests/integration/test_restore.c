@@ -7,7 +7,7 @@
 
 SUITE(restore);
 
-enum { KEYS = 30 };
+enum { HEAL_MS = 15000, KEYS = 30 };
 
 /* ---- restored ---- */
 
@@ -94,6 +94,39 @@ CLUSTER_TEST(restore, merging_brings_lost_writes_in_and_their_deletes)
 	node_wait_ready(n1);
 	CHECK_INT(names_count(n1, "lost-"), KEYS);
 	CHECK_INT(names_count(n1, "old-"), KEYS - 10);
+}
+
+/* The same where others have to learn of it, the one that had lost it among them. */
+CLUSTER_TEST(restore, what_is_merged_at_one_node_comes_to_the_others)
+{
+	struct cluster *c = cluster_start(3, NULL);
+	struct node *n1 = &c->nodes[0], *n3 = &c->nodes[2];
+	struct http_reply *file;
+
+	names_put(n1, "old", 0, KEYS, 100);
+	values_settle(c, CLUSTER_SOON_MS);
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(node_term(&c->nodes[i], CLUSTER_START_MS), 0);
+	store_keep(n1, "early");
+	node_start(n1);
+	node_wait_listening(n1);
+	node_wait_ready(n1);
+	names_put(n1, "lost", 0, KEYS, 100);
+	names_delete(n1, "old", 0, 10);
+	file = snapshot_content(n1, snapshot_make(n1));
+	node_kill(n1);
+	store_put_back(n1, "early");
+	for (int i = 0; i < 3; i++)
+		node_start(&c->nodes[i]);
+	cluster_settle(c);
+	CHECK_INT(names_count(n3, "lost-"), 0);
+	expect_status(snapshot_upload(n3, "late", file->body, file->body_size, NULL), 201);
+	expect_status(snapshot_restore(n3, "late", "merge"), 200);
+	for (int i = 0; i < 3; i++) {
+		names_until_count(&c->nodes[i], "lost-", KEYS, HEAL_MS);
+		names_until_count(&c->nodes[i], "old-", KEYS - 10, HEAL_MS);
+	}
+	values_settle(c, HEAL_MS);
 }
 
 CLUSTER_TEST(restore, putting_again_starts_deleted_children_and_restores_meta)
