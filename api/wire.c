@@ -62,7 +62,7 @@ static struct wire_walk walk_of(const struct wire_writer *w, const struct fragme
 		.vector = &f->vector, .table = w->sender->compact ? w->sender->retired : NULL};
 }
 
-/* Gives a number to all that header and trailer speak of. */
+/* Gives a number to all that header and trailer speak of, as far as the fragment knows it yet. */
 static void meet(struct wire_writer *w, const struct fragment *f, struct text *t)
 {
 	struct wire_walk walk = walk_of(w, f);
@@ -177,7 +177,10 @@ void wire_writer_begin(struct wire_writer *w, const struct fragment *f, struct t
 {
 	begin(w, t);
 	w->slice = f->mode == FRAGMENT_SLICE;
-	meet(w, f, t);
+	number_of(w, f->from, t);
+	/* Before its end a stream has no vector; that is not one without the table's origins. */
+	if (f->vector.used > 0)
+		meet(w, f, t);
 	json_object(t);
 	json_put_uint(t, "v", WIRE_VERSION);
 	json_put_string(t, "from", w->sender->name);

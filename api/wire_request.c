@@ -239,9 +239,11 @@ static bool read_sum(const json_t *item, struct block_sum *ret)
 	       wire_json_half(json_array_get(item, 1), false, &ret->sum);
 }
 
-/* The sums of one run, by growing index, behind those that are there. */
+/* The sums of one run, at least one, by growing index, behind those that are there. */
 static enum err read_sums(const json_t *array, struct block_run *run, struct block_sums *b)
 {
+	if (json_array_size(array) == 0)
+		return ERR_MALFORMED;
 	run->first = b->sum_count;
 	for (; run->count < json_array_size(array); run->count++) {
 		struct block_sum *sum = &b->sums[b->sum_count];
@@ -263,7 +265,7 @@ static enum err read_run(const json_t *item, struct block_sums *b)
 
 	if (json_array_size(item) != 3 ||
 		!wire_json_origin(json_array_get(item, 0), &run->origin) ||
-		!read_number(json_array_get(item, 1), WIRE_SHIFT_MAX, &shift) ||
+		!read_number(json_array_get(item, 1), BLOCK_SHIFT_MAX, &shift) ||
 		(b->run_count > 0 && origin_compare(run[-1].origin, run->origin) >= 0))
 		return ERR_MALFORMED;
 	run->shift = (unsigned)shift;

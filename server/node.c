@@ -18,6 +18,11 @@ void node_wake(struct node *n, const char *key, size_t bytes)
 	n->woken = true;
 }
 
+static enum err draw(struct origin_id *ret)
+{
+	return getrandom(ret, sizeof *ret, 0) == (ssize_t)sizeof *ret ? ERR_OK : ERR_SYSTEM;
+}
+
 enum err node_step(struct node *n, struct event *e)
 {
 	enum err err;
@@ -26,6 +31,9 @@ enum err node_step(struct node *n, struct event *e)
 	n->stepping = true;
 	e->now_ms = loop_now_ms(n->config.loop);
 	e->wall_ms = loop_wall_ms();
+	/* Without it a fork is found again by the next exchange. */
+	if ((e->kind == EVENT_FRAGMENT || e->kind == EVENT_POLLED) && draw(&e->fresh))
+		e->fresh = (struct origin_id){0, 0};
 	actions_clear(&n->actions);
 	err = horde_step(n->horde, e, &n->actions);
 	node_keep_changes(n, &n->actions.changes);
@@ -143,11 +151,6 @@ void node_terminate(struct node *n)
 
 /* ---- start ---- */
 
-static enum err draw(struct origin_id *ret)
-{
-	return getrandom(ret, sizeof *ret, 0) == (ssize_t)sizeof *ret ? ERR_OK : ERR_SYSTEM;
-}
-
 static enum err make_core(struct node *n)
 {
 	const struct options *o = n->config.options;
@@ -172,6 +175,13 @@ static void on_peer_event(void *data, struct event *e)
 	node_step(data, e);
 }
 
+static const struct vector *retired(void *data, uint64_t *ret_hash)
+{
+	struct node *n = data;
+
+	return horde_retired(n->horde, ret_hash);
+}
+
 static void on_call_ended(void *data, uint64_t ticket)
 {
 	char key[32];
@@ -187,6 +197,7 @@ static enum err make_peers(struct node *n)
 		.secret = n->config.options->secret,
 		.event = on_peer_event,
 		.call_ended = on_call_ended,
+		.retired = retired,
 		.data = n,
 	};
 

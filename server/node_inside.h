@@ -76,6 +76,10 @@ void node_carry_out(struct node *n);
 bool node_run_pending(struct node *n);
 extern const struct processes_events node_process_events; /* its `data` is the node */
 
+/* ---- node_dump.c ---- */
+/* Keeps both sides of a divergence from `peer` in a file of the data directory, for people. */
+void node_dump(struct node *n, const char *peer, const struct fragment *f);
+
 /* ---- node_spawn.c ---- */
 /* Errors: as processes_spawn. */
 enum err node_spawn(struct node *n, const struct action *a);
