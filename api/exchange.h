@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "api/json.h"
 #include "api/problem.h"
@@ -77,6 +78,18 @@ void exchange_reply_static(struct exchange *x, unsigned status, const char *medi
  * is taken over. */
 void exchange_reply_file(
 	struct exchange *x, unsigned status, const char *media_type, int fd_take, uint64_t count);
+
+/* A body that is made while it is sent, and never held as a whole. */
+struct reply_source {
+	/* Fills in up to `size` bytes and says how many; 0: that was all; -1: it breaks off, and so
+	 * does the connection. Called once or twice a turn of the loop, as the client reads. */
+	ssize_t (*read)(void *data, char *bytes, size_t size);
+	/* Once, when the reply is over in whatever way; maybe before this request is, or after. */
+	void (*close)(void *data);
+	void *data;
+};
+void exchange_reply_source(struct exchange *x, unsigned status, const char *media_type,
+	const struct reply_source *source_take);
 
 /* A problem. Every 429 and 503 gets `Retry-After: 1` unless that header was set. Faults and extra
  * members that were given before become part of it. `format` may be NULL: no detail. */

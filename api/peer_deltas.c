@@ -9,9 +9,16 @@
 
 static void reply(struct exchange *x, struct peer_poll *p)
 {
+	const struct poll *poll = &p->request.poll;
 	struct fragment f;
-	enum err e = horde_serve(resource_horde(x), &p->request.poll, &f);
+	enum err e;
 
+	if (poll->all && !map_needs_sums(resource_map(x), &poll->after) &&
+		peer_stream_wanted(x, p)) {
+		peer_stream_reply(x, p, NULL);
+		return;
+	}
+	e = horde_serve(resource_horde(x), poll, &f);
 	if (e == ERR_OK)
 		peer_poll_reply(x, p, &f);
 	else

@@ -13,6 +13,11 @@ void peer_digest(struct exchange *x)
 
 	if (!p)
 		return;
+	/* A repair is between two that know the same: such a difference is no answer to it. */
+	if (peer_stream_wanted(x, p)) {
+		peer_stream_reply(x, p, &p->request.blocks);
+		return;
+	}
 	e = map_difference_checked(
 		resource_map(x), &p->request.poll.after, &p->request.blocks, p->request.repair, &f);
 	if (e != ERR_OK) {

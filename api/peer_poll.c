@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/encoding.h"
+
 /* Those under way, one or two for each peer; only the loop's thread is here. */
 static struct peer_poll *polls;
 
@@ -120,6 +122,16 @@ struct peer_poll *peer_poll_begin(struct exchange *x)
 	return NULL;
 }
 
+/* Without memory it goes out as it is. */
+static void compress(struct exchange *x, struct text *body)
+{
+	enum encoding e = encoding_choose(exchange_header(x, "Accept-Encoding"));
+
+	if (e != ENCODING_NONE && text_ok(body) && body->used > ENCODING_BYTES_MIN &&
+		encode(e, body) == ERR_OK)
+		exchange_header_set(x, "Content-Encoding", encoding_name(e));
+}
+
 void peer_poll_reply(struct exchange *x, const struct peer_poll *p, struct fragment *f_take)
 {
 	const struct horde *h = resource_horde(x);
@@ -130,6 +142,7 @@ void peer_poll_reply(struct exchange *x, const struct peer_poll *p, struct fragm
 	sender.compact = sender.retired_hash != 0 && sender.retired_hash == p->request.retired_hash;
 	wire_write(f_take, &sender, &body);
 	fragment_fini(f_take);
+	compress(x, &body);
 	exchange_reply_text(x, 200, "application/x-ndjson", &body);
 }
 

@@ -154,6 +154,43 @@ void exchange_reply_file(
 	install(x, status, r, media_type);
 }
 
+static ssize_t read_source(void *data, uint64_t at, char *bytes, size_t size)
+{
+	const struct reply_source *source = data;
+	ssize_t count = source->read(source->data, bytes, size);
+
+	(void)at;
+	if (count > 0)
+		return count;
+	return count == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void close_source(void *data)
+{
+	struct reply_source *source = data;
+
+	source->close(source->data);
+	free(source);
+}
+
+void exchange_reply_source(struct exchange *x, unsigned status, const char *media_type,
+	const struct reply_source *source_take)
+{
+	struct reply_source *source = malloc(sizeof(*source));
+	struct MHD_Response *r = NULL;
+
+	if (source) {
+		*source = *source_take;
+		r = MHD_create_response_from_callback(
+			MHD_SIZE_UNKNOWN, HTTP_SOURCE_BYTES, read_source, source, close_source);
+	}
+	if (!r) {
+		free(source);
+		source_take->close(source_take->data);
+	}
+	install(x, status, r, media_type);
+}
+
 static void default_header(struct exchange *x, const char *name, const char *value)
 {
 	for (size_t i = 0; i < x->header_count; i++)

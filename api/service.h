@@ -7,6 +7,7 @@
 
 #include "api/snapshot_service.h"
 #include "server/core/horde.h"
+#include "server/core/stream.h"
 
 struct command_result {
 	uint64_t batch; /* the store batch that carries it: wait for exchange_stored */
@@ -37,6 +38,12 @@ struct service {
 		const char **ret_body, size_t *ret_bytes);
 	void (*call_end)(void *node, uint64_t ticket);
 	const struct snapshot_service *snapshots;
+	/*
+	 * A full difference in pieces (server/core/stream.h); `sums` may be NULL. It is to be freed
+	 * before the node is. Errors: NO_MEMORY.
+	 */
+	enum err (*stream)(void *node, const struct vector *after, const struct block_sums *sums,
+		struct stream **ret_stream);
 	/* For getNode and getVersion. */
 	int64_t started_wall_ms;
 	const char *version;

@@ -65,6 +65,14 @@ static void call_end(void *node, uint64_t ticket)
 	peers_call_end(n->peers, ticket);
 }
 
+static enum err stream(void *node, const struct vector *after, const struct block_sums *sums,
+	struct stream **ret_stream)
+{
+	struct node *n = node;
+
+	return stream_new(horde_map_mutable(n->horde), after, sums, ret_stream);
+}
+
 static enum err covered(void *service, const char *dots, bool *ret_covered)
 {
 	const struct service *s = service;
@@ -123,6 +131,7 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 		.call_result = call_result,
 		.call_end = call_end,
 		.snapshots = &node_snapshots,
+		.stream = stream,
 		.started_wall_ms = loop_wall_ms(),
 		.version = HORDE_VERSION,
 	};
