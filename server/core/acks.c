@@ -41,9 +41,16 @@ void acks_stored(struct horde *h, uint64_t batch)
 
 /* ---- the others' ---- */
 
+/* Is there anything to forget: a kill record, or an origin that no member has any more? */
+static bool has_old(const struct horde *h)
+{
+	return map_kills(h->map) > 0 || map_vector(h->map)->used > h->member_count ||
+	       h->retired.used > 0;
+}
+
 void acks_changed(struct horde *h)
 {
-	if (h->truncate_ms > h->now_ms + TRUNCATE_MS)
+	if (has_old(h) && h->truncate_ms > h->now_ms + TRUNCATE_MS)
 		h->truncate_ms = h->now_ms + TRUNCATE_MS;
 }
 

@@ -7,7 +7,7 @@
 
 #include "server/core/serve.h"
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define NAME_BYTES_MAX 128
 #define URL_BYTES_MAX 512
 #define REF_BYTES_MAX 264 /* "sup/child" and its NUL */

@@ -317,7 +317,7 @@ static void poll_answered(struct world *w, struct node *n, struct happening *e)
 	if (stale(n, e) || wire_reader_new(&reader) != ERR_OK)
 		return;
 	if (wire_reader_feed(reader, e->bytes, e->count) == ERR_OK &&
-		wire_reader_end(reader, &f) == ERR_OK) {
+		wire_reader_end(reader, NULL, 0, &f) == ERR_OK) {
 		event.fragment = &f;
 		node_step(w, n, &event);
 		fragment_fini(&f);

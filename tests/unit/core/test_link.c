@@ -237,9 +237,9 @@ Test(contact, a_hello_links_back_and_crossing_hellos_come_to_an_end)
 Test(link, a_poll_is_answered_410_until_hello)
 {
 	struct node n = node_make("n1", 0);
-	struct event e = {.kind = EVENT_POLLED};
+	struct poll poll = {.all = true};
+	struct event e = {.kind = EVENT_POLLED, .polled = {id_of(102), &poll}};
 
-	e.polled.incarnation = id_of(102);
 	cr_expect_eq(node_does(&n, &e), ERR_UNKNOWN_LINK);
 	says_hello(&n, hello_of("n2", 0, cluster_of(&n)));
 	cr_expect_eq(node_does(&n, &e), ERR_OK);

@@ -115,8 +115,8 @@ static struct hello self = {.cluster = "horde",
 	.url = "http://127.0.0.1:1",
 	.node_id = {1, 2},
 	.incarnation = {3, 4},
-	.protocol_min = 1,
-	.protocol_max = 1,
+	.protocol_min = PROTOCOL_VERSION,
+	.protocol_max = PROTOCOL_VERSION,
 	.started = 5,
 	.clock = 6};
 static struct vector nothing;
@@ -217,7 +217,7 @@ static inline void answers_text(const char *status, const char *body)
 	"{\"cluster\":\"horde\",\"cluster_id\":\"none\","                                          \
 	"\"node_id\":\"0000000000000007000000000000000a\",\"name\":\"n2\","                        \
 	"\"incarnation\":\"0000000000000008000000000000000b\",\"url\":\"http://127.0.0.1:9\","     \
-	"\"protocol_min\":1,\"protocol_max\":1,\"started\":114087288832000000,\"clk\":7,"          \
+	"\"protocol_min\":2,\"protocol_max\":2,\"started\":114087288832000000,\"clk\":7,"          \
 	"\"virgin\":true}"
 
 static inline void answers_tick(void)
@@ -225,7 +225,7 @@ static inline void answers_tick(void)
 	struct fragment tick = {.mode = FRAGMENT_TICK, .from = {9, 9}};
 	struct text body = TEXT_INIT;
 
-	wire_write(&tick, "n2", &body);
+	wire_write(&tick, &(struct wire_sender){.name = "n2"}, &body);
 	cr_assert(text_ok(&body));
 	answers("200 OK", body.bytes, body.used);
 	text_fini(&body);

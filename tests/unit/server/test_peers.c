@@ -89,10 +89,10 @@ Test(peers, other_protocol_version_is_rejected_as_such)
 	char body[sizeof HELLO];
 
 	memcpy(body, HELLO, sizeof HELLO);
-	memcpy(strstr(body, "\"protocol_min\":1,\"protocol_max\":1"),
-		"\"protocol_min\":2,\"protocol_max\":3", 33);
+	memcpy(strstr(body, "\"protocol_min\":2,\"protocol_max\":2"),
+		"\"protocol_min\":3,\"protocol_max\":4", 33);
 	answers_text("200 OK", body);
-	hello_gives(EVENT_LINK_REJECTED, "version 2");
+	hello_gives(EVENT_LINK_REJECTED, "version 3");
 	cr_assert_eq(got.rejected.err, ERR_PROTOCOL);
 }
 
