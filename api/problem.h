@@ -70,7 +70,8 @@
 	X(CLOCK_SKEW, 503, "clock-skew", "The clocks of the nodes differ too much")                \
 	X(WATCH_SLOTS, 503, "watch-slots-exhausted", "Too many requests wait already")             \
 	X(STORAGE_READ_ONLY, 503, "storage-read-only", "The store cannot be written")              \
-	X(NOT_YET_REPLICATED, 504, "not-yet-replicated", "The wanted write has not arrived yet")   \
+	X(NOT_YET_REPLICATED, 504, "not-yet-replicated",                                           \
+		"The write has not come as far as was asked for")                                  \
 	X(WAIT_TIMEOUT, 504, "wait-timeout", "It did not happen in time")                          \
 	X(STORAGE_FULL, 507, "storage-full", "No space is left for the store")
 
