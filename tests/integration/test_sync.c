@@ -158,7 +158,7 @@ CLUSTER_TEST(sync, s048_a_node_that_loads_10000_keys_is_neither_ready_nor_chosen
 	node_wait_ready(n1);
 	names_put(n1, "k", 0, MANY, SHORT);
 	/* The load ends in the middle each time, until the line is mended. */
-	proxy_mode(n1->proxy, PROXY_TEAR, 10000);
+	proxy_mode(n1->proxy, PROXY_TEAR, 3000);
 	n2 = cluster_add(c, n1, NULL);
 	end = check_now_ms() + check_ms(SYNC_MS);
 	while (proxy_torn(n1->proxy) < TORN) {
