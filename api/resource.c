@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <time.h>
 
+#define JSON_COUNT_MAX (((uint64_t)1 << 53) - 1)
+
 const struct service *resource_service(const struct exchange *x)
 {
 	return exchange_service(x);
@@ -97,6 +99,11 @@ void json_put_origin(struct text *t, const char *name, struct origin_id id)
 
 	origin_to_hex(id, hex);
 	json_put_string(t, name, hex);
+}
+
+void json_put_count(struct text *t, const char *name, uint64_t count)
+{
+	json_put_uint(t, name, count < JSON_COUNT_MAX ? count : JSON_COUNT_MAX);
 }
 
 /* The `wait` of a Prefer header (RFC 7240), which counts seconds, or -1. */
