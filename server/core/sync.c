@@ -75,7 +75,9 @@ static enum err fill(struct horde *h, struct link *l, struct poll *p)
 static int64_t wait_ms(const struct link *l)
 {
 	/* The first answer after a hello comes at once, new or not; so does a second look. */
-	return l->greeted || l->digesting || l->mismatches == 1 ? 0 : POLL_WAIT_MS;
+	if (l->greeted || l->digesting || l->mismatches == 1)
+		return 0;
+	return l->diverged ? REPAIR_MS / 4 : POLL_WAIT_MS;
 }
 
 static void request(struct horde *h, struct link *l, bool repair)
