@@ -287,6 +287,44 @@ Test(writes, a_write_that_would_wait_without_a_slot_is_refused_before_it_is_appl
 	scene_end();
 }
 
+Test(writes, the_limit_is_the_one_that_the_contract_names)
+{
+	char text[60];
+
+	snprintf(text, sizeof(text), "%u requests wait", HTTP_PARKED_MAX);
+	cr_expect(strstr(document_openapi, text), "no '%s'", text);
+}
+
+Test(writes, what_is_removed_during_the_wait_was_written_all_the_same)
+{
+	static const struct {
+		const char *put, *body, *delete;
+	} rows[] = {{"PUT " META "/k", "{\"value\":1}", "DELETE " META "/k"},
+		{"PUT " ENTRIES "/k", "{\"value\":1," ALICE "}", "DELETE " ENTRIES "/k"},
+		{"PUT " CHILDREN "/web", SLEEPER, "DELETE " CHILDREN "/web?wait=0"}};
+
+	scene_start(3);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int put, delete;
+		struct answer *a;
+
+		cut_off(2, true);
+		put = scene_park(asking(rows[i].put, "ack=all&wait=30s"), rows[i].body);
+		scene_flow();
+		delete = scene_park(rows[i].delete, NULL);
+		scene_flow();
+		cr_expect_lt(scene_answer(delete)->status, 300, "%s", rows[i].delete);
+		cut_off(2, false);
+		scene_flow();
+		a = scene_answer(put);
+		cr_expect_eq(a->status, 409, "%s: %s", rows[i].put, a->bytes);
+		cr_expect(says(a, "\"code\":\"conflict-lost\""), "%s", a->body);
+		cr_expect(says(a, "\"applied\":true"), "%s", a->body);
+		expect_replicated(a, "3/3");
+	}
+	scene_end();
+}
+
 Test(writes, all_that_is_wrong_with_the_query_is_said_and_nothing_written)
 {
 	struct answer *a;
