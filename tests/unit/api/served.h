@@ -350,7 +350,7 @@ static inline void served_setup(void)
 	served_start(NULL, NULL);
 }
 
-static void served_stop(void)
+static inline void served_stop(void)
 {
 	__atomic_store_n(&served.stop, true, __ATOMIC_RELEASE);
 	pthread_join(served.thread, NULL);
