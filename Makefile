@@ -16,7 +16,7 @@ SHELL   := /bin/bash -o pipefail
 PKGS    := libmicrohttpd jansson libcurl sqlite3 yaml-0.1 libxxhash libzstd zlib
 DEBS    := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev \
            libsqlite3-dev libyaml-dev libxxhash-dev libzstd-dev zlib1g-dev libcriterion-dev curl python3 \
-           clang libclang-rt-14-dev clang-format
+           clang libclang-rt-14-dev clang-format faketime
 
 WARN    := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
            -Wmissing-prototypes -Wswitch-enum -Wvla -Werror
@@ -45,7 +45,7 @@ all: $(B)/horded
 $(B)/.deps: Makefile
 	@mkdir -p $(B)
 	@for p in $(PKGS) criterion; do pkg-config --exists $$p 2>/dev/null || missing=1; done; \
-	for t in $(CC) pkg-config curl python3 clang clang-format; do \
+	for t in $(CC) pkg-config curl python3 clang clang-format faketime; do \
 		command -v $$t >/dev/null || missing=1; done; \
 	test -z "$$missing" || $(MAKE) --no-print-directory deps
 	@touch $@

@@ -10,6 +10,8 @@
 
 #include "server/log.h"
 
+#define HOUR_MS (60 * 60 * (int64_t)1000)
+
 void node_wake(struct node *n, const char *key, size_t bytes)
 {
 	/* The first changes come before there is a server. */
@@ -161,6 +163,8 @@ static enum err make_core(struct node *n)
 		.joins = o->join.count > 0,
 		.startup_grace_ms = o->startup_grace_ms,
 		.restart_grace_ms = o->restart_grace_ms,
+		.kill_log_max = (size_t)o->kill_log_max,
+		.kill_log_age_ms = o->kill_log_hours * HOUR_MS,
 	};
 
 	if (!origin_from_hex(n->config.directory->node_id, &c.node_id))
@@ -255,6 +259,8 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e)
 		e = make_writer(n);
 	if (!e)
+		e = node_open_snapshots(n, why);
+	if (!e)
 		e = make_peers(n);
 	if (!e)
 		e = node_serve(n, why);
@@ -307,6 +313,7 @@ void node_free(struct node *n)
 	else if (n->config.listen_fd >= 0)
 		close(n->config.listen_fd);
 	n->http = NULL;
+	node_snapshots_fini(n);
 	peers_free(n->peers);
 	if (n->processes)
 		processes_free(n->processes);

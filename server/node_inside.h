@@ -9,6 +9,7 @@
 #include "server/peers.h"
 #include "server/processes.h"
 #include "storage/batch.h"
+#include "storage/snapshots.h"
 #include "storage/writer.h"
 
 struct pending {     /* something that an action could not do at once */
@@ -54,6 +55,8 @@ struct node {
 	size_t commit_first;
 	size_t commit_count;
 	struct vector acked;
+	struct snapshots *snapshots;
+	struct loop_io snapshots_io;
 	uint64_t stored; /* collected and not told to the core yet; 0 none */
 
 	bool terminating;
@@ -93,7 +96,15 @@ enum err node_watch_writer(struct node *n);
 bool node_overloaded(const struct node *n);
 void node_store_fini(struct node *n);
 
+/* ---- node_snapshots.c ---- */
+extern const struct snapshot_service node_snapshots;
+/* Finds the snapshots of the data directory. On failure `why` says what is wrong. */
+enum err node_open_snapshots(struct node *n, char why[NODE_WHY_BYTES]);
+void node_snapshots_fini(struct node *n);
+
 /* ---- node_service.c ---- */
+/* An event on behalf of a request, as of service.h. */
+enum err node_command(void *node, struct event *e, struct command_result *ret);
 enum err node_serve(struct node *n, char why[NODE_WHY_BYTES]);
 
 #endif

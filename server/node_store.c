@@ -6,73 +6,20 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "api/records.h"
 #include "server/core/fragment.h"
+#include "server/load_map.h"
 #include "storage/changes.h"
 #include "storage/sqlite.h"
 
-#define CLUSTER_SETTING "cluster_id"
-
-/* ---- loading ---- */
-
-static enum err load_setting(
-	void *data, const char *name, size_t name_bytes, const char *text, size_t text_bytes)
-{
-	struct node *n = data;
-	char hex[ORIGIN_HEX_BYTES];
-
-	if (name_bytes != strlen(CLUSTER_SETTING) || memcmp(name, CLUSTER_SETTING, name_bytes) != 0)
-		return ERR_OK;
-	if (text_bytes != sizeof hex - 1)
-		return ERR_STORAGE_CORRUPT;
-	memcpy(hex, text, text_bytes);
-	hex[text_bytes] = '\0';
-	return origin_from_hex(hex, &n->cluster_id) ? ERR_OK : ERR_STORAGE_CORRUPT;
-}
-
-static enum err load_vector(
-	void *data, struct origin_id origin, uint64_t count, uint64_t floor, uint64_t chain)
-{
-	struct node *n = data;
-	enum err e = map_load_vector(horde_map_mutable(n->horde), origin, count, floor, chain);
-
-	return e ? e : vector_raise(&n->acked, origin, count);
-}
-
-static enum err load_entry(void *data, struct dot dot, uint64_t clock, const char *key,
-	size_t key_bytes, const char *value, size_t value_bytes)
-{
-	struct node *n = data;
-	struct record *record = NULL;
-	enum err e = record_decode(key, key_bytes, value, value_bytes, &record);
-
-	if (e)
-		return e;
-	e = map_load_entry(horde_map_mutable(n->horde), dot, clock, key, key_bytes, value,
-		value_bytes, record);
-	if (e)
-		record_free(record);
-	return e;
-}
-
-static enum err load_kill(void *data, struct dot killer, struct dot victim)
-{
-	struct node *n = data;
-
-	return map_load_kill(horde_map_mutable(n->horde), killer, victim);
-}
-
 enum err node_load(struct node *n, char why[NODE_WHY_BYTES])
 {
-	struct store_visitor visitor = {n, load_setting, load_vector, load_entry, load_kill};
+	struct map *m = horde_map_mutable(n->horde);
 	struct store_problem problem = {0};
 	char path[DIRECTORY_PATH_MAX + 32];
-	enum err e = store_load(n->config.store, &visitor);
+	enum err e = load_map(n->config.store, m, true, &n->cluster_id);
 
 	if (!e)
-		e = map_load_end(horde_map_mutable(n->horde));
-	if (e == ERR_MALFORMED || e == ERR_LIMIT)
-		e = ERR_STORAGE_CORRUPT;
+		e = vector_join(&n->acked, map_vector(m));
 	if (e) {
 		snprintf(path, sizeof path, "%s/" SQLITE_FILE, n->config.directory->path);
 		sqlite_explain(path, e, &problem);

@@ -170,6 +170,13 @@ bool link_awaited(struct horde *h, const struct link *l)
 	return !l->tried && !l->once && (l->keep || !m || !member_left(m));
 }
 
+bool link_blocks(struct horde *h, const struct link *l, bool patient)
+{
+	/* What is being sent is waited for, however much it is. And a copy of a directory whose
+	 * original still lives must not run what is assigned to both, for as long as that is so. */
+	return (link_awaited(h, l) && (patient || link_polls(l))) || l->taken;
+}
+
 void links_tick(struct horde *h)
 {
 	if (h->stopping)
@@ -290,6 +297,7 @@ static void done(struct horde *h, struct link *l)
 	l->state = LINK_DONE;
 	l->joined = true;
 	l->tried = true;
+	l->taken = false;
 	act(h, ACTION_WAKE);
 }
 
@@ -349,6 +357,7 @@ void link_answered(struct horde *h, struct link *l, const struct hello *peer)
 	}
 	new_incarnation(h, l, peer);
 	link_contact(h, l);
+	l->taken = false;
 	l->none = origin_is_zero(peer->cluster_id);
 	clock_receive(&h->clock, peer->clock, h->wall_ms);
 	contact_found(h);
@@ -414,6 +423,7 @@ void link_rejected(struct horde *h, struct link *l, enum err err)
 	if (!l->complained)
 		say(h, "peer.rejected", l->url, "%s", err_text(err));
 	l->complained = true;
+	l->taken = l->taken || err == ERR_NAME_TAKEN;
 	link_retry(h, l, err == ERR_NAME_TAKEN ? LINK_RETRY_MAX_MS : LINK_RETRY_REJECTED_MS);
 	give_up(h, l, err);
 }

@@ -85,6 +85,7 @@ struct link {
 	bool self;  /* leads back to this node */
 	bool none;  /* the peer has no cluster id yet, as of its last answer */
 	bool tried; /* answered or failed once: the first sync need not wait for it */
+	bool taken; /* the peer said that this node's name is taken, and has not answered since */
 	bool joined;
 	bool called;     /* its peer has said hello since our last attempt began */
 	bool greeted;    /* just now: the first poll is answered at once, new or not */

@@ -299,8 +299,8 @@ static void try_sync(struct horde *h)
 		if (h->config.joins && h->link_count == 0)
 			return;
 		for (size_t i = 0; i < h->link_count; i++)
-			if (link_awaited(h, &h->links[i]) && (patient || link_polls(&h->links[i])))
-				return; /* what is being sent is waited for, however much it is */
+			if (link_blocks(h, &h->links[i], patient))
+				return;
 		h->synced = true;
 		say(h, "node.synced", h->config.name, "runs what is assigned to it");
 		children_mark_all(h);

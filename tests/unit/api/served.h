@@ -103,6 +103,8 @@ static void put_durable(struct exchange *x)
 	uint64_t number = (uint64_t)exchange_query_int(x, "batch", 0);
 	enum err e;
 
+	if (exchange_query_bool(x, "patient", false) && !exchange_has_room(x))
+		return;
 	if (!exchange_stored(x, number, &e)) {
 		exchange_watch_commit(x, number);
 		exchange_park(x, exchange_started_ms(x) + 5000);

@@ -207,7 +207,7 @@ Test(snapshots, no_more_than_the_limit_are_kept)
 {
 	struct snapshots_job *job, *jobs[2];
 	struct snapshots_upload *u;
-	char id[8];
+	char id[16];
 
 	for (int i = 0; i < SNAPSHOTS_MAX - 2; i++) {
 		snprintf(id, sizeof id, "s%d", i);
@@ -231,7 +231,7 @@ Test(snapshots, no_more_than_the_limit_are_kept)
 Test(snapshots, only_so_many_jobs_wait_at_a_time)
 {
 	struct snapshots_job *jobs[SNAPSHOTS_JOBS_MAX], *more;
-	char id[8];
+	char id[16];
 
 	for (int i = 0; i < SNAPSHOTS_JOBS_MAX; i++) {
 		snprintf(id, sizeof id, "s%d", i);
