@@ -123,6 +123,7 @@ static struct hello self = {.cluster = "horde",
 	.cluster_id = {1, 3},
 	.protocol_min = PROTOCOL_VERSION,
 	.protocol_max = PROTOCOL_VERSION};
+#define SERVER_HEX "00000000000000010000000000000002"
 #define LINK_NAME "00000000000000020000000000000002-7"
 
 static inline void on_event(void *data, struct event *e)
@@ -248,6 +249,14 @@ static inline void greet(void)
 {
 	peers_hello(peers, 7, url, &self);
 	until_event(EVENT_HELLO_ANSWERED);
+}
+
+/* The client knows what the server does, which is some record of itself at least. */
+static inline void catch_up(void)
+{
+	send_whole(0);
+	until_event(EVENT_FRAGMENT);
+	take();
 }
 
 /* ---- maps ---- */
