@@ -235,6 +235,8 @@ Test(first_sync, who_is_gone_after_an_answer_that_broke_off_is_not_waited_for)
 
 Test(first_sync, who_holds_nothing_waits_until_a_peer_has_answered)
 {
+	struct fragment tick = {.mode = FRAGMENT_TICK, .from = id_of(102)};
+	struct event e = {.kind = EVENT_FRAGMENT, .link = 1, .fragment = &tick};
 	struct node n = restarted(true);
 
 	link_event(&n, EVENT_LINK_LOST, 1);
@@ -250,7 +252,7 @@ Test(first_sync, who_holds_nothing_waits_until_a_peer_has_answered)
 	node_tick(&n);
 	answered(&n, 1, hello_of("n2", 0, id_of(7)));
 	cr_assert_not(horde_readiness(n.h).synced, "a greeting is no answer");
-	member_arrives(&n, 1, "n2", 0);
+	node_does(&n, &e); /* it has nothing either */
 	cr_expect(horde_readiness(n.h).synced);
 	cr_expect_null(horde_silent_at(n.h, 0));
 	node_free(&n);
