@@ -17,6 +17,16 @@ bool contact_virgin(const struct horde *h)
 	       strcmp(key_rest(e->key), hex) == 0 && !map_after(h->map, e->key, e->key_bytes);
 }
 
+bool contact_hollow(const struct horde *h)
+{
+	if (h->heard || !h->config.joins || !contact_virgin(h))
+		return false;
+	for (size_t i = 0; i < h->link_count; i++)
+		if (h->links[i].keep && !h->links[i].self)
+			return true;
+	return false;
+}
+
 static void adopt(struct horde *h, struct origin_id cluster_id)
 {
 	struct action *a;
@@ -75,8 +85,10 @@ void contact_found(struct horde *h)
 		if (!l->none || strcmp(l->name, h->config.name) < 0)
 			return;
 	}
-	if (seeds || !h->config.joins)
-		adopt(h, h->config.new_cluster_id);
+	if (!seeds && h->config.joins)
+		return;
+	adopt(h, h->config.new_cluster_id);
+	h->heard = true; /* of a new cluster there is nothing to hear */
 }
 
 /* Another live node with the same name, or another life of the same node that still answers. */

@@ -53,10 +53,13 @@ struct readiness horde_readiness(const struct horde *h)
 
 const char *horde_silent_at(const struct horde *h, size_t index)
 {
+	bool hollow = contact_hollow(h);
+
 	for (size_t i = 0; i < h->link_count && !h->synced; i++) {
 		const struct link *l = &h->links[i];
 
-		if ((!l->tried || l->taken) && !l->once && !l->self && !l->none && index-- == 0)
+		if ((!l->tried || l->taken || hollow) && !l->once && !l->self && !l->none &&
+			index-- == 0)
 			return l->url;
 	}
 	return NULL;

@@ -60,7 +60,7 @@ uint64_t horde_clock(const struct horde *h);
 
 struct readiness {
 	bool cluster; /* it knows the cluster's id, and so it will after a crash */
-	bool synced;  /* each known member was asked once */
+	bool synced;  /* each known member was asked once; who joined has had an answer */
 	bool storing; /* the last commit went well */
 	bool running; /* not shutting down */
 };

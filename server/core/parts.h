@@ -64,6 +64,7 @@ void links_goodbye(struct horde *h);
 void link_answered(struct horde *h, struct link *l, const struct hello *peer);
 void link_contact(struct horde *h, struct link *l);                 /* its peer is alive */
 void link_retry(struct horde *h, struct link *l, int64_t least_ms); /* with back-off */
+void link_again(struct horde *h, struct link *l, int64_t least_ms); /* its answer was lost */
 void link_anew(struct horde *h, struct link *l, const char *url);
 void link_refused(struct horde *h, struct link *l);
 void link_lost(struct horde *h, struct link *l);
@@ -106,6 +107,8 @@ enum err contact_hello(struct horde *h, const struct hello *peer); /* as server 
 enum err contact_agree(struct horde *h, const struct hello *peer);
 void contact_found(struct horde *h); /* makes the id when it is on us */
 bool contact_virgin(const struct horde *h);
+/* It joins, and has nothing of the cluster yet, nor heard from anybody that there is nothing. */
+bool contact_hollow(const struct horde *h);
 
 /* ---- child.c ---- */
 struct child *child_find(const struct horde *h, const char *ref);

@@ -88,6 +88,7 @@ struct link {
 	bool self;  /* leads back to this node */
 	bool none;  /* the peer has no cluster id yet, as of its last answer */
 	bool tried; /* answered or failed once: the first sync need not wait for it */
+	bool torn;  /* the first answer broke off, and it has not been found gone since */
 	bool taken; /* the peer said that this node's name is taken, and has not answered since */
 	bool joined;
 	bool called;     /* its peer has said hello since our last attempt began */
@@ -155,6 +156,7 @@ struct horde {
 	int64_t now_ms; /* of the event under way */
 	int64_t wall_ms;
 	bool begun;
+	bool heard; /* a peer has answered a poll, or there was nobody to ask */
 	bool synced;
 	bool stopping;
 	bool left; /* the LEFT record is written */

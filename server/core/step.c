@@ -288,7 +288,11 @@ static enum err dispatch(struct horde *h, const struct event *e)
 	return refused == ERR_OK ? events[e->kind].handle(h, e) : refused;
 }
 
-/* The first sync was tried with everybody that is known; only then this node counts, and runs. */
+/*
+ * The first sync was tried with everybody that is known; only then this node counts, and runs. One
+ * that holds nothing yet goes on until it has had an answer: that of a dead seed would be
+ * "nothing".
+ */
 static void try_sync(struct horde *h)
 {
 	bool patient = h->now_ms < h->start_ms + h->config.startup_grace_ms;
@@ -301,6 +305,8 @@ static void try_sync(struct horde *h)
 		for (size_t i = 0; i < h->link_count; i++)
 			if (link_blocks(h, &h->links[i], patient))
 				return;
+		if (contact_hollow(h))
+			return;
 		h->synced = true;
 		say(h, "node.synced", h->config.name, "runs what is assigned to it");
 		children_mark_all(h);

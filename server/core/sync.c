@@ -376,7 +376,7 @@ void sync_answered(struct horde *h, struct link *l, const struct event *e)
 	if (vector_get(&f->vector, h->config.incarnation) > map_last_dot(h->map).seq) {
 		diverge_renew(h, e->fresh);
 		if (l->state == LINK_POLLING)
-			link_retry(h, l, RETRY_NO_MEMORY_MS);
+			link_again(h, l, RETRY_NO_MEMORY_MS);
 		return;
 	}
 	note_clock(h, l, f->clock);
@@ -388,7 +388,7 @@ void sync_answered(struct horde *h, struct link *l, const struct event *e)
 		err = take(h, l, f);
 	}
 	if (err == ERR_NO_MEMORY) {
-		link_retry(h, l, RETRY_NO_MEMORY_MS);
+		link_again(h, l, RETRY_NO_MEMORY_MS);
 		return;
 	}
 	if (err != ERR_OK) {
@@ -397,8 +397,8 @@ void sync_answered(struct horde *h, struct link *l, const struct event *e)
 	}
 	note_exchange(h, l, e);
 	if (!asks) {
-		l->tried = true;
-		l->greeted = false;
+		l->tried = h->heard = true;
+		l->greeted = l->torn = false;
 		diverge_compare(h, l, f);
 	}
 	settle_lacks(h);
