@@ -216,7 +216,7 @@ purity: $(B)/libcore.a
 HEADERS := $(wildcard server/*.h server/core/*.h api/*.h storage/*.h tests/lib/*.h tests/sim/*.h \
 	tests/sim/replicas/*.h)
 headers: | $(B)/.deps
-	@for h in $(HEADERS); do echo "#include \"$$h\"" | \
+	@for h in $(HEADERS); do printf "#include \"%s\"\nint some;\n" "$$h" | \
 		$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -fsyntax-only -x c - || exit 1; done
 	@echo "headers: $(words $(HEADERS)) compile alone"
 

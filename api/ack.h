@@ -8,7 +8,8 @@
  *	all       on the disks of all of them
  *
  * Members that are down count as members: else a partition would make its own majority. A node that
- * is alone is the majority and all; `one` asks for another one, so there it is never reached.
+ * is alone is the majority and all; `one` asks for another one, so there it waits for one to join,
+ * and mostly in vain: a client that asks for two copies is not to be told that it has them.
  */
 #ifndef HORDE_API_ACK_H
 #define HORDE_API_ACK_H

@@ -27,7 +27,7 @@
 #include "server/core/serve.h"
 
 #define WIRE_VERSION 2
-#define WIRE_LINE_BYTES_MAX (32u << 20) /* a trailer with all origins is the longest */
+#define WIRE_LINE_BYTES_MAX (16u << 20) /* a trailer with all origins is the longest */
 #define WIRE_BODY_BYTES_MAX (1u << 30)  /* decoded */
 #define WIRE_LINES_MAX (16u << 20)
 #define WIRE_DOTS_MAX (32u << 20)   /* kill records, and live seqs of checks, of a body */
@@ -35,8 +35,8 @@
 #define WIRE_LINE_ITEMS_MAX 65536   /* victims, seqs, origins that are written into one line */
 #define WIRE_NAME_BYTES_MAX 128
 #define WIRE_LINK_BYTES_MAX 64
-#define WIRE_REQUEST_BYTES_MAX (32u << 20)
-#define WIRE_BLOCKS_MAX (1u << 20) /* sums of a request */
+#define WIRE_REQUEST_BYTES_MAX (16u << 20)
+#define WIRE_BLOCKS_MAX (1u << 19) /* sums of a request, each of about 64 entries */
 #define WIRE_WAIT_MS_MAX 60000
 
 /* How a node writes. */

@@ -31,6 +31,7 @@
 #define PEERS_CALLS_MAX 256               /* calls that were not ended */
 #define PEERS_REPLY_BYTES_MAX (64 * 1024) /* hello, call and problem bodies */
 #define PEERS_CONNECT_MS 1000
+#define PEERS_RESOLVED_S 1 /* a name may mean another address then */
 #define PEERS_HELLO_MS 3000
 #define PEERS_SLACK_MS 5000 /* how much longer than the wait a poll's answer may take to begin */
 #define PEERS_STALL_MS 5000 /* and how long it may stand still after that */

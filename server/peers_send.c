@@ -137,6 +137,7 @@ static bool set_request(struct transfer *t, const char *url, int64_t timeout_ms)
 	       !curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) &&
 	       !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
 	       !curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)PEERS_CONNECT_MS) &&
+	       !curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)PEERS_RESOLVED_S) &&
 	       !curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms) &&
 	       !curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->peers->headers) &&
 	       !curl_easy_setopt(e, CURLOPT_USERAGENT, "horde/" HORDE_VERSION) &&

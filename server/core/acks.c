@@ -54,14 +54,27 @@ void acks_changed(struct horde *h)
 		h->truncate_ms = h->now_ms + TRUNCATE_MS;
 }
 
-void acks_received(struct horde *h, struct member *m, const struct vector *ack)
+/* `kept` becomes what was `said`; without memory it stays, until it is said again. */
+static bool replace(struct vector *kept, const struct vector *said)
 {
+	size_t bytes = said->used * sizeof(*said->items);
 	struct vector copy = VECTOR_INIT;
 
-	if (vector_equal(&m->ack, ack) || vector_copy(ack, &copy) != ERR_OK)
+	if (kept->used == said->used &&
+		(bytes == 0 || memcmp(kept->items, said->items, bytes) == 0))
+		return false;
+	if (vector_copy(said, &copy) != ERR_OK)
+		return false;
+	vector_fini(kept);
+	*kept = copy;
+	return true;
+}
+
+void acks_received(struct horde *h, struct member *m, const struct poll *p)
+{
+	replace(&m->known, &p->after);
+	if (!replace(&m->ack, &p->ack))
 		return;
-	vector_fini(&m->ack);
-	m->ack = copy;
 	act(h, ACTION_ACKED);
 	acks_changed(h);
 }
@@ -235,7 +248,7 @@ void acks_tick(struct horde *h)
 {
 	struct vector stable = VECTOR_INIT;
 
-	if (h->now_ms < h->truncate_ms)
+	if (h->now_ms < h->truncate_ms && !is_over(h))
 		return;
 	h->truncate_ms = INT64_MAX;
 	if (map_kills(h->map) > 0 && find_stable(h, &stable) == ERR_OK)
@@ -253,6 +266,8 @@ void acks_fini(struct horde *h)
 	while (h->age_count > 0)
 		forget_age(h);
 	vector_fini(&h->retired);
-	for (size_t i = 0; i < h->member_count; i++)
+	for (size_t i = 0; i < h->member_count; i++) {
 		vector_fini(&h->members[i].ack);
+		vector_fini(&h->members[i].known);
+	}
 }

@@ -141,7 +141,7 @@ enum err contact_hello(struct horde *h, const struct hello *peer)
 {
 	struct link *l;
 	enum err err;
-	bool greeting;
+	bool greeting, polls;
 
 	if (peer->protocol_min > PROTOCOL_VERSION || peer->protocol_max < PROTOCOL_VERSION)
 		return ERR_PROTOCOL;
@@ -162,10 +162,12 @@ enum err contact_hello(struct horde *h, const struct hello *peer)
 			return err == ERR_OK ? ERR_LIMIT : err;
 		l->once = false;
 	}
+	/* A poll that is parked at a former life of the peer may never end. */
+	polls = link_polls(l) && origin_equal(l->incarnation, peer->incarnation);
 	said_hello(h, l, peer);
 	l->none = origin_is_zero(peer->cluster_id);
 	greeting = l->state == LINK_GREETING && strcmp(l->url, peer->url) == 0;
-	if (!link_polls(l) && !greeting)    /* else crossing hellos would never end */
+	if (!polls && !greeting)            /* else crossing hellos would never end */
 		link_anew(h, l, peer->url); /* it is there now: do not wait for the back-off */
 	contact_found(h);
 	return ERR_OK;

@@ -37,6 +37,7 @@ struct member {
 	struct origin_id incarnation; /* as of its record */
 	int64_t incarnation_ms;       /* when that was first seen here */
 	struct vector ack;            /* what it has on disk, as it said last; not kept for self */
+	struct vector known;          /* what it has or holds, as it said last; not kept for self */
 };
 
 #endif

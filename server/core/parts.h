@@ -93,7 +93,7 @@ bool diverge_forked(const struct horde *h, const struct poll *p);
 void diverge_renew(struct horde *h, struct origin_id fresh);
 
 /* ---- acks.c: what members have on disk, and what that allows to forget ---- */
-void acks_received(struct horde *h, struct member *m, const struct vector *ack);
+void acks_received(struct horde *h, struct member *m, const struct poll *p);
 void acks_cut(struct horde *h, uint64_t batch);
 void acks_stored(struct horde *h, uint64_t batch);
 bool acks_wanted(const struct horde *h);

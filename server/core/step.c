@@ -154,7 +154,7 @@ static enum err on_polled(struct horde *h, const struct event *e)
 		m = member_by_id(h, h->links[i].node_id);
 		if (m) {
 			m->seen_ms = h->now_ms;
-			acks_received(h, m, &e->polled.poll->ack);
+			acks_received(h, m, e->polled.poll);
 		}
 		if (diverge_forked(h, e->polled.poll))
 			diverge_renew(h, e->fresh);

@@ -4,8 +4,10 @@
 
 #include "tests/lib/values.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sys/resource.h>
+#include <time.h>
 
 SUITE(acks);
 
@@ -44,6 +46,15 @@ static void expect_replicated(const struct http_reply *reply, int least, int all
 		have, of, least);
 }
 
+/* The answer when the members did not acknowledge in time: it is written all the same. */
+static void expect_not_yet(const struct http_reply *reply, const char *key, const struct node *at)
+{
+	CHECK(http_header(reply, "Horde-Dot"), "no Horde-Dot in %s", reply->head);
+	CHECK(json_is_true(json_at(reply->json, "applied")), "not said to be applied: %s",
+		reply->body);
+	CHECK_STR(name_value(at, key), "v");
+}
+
 /* ---- writers ---- */
 
 CLUSTER_TEST(acks, every_level_answers_with_as_many_as_were_asked_for)
@@ -80,6 +91,8 @@ CLUSTER_TEST(acks, every_kind_of_write_takes_ack)
 		{"DELETE", ENTRIES "/e?ack=all", NULL, 204},
 		{"PUT", CHILDREN "/c?ack=all", SLEEPER, 201},
 		{"PATCH", CHILDREN "/c?ack=all", "{\"labels\":{\"a\":\"b\"}}", 200},
+		{"POST", CHILDREN "/c/stop?ack=all", NULL, 200},
+		{"POST", CHILDREN "/c/start?ack=all", NULL, 200},
 		{"POST", CHILDREN "?ack=all", SLEEPER, 201},
 		{"DELETE", CHILDREN "/c?ack=all", NULL, 204}};
 	struct cluster *c = cluster_start(3, NULL);
@@ -109,6 +122,28 @@ CLUSTER_TEST(acks, alone_a_majority_and_all_are_oneself)
 	expect_replicated(expect_status(put_asking(&c->nodes[0], "b", "?ack=all"), 201), 1, 1);
 }
 
+/* The time may be as long as one has: another node may come. */
+CLUSTER_TEST(acks, alone_one_is_never_reached_unless_a_node_joins_in_time)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct node *n1 = &c->nodes[0];
+	struct http_request request = {.method = "PUT",
+		.url = node_url(n1, ENTRIES "/b?ack=one&wait=20s"),
+		.body = "{\"value\":\"v\"," BY_ALICE "}"};
+	struct http_flight *flight;
+	struct http_reply *reply;
+
+	reply = expect_problem(
+		put_asking(n1, "a", "?ack=one&wait=200ms"), 504, "not-yet-replicated");
+	expect_replicated(reply, 1, 1);
+	expect_not_yet(reply, "a", n1);
+	flight = http_begin(&request, 1);
+	CHECK(http_parked(flight, 200), "it did not wait");
+	cluster_add(c, n1, NULL);
+	http_finish(flight, &reply);
+	expect_replicated(expect_status(reply, 201), 2, 2);
+}
+
 /* Everybody is killed at once, and each one in turn is all that is left. */
 CLUSTER_TEST(acks, s118_what_all_have_acknowledged_is_on_every_disk)
 {
@@ -130,15 +165,6 @@ CLUSTER_TEST(acks, s118_what_all_have_acknowledged_is_on_every_disk)
 		CHECK_INT(names_count(&c->nodes[i], "k-"), WRITES);
 		node_kill(&c->nodes[i]);
 	}
-}
-
-/* The answer when the members did not acknowledge in time: it is written all the same. */
-static void expect_not_yet(const struct http_reply *reply, const char *key, const struct node *at)
-{
-	CHECK(http_header(reply, "Horde-Dot"), "no Horde-Dot in %s", reply->head);
-	CHECK(json_is_true(json_at(reply->json, "applied")), "not said to be applied: %s",
-		reply->body);
-	CHECK_STR(name_value(at, key), "v");
 }
 
 CLUSTER_TEST(acks, a_frozen_member_leaves_a_majority_but_not_all)
@@ -199,6 +225,73 @@ CLUSTER_TEST(acks, a_parked_writer_is_answered_when_the_member_comes_back)
 	expect_replicated(expect_status(reply, 201), 3, 3);
 }
 
+/* The node stops; what it wrote stands, and who waits is told so. */
+CLUSTER_TEST(acks, a_writer_whose_node_stops_is_told_that_it_was_applied)
+{
+	struct cluster *c = cluster_start(2, NULL);
+	struct node *n1 = &c->nodes[0];
+	struct http_request request = {.method = "PUT",
+		.url = node_url(n1, ENTRIES "/k?ack=all&wait=20s"),
+		.body = "{\"value\":\"v\"," BY_ALICE "}"};
+	struct http_flight *flight;
+	struct http_reply *reply;
+
+	node_signal(&c->nodes[1], SIGSTOP);
+	flight = http_begin(&request, 1);
+	CHECK(http_parked(flight, 300), "it did not wait");
+	node_signal(n1, SIGTERM);
+	http_finish(flight, &reply);
+	expect_problem(reply, 503, "shutting-down");
+	CHECK(json_is_true(json_at(reply->json, "applied")), "not applied: %s", reply->body);
+	CHECK_INT(node_wait_exit(n1, CLUSTER_SOON_MS), 0);
+	node_start(n1);
+	node_wait_listening(n1);
+	CHECK_STR(name_value(n1, "k"), "v");
+	node_signal(&c->nodes[1], SIGCONT);
+}
+
+static int open_files(pid_t pid)
+{
+	DIR *dir = opendir(text_of("/proc/%d/fd", (int)pid));
+	int count = 0;
+
+	CHECK(dir, "no files of %d: %s", (int)pid, strerror(errno));
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* A daemon that did not notice would keep their connections for ten minutes. */
+CLUSTER_TEST(acks, clients_that_hang_up_leave_nothing_behind)
+{
+	enum { CLIENTS = 20 };
+	static const char body[] = "{\"value\":\"v\"," BY_ALICE "}";
+	struct cluster *c = cluster_start(2, NULL);
+	struct node *n1 = &c->nodes[0];
+	int before = open_files(n1->pid);
+	int64_t end;
+	char out[1000];
+	const char *put;
+
+	node_signal(&c->nodes[1], SIGSTOP);
+	for (int i = 0; i < CLIENTS; i++) {
+		put = text_of("PUT " ENTRIES
+			      "/k-%d?ack=all&wait=10m HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+			      "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			i, strlen(body), body);
+		CHECK_INT(http_raw(n1->port, put, strlen(put), out, sizeof out, 50), 0);
+	}
+	end = check_now_ms() + check_ms(CLUSTER_SOON_MS);
+	while (open_files(n1->pid) > before + CLIENTS / 4) {
+		CHECK(check_now_ms() < end, "%d files, %d before", open_files(n1->pid), before);
+		check_pause_ms(10);
+	}
+	CHECK_INT(names_count(n1, "k-"), CLIENTS);
+	node_signal(&c->nodes[1], SIGCONT);
+	names_until_count(&c->nodes[1], "k-", CLIENTS, CLUSTER_SOON_MS);
+}
+
 /* Known is not stored: a member whose disk takes nothing has acknowledged nothing. */
 CLUSTER_TEST(acks, s119_a_member_with_a_full_disk_acknowledges_nothing)
 {
@@ -238,6 +331,13 @@ CLUSTER_TEST(acks, min_dot_waits_for_the_write_and_then_gives_up)
 		.headers = {text_of("Horde-Min-Dot: %s", dot)}};
 	reply = expect_problem(http_send(&request), 504, "not-yet-replicated");
 	CHECK(reply->ms >= 290 && reply->ms < 4000, "answered after %.0f ms", reply->ms);
+	request.url = node_url(n2, ENTRIES "/k");
+	request.headers[1] = "Prefer: wait=1";
+	reply = expect_problem(http_send(&request), 504, "not-yet-replicated");
+	CHECK(reply->ms >= 990 && reply->ms < 4000, "answered after %.0f ms", reply->ms);
+	request.headers[1] = NULL;
+	request.url = node_url(n2, "/livez");
+	expect_status(http_send(&request), 200);
 	request.url = node_url(n2, ENTRIES "/k?wait=20s");
 	flight = http_begin(&request, 1);
 	CHECK(http_parked(flight, 300), "it did not wait");
@@ -275,6 +375,15 @@ static bool is_so_far(const struct http_reply *reply, const void *argument)
 	       (!far->equal || json_is_true(json_at(peer, "digests_equal")));
 }
 
+/* RFC 3339, of this minute: the clocks are the same. */
+static bool is_recent(const char *at)
+{
+	struct tm parts = {0};
+	const char *rest = strptime(at, "%Y-%m-%dT%H:%M:%S", &parts);
+
+	return rest && *rest == '.' && labs((long)(time(NULL) - timegm(&parts))) < 60;
+}
+
 static struct http_reply *until_far(const struct node *at, const char *name, bool equal)
 {
 	struct far far = {.name = name, .equal = equal};
@@ -306,11 +415,14 @@ CLUSTER_TEST(acks, convergence_says_of_each_peer_how_far_it_is)
 		reply->body);
 	CHECK(json_is_false(json_at(peer_of(reply, "n2"), "diverged")), "diverged: %s",
 		reply->body);
-	CHECK(*json_str(peer_of(reply, "n2"), "last_sync_at"), "no last_sync_at: %s", reply->body);
+	CHECK(is_recent(json_str(peer_of(reply, "n2"), "last_sync_at")), "last_sync_at: %s",
+		reply->body);
+	CHECK(json_is_true(json_at(reply->json, "converged")), "not converged: %s", reply->body);
 
 	node_signal(&c->nodes[1], SIGSTOP);
 	name_put(n1, "k", "v");
-	until_far(n1, "n2", false);
+	reply = until_far(n1, "n2", false);
+	CHECK(json_is_false(json_at(reply->json, "converged")), "converged: %s", reply->body);
 	until_far(n1, "n3", true);
 	node_signal(&c->nodes[1], SIGCONT);
 	until_far(n1, "n2", true);

@@ -252,7 +252,7 @@ CLUSTER_TEST(strangers, s117_an_endless_difference_is_left_early)
 
 CLUSTER_TEST(strangers, s117_polls_that_are_too_large_or_torn_change_nothing)
 {
-	enum { HUGE_BYTES = 9 << 20 };
+	enum { HUGE_BYTES = 17 << 20 };
 	static const char *const torn[] = {"", "{",
 		"{\"link\":\"x\",\"n\":1,\"seen\":0,\"after\":[", "\xff\xfe", "[]",
 		"{\"link\":\"x\",\"n\":-1,\"seen\":0,\"after\":[],\"ack\":[],"

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,26 +49,41 @@ struct cluster *cluster_new(const struct cluster_options *options)
 	return present;
 }
 
-/* A proxied node must know its port before it starts, since it tells its peers the proxy's. */
+static bool is_free(int port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/* Below those that the system gives to connections, so that none has it when a node comes back. */
 int cluster_free_port(void)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	enum { FIRST = 10000, COUNT = 22000, TRIES = 1000 };
 
-	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-			getsockname(fd, (struct sockaddr *)&address, &size) == 0,
-		"no free port");
-	close(fd);
-	return ntohs(address.sin_port);
+	for (int i = 0; i < TRIES; i++) {
+		unsigned char bytes[2];
+		int port;
+
+		CHECK(getrandom(bytes, sizeof bytes, 0) == sizeof bytes, "no random bytes");
+		port = FIRST + (bytes[0] << 8 | bytes[1]) % COUNT;
+		if (is_free(port))
+			return port;
+	}
+	CHECK(false, "no free port");
+	return 0;
 }
 
 static void add_proxy(struct node *node)
 {
 	char url[64];
 
-	node->port = cluster_free_port();
 	node->proxy = proxy_start();
 	proxy_target(node->proxy, node->port);
 	snprintf(url, sizeof url, "http://127.0.0.1:%d", proxy_port(node->proxy));
@@ -99,6 +115,7 @@ struct node *cluster_declare(
 	node_add_flags(node, (const char *const[]){node_program(), NULL});
 	node_set_flag(node, "--name", node->name);
 	node_set_flag(node, "--data-dir", node->dir);
+	node->port = cluster_free_port();
 	if (cluster->proxied)
 		add_proxy(node);
 	node_set_listen(node, node->port);

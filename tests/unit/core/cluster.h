@@ -20,6 +20,7 @@ struct call {
 	uint32_t link;
 	char url[64];
 	bool at_once, repair;
+	bool arrived; /* a poll: the server has heard it; answered or parked since */
 	struct poll poll;
 	struct serving serving;
 };
@@ -175,22 +176,34 @@ static inline void make_answer(
 	block_sums_fini(&sums);
 }
 
-static inline void deliver_fragment(struct peer *p, struct peer *to, struct call *call)
+/* False: the server does not know the link, and the call is over. */
+static inline bool arrive(struct peer *p, struct peer *to, size_t i)
 {
-	struct event e = {.kind = EVENT_POLLED, .fresh = {call->link, (uint64_t)p->n.now_ms}};
-	struct fragment f;
+	struct call *call = &p->calls[i];
+	uint32_t link = call->link;
+	struct event e = {.kind = EVENT_POLLED, .fresh = {link, (uint64_t)p->n.now_ms}};
 
+	if (call->kind == ACTION_HELLO || call->arrived)
+		return true;
+	call->arrived = true;
 	e.polled.incarnation = horde_config(p->n.h)->incarnation;
 	e.polled.poll = &call->poll;
-	if (peer_does(to, &e) != ERR_OK) {
-		peer_does(p, &(struct event){.kind = EVENT_LINK_LOST, .link = call->link});
-		return;
-	}
-	make_answer(p, to, call, &f);
-	e = (struct event){.kind = EVENT_FRAGMENT,
+	if (peer_does(to, &e) == ERR_OK)
+		return true;
+	drop_call(p, link);
+	peer_does(p, &(struct event){.kind = EVENT_LINK_LOST, .link = link});
+	return false;
+}
+
+static inline void deliver_fragment(struct peer *p, struct peer *to, struct call *call)
+{
+	struct fragment f;
+	struct event e = {.kind = EVENT_FRAGMENT,
 		.link = call->link,
 		.fragment = &f,
 		.fresh = {call->link, (uint64_t)p->n.now_ms + 1}};
+
+	make_answer(p, to, call, &f);
 	peer_does(p, &e);
 	fragment_fini(&f);
 }
@@ -218,6 +231,8 @@ static inline bool deliver(struct cluster *c, struct peer *p, size_t i)
 			return false;
 		e.kind = EVENT_LINK_SILENT;
 	} else if (to && to->up) {
+		if (!arrive(p, to, i))
+			return true;
 		if (is_parked(to, &p->calls[i]))
 			return false;
 		p->calls[i].poll = (struct poll){0};

@@ -33,6 +33,20 @@ Test(link, a_lost_poll_is_greeted_at_once_and_refused_means_dead)
 	node_free(&n);
 }
 
+/* Its end may never be heard of: the reset was lost, or the machine is new. */
+Test(link, a_poll_that_is_parked_at_a_former_life_is_given_up_when_the_new_one_calls)
+{
+	for (uint64_t life = 0; life < 2; life++) {
+		struct node n;
+
+		node_with_peer(&n);
+		says_hello(&n, hello_of("n2", life, cluster_of(&n)));
+		cr_expect_eq(action(&n, ACTION_UNLINK) != NULL, life == 1);
+		cr_expect_eq(action(&n, ACTION_HELLO) != NULL, life == 1);
+		node_free(&n);
+	}
+}
+
 Test(link, silence_is_suspect_and_never_dead)
 {
 	struct node n;

@@ -169,10 +169,20 @@ static inline void until_request(int count)
 		loop_run(loop, turn, NULL);
 }
 
+static inline const struct vector *no_retired(void *data, uint64_t *ret_hash)
+{
+	(void)data;
+	*ret_hash = 0;
+	return &nothing;
+}
+
 static inline void make_peers(const char *secret)
 {
-	struct peers_config c = {
-		.loop = loop, .secret = secret, .event = on_event, .call_ended = on_call_ended};
+	struct peers_config c = {.loop = loop,
+		.secret = secret,
+		.event = on_event,
+		.call_ended = on_call_ended,
+		.retired = no_retired};
 
 	cr_assert_eq(peers_new(&c, &peers), ERR_OK);
 }
@@ -239,9 +249,17 @@ static inline void hello_gives(enum event_kind kind, const char *what)
 	cr_assert_eq(got.link, 7);
 }
 
+static inline void poll_link(const struct vector *after, const struct vector *ack, int64_t wait_ms)
+{
+	struct poll p = {.all = true, .after = *after};
+
+	peers_poll(peers, 7, url, &self,
+		&(struct peers_ask){.poll = &p, .ack = ack, .wait_ms = wait_ms});
+}
+
 static inline void poll_gives(enum event_kind kind, const char *what)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
+	poll_link(&nothing, &nothing, 25000);
 	until_event();
 	cr_assert_eq(got.kind, kind, "%s gave %d", what, got.kind);
 	cr_assert_eq(got.link, 7);
