@@ -36,10 +36,9 @@ void peer_poll_reply(struct exchange *x, const struct peer_poll *p, struct fragm
 void peer_poll_tick(struct exchange *x, const struct peer_poll *p);
 
 /* ---- peer_stream.c ---- */
-#define STREAM_ENTRIES 20000u /* a difference with more entries and kill records is a stream */
-#define STREAMS_MAX 8u        /* at a time; one more is answered 503 */
-#define STREAM_BYTES 262144u  /* about so many are made at a time, and held */
-#define STREAM_PIECE_MIN 16u  /* entries and kill records that are made at a time */
+#define STREAMS_MAX 8u       /* at a time; one more is answered 503 */
+#define STREAM_BYTES 262144u /* about so many are made at a time, and held */
+#define STREAM_PIECE_MIN 4u  /* entries and kill records that are made at a time */
 #define STREAM_PIECE_MAX 1024u
 /* No kill record is forgotten while a stream is open; the client gives up as early. */
 #define STREAM_MS_MAX (10 * 60 * 1000)

@@ -113,7 +113,7 @@ static void close_stream(void *data)
 
 bool peer_stream_wanted(const struct exchange *x, const struct peer_poll *p)
 {
-	return map_difference_weight(resource_map(x), &p->request.poll.after) > STREAM_ENTRIES;
+	return horde_serve_large(resource_horde(x), &p->request.poll.after);
 }
 
 static enum err open_stream(struct exchange *x, const struct peer_poll *p,

@@ -119,20 +119,78 @@ enum err map_slice(const struct map *m, const struct vector *after, const struct
 	return builder_end(&b, ret);
 }
 
+/* ---- how much it is ---- */
+
+/* Entries that have died since are counted too, until they are squeezed out. */
+static size_t weight_of(const struct history *h, const struct vector *after)
+{
+	uint64_t known = vector_get(after, h->origin);
+
+	if (!has_news(h, known))
+		return 0;
+	return h->slot_used - history_slot_after(h, known) + h->kill_used -
+	       history_kill_after(h, known);
+}
+
 size_t map_difference_weight(const struct map *m, const struct vector *after)
 {
 	size_t weight = 0;
 
-	for (size_t i = 0; i < m->used; i++) {
-		const struct history *h = m->histories[i];
-		uint64_t known = vector_get(after, h->origin);
-
-		if (!has_news(h, known))
-			continue;
-		weight += h->slot_used - history_slot_after(h, known);
-		weight += h->kill_used - history_kill_after(h, known);
-	}
+	for (size_t i = 0; i < m->used; i++)
+		weight += weight_of(m->histories[i], after);
 	return weight;
+}
+
+struct room { /* what there is left of it */
+	size_t items;
+	size_t bytes;
+};
+
+/* Takes what the events of `h` need; false when that is more than is left. */
+static bool fits(const struct history *h, const struct vector *after, struct room *left)
+{
+	size_t items = weight_of(h, after);
+
+	if (items > left->items)
+		return false;
+	left->items -= items;
+	if (items == 0)
+		return true;
+	for (size_t i = history_slot_after(h, vector_get(after, h->origin)); i < h->slot_used;
+		i++) {
+		const struct live *l = h->slots[i].live;
+		size_t bytes = l ? l->entry.key_bytes + l->entry.value_bytes : 0;
+
+		if (bytes > left->bytes)
+			return false;
+		left->bytes -= bytes;
+	}
+	return true;
+}
+
+bool map_difference_fits(
+	const struct map *m, const struct vector *after, size_t items, size_t bytes)
+{
+	struct room left = {items, bytes};
+
+	for (size_t i = 0; i < m->used; i++)
+		if (!fits(m->histories[i], after, &left))
+			return false;
+	return true;
+}
+
+bool map_slice_fits(const struct map *m, const struct vector *after, const struct origin_id *want,
+	size_t count, size_t items, size_t bytes)
+{
+	struct room left = {items, bytes};
+
+	for (size_t i = 0; i < count; i++) {
+		const struct history *h = replica_find_history(m, want[i]);
+
+		if (h && !fits(h, after, &left))
+			return false;
+	}
+	return true;
 }
 
 /* ---- the answer to block sums ---- */

@@ -91,6 +91,14 @@ enum err map_slice(const struct map *m, const struct vector *after, const struct
 bool map_needs_sums(const struct map *m, const struct vector *after);
 /* About how many entries and kill records a difference would carry; O(origins log n). */
 size_t map_difference_weight(const struct map *m, const struct vector *after);
+/*
+ * Would it, or a slice, carry no more entries and kill records than `items`, and no more bytes of
+ * keys and values than `bytes`? O(origins log n + items).
+ */
+bool map_difference_fits(
+	const struct map *m, const struct vector *after, size_t items, size_t bytes);
+bool map_slice_fits(const struct map *m, const struct vector *after, const struct origin_id *want,
+	size_t count, size_t items, size_t bytes);
 
 /* ---- the client's side ---- */
 /*

@@ -170,12 +170,22 @@ bool link_awaited(struct horde *h, const struct link *l)
 	return !l->tried && !l->once && (l->keep || !m || !member_left(m));
 }
 
+static bool any_synced(const struct horde *h)
+{
+	for (size_t i = 0; i < h->link_count; i++)
+		if (h->links[i].synced_ms != 0)
+			return true;
+	return false;
+}
+
 bool link_blocks(struct horde *h, const struct link *l, bool patient)
 {
-	/* What is being sent is waited for, however much it is, and sent again. And a copy of a
-	 * directory whose original still lives must not run what is assigned to both, for as long
-	 * as that is so. */
-	return (link_awaited(h, l) && (patient || link_polls(l) || l->torn)) || l->taken;
+	/* What is being sent is waited for, however much it is; and so is what was cut on its way,
+	 * when nobody else has sent it. And a copy of a directory whose original still lives must
+	 * not run what is assigned to both, for as long as that is so. */
+	bool sending = link_polls(l) || (l->joined && !any_synced(h));
+
+	return (link_awaited(h, l) && (patient || sending)) || l->taken;
 }
 
 void links_tick(struct horde *h)
@@ -235,16 +245,18 @@ void link_retry(struct horde *h, struct link *l, int64_t least_ms)
 		wait = least_ms;
 	l->state = LINK_WAITING;
 	l->retry_ms = h->now_ms + wait;
-	l->tried = l->tried || (!l->torn && !origin_is_zero(h->cluster_id));
+	l->tried = l->tried || !origin_is_zero(h->cluster_id);
 	if (polled)
 		sync_down(h, l);
 }
 
-/* The answer is lost, the peer is not: it is asked again, and the first sync waits for that. */
+/* The answer is lost, the peer is not: the first sync with it was not tried yet. */
 void link_again(struct horde *h, struct link *l, int64_t least_ms)
 {
-	l->torn = l->torn || l->greeted;
+	bool tried = l->tried;
+
 	link_retry(h, l, least_ms);
+	l->tried = tried;
 }
 
 /* A link that was asked for once has failed: it stays, done, so that the caller can read why. */
@@ -396,7 +408,6 @@ void link_refused(struct horde *h, struct link *l)
 		m->refused_ms = h->now_ms;
 	if (m)
 		m->silent = false;
-	l->torn = false;
 	link_retry(h, l, 0);
 	give_up(h, l, ERR_UNREACHABLE);
 }
@@ -410,10 +421,9 @@ void link_lost(struct horde *h, struct link *l)
 	if (l->state == LINK_POLLING && !l->greeted && !h->stopping) {
 		greet(h, l);
 		sync_down(h, l);
-	} else if (link_polls(l)) {
-		link_again(h, l, 0);
+	} else if (l->state == LINK_POLLING) {
+		link_again(h, l, 0); /* a difference that ended early was none */
 	} else {
-		l->torn = false; /* it did not even greet */
 		link_retry(h, l, 0);
 	}
 }
@@ -426,7 +436,6 @@ void link_silent(struct horde *h, struct link *l)
 		m->silent = true;
 		m->refused_ms = 0;
 	}
-	l->torn = false;
 	link_retry(h, l, 0);
 	give_up(h, l, ERR_UNREACHABLE);
 }
@@ -437,7 +446,6 @@ void link_rejected(struct horde *h, struct link *l, enum err err)
 		say(h, "peer.rejected", l->url, "%s", err_text(err));
 	l->complained = true;
 	l->taken = l->taken || err == ERR_NAME_TAKEN;
-	l->torn = false;
 	link_retry(h, l, err == ERR_NAME_TAKEN ? LINK_RETRY_MAX_MS : LINK_RETRY_REJECTED_MS);
 	give_up(h, l, err);
 }

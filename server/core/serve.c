@@ -96,6 +96,11 @@ void horde_serve_sign(const struct horde *h, struct fragment *f)
 	f->ack_wanted = acks_wanted(h);
 }
 
+bool horde_serve_large(const struct horde *h, const struct vector *after)
+{
+	return !map_difference_fits(h->map, after, SERVE_PIECE_ITEMS, SERVE_PIECE_BYTES);
+}
+
 static enum err slice(const struct horde *h, const struct poll *p, struct fragment *ret)
 {
 	struct origin_id *want = malloc((p->origin_count + 1) * sizeof(*want));
@@ -108,7 +113,10 @@ static enum err slice(const struct horde *h, const struct poll *p, struct fragme
 	for (size_t i = 0; i < p->origin_count; i++)
 		if (!origin_equal(p->origins[i], want[0]))
 			want[count++] = p->origins[i];
-	e = map_slice(h->map, &p->after, want, count, ret);
+	if (map_slice_fits(h->map, &p->after, want, count, SERVE_PIECE_ITEMS, SERVE_PIECE_BYTES))
+		e = map_slice(h->map, &p->after, want, count, ret);
+	else
+		e = horde_serve_redo(h, ret);
 	free(want);
 	return e;
 }

@@ -13,6 +13,9 @@
 /* After so long the client hears that others have news, and asks; of an origin that is new to it,
  * at once. */
 #define SERVE_RELAY_MS 1000
+/* More entries and kill records, or more of keys and values, are not put into one piece. */
+#define SERVE_PIECE_ITEMS 20000
+#define SERVE_PIECE_BYTES (4u << 20)
 
 struct horde;
 
@@ -40,8 +43,12 @@ void poll_fini(struct poll *p);
 bool horde_serve_due(const struct horde *h, const struct poll *p, struct serving *s, int64_t now_ms,
 	int64_t *deadline_ms);
 
+/* Is the full difference too large for one piece? Then it is a stream (stream.h). */
+bool horde_serve_large(const struct horde *h, const struct vector *after);
+
 /*
- * The answer: TICK when nothing is new of what was asked for. It borrows from the map, until its
+ * The answer: TICK when nothing is new of what was asked for; REDO in place of slices that are too
+ * large, since only a full difference can be cut into pieces. It borrows from the map, until its
  * next mutation. Errors: NO_MEMORY.
  */
 enum err horde_serve(const struct horde *h, const struct poll *p, struct fragment *ret);

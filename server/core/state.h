@@ -32,8 +32,7 @@
 #define LADDER_STEP_MS 3000   /* an orphan this old is taken by the next node in rendezvous order */
 #define READOPT_MS 2000       /* a restarted node has so long to re-adopt, past restart_grace_ms */
 #define CONFLICT_STOP_MAX_MS 2000
-#define CONTEST_MS 3000 /* a winner that runs nothing waits so long for the loser to have stopped  \
-			 */
+#define CONTEST_MS 3000 /* so long a winner that runs nothing waits for the loser to stop */
 #define RETRY_NO_MEMORY_MS 100
 #define DECISIONS_MAX 16 /* for one child in one step; more is a bug of the rules */
 
@@ -88,7 +87,6 @@ struct link {
 	bool self;  /* leads back to this node */
 	bool none;  /* the peer has no cluster id yet, as of its last answer */
 	bool tried; /* answered or failed once: the first sync need not wait for it */
-	bool torn;  /* the first answer broke off, and it has not been found gone since */
 	bool taken; /* the peer said that this node's name is taken, and has not answered since */
 	bool joined;
 	bool called;     /* its peer has said hello since our last attempt began */

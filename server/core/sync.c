@@ -398,7 +398,7 @@ void sync_answered(struct horde *h, struct link *l, const struct event *e)
 	note_exchange(h, l, e);
 	if (!asks) {
 		l->tried = h->heard = true;
-		l->greeted = l->torn = false;
+		l->greeted = false;
 		diverge_compare(h, l, f);
 	}
 	settle_lacks(h);

@@ -3,7 +3,7 @@
 
 TestSuite(peer_streams, .init = setup, .fini = teardown, .timeout = 120);
 
-#define MANY (STREAM_ENTRIES + 5000)
+#define MANY (SERVE_PIECE_ITEMS + 5000)
 #define REQUEST_AFTER(after)                                                                       \
 	"{\"link\":\"00000000000000020000000000000002-1%zu\",\"n\":1,\"seen\":0,"                  \
 	"\"after\":[" after "],\"ack\":\"=\",\"want\":\"*\",\"wait_ms\":0}"
