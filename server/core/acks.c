@@ -102,12 +102,19 @@ size_t horde_replicated(const struct horde *h, struct dot d, size_t *ret_members
 	return count;
 }
 
+/* Also of one that has no record yet: what it is told before that is not told again. */
 bool acks_wanted(const struct horde *h)
 {
 	struct dot last = {h->config.incarnation, h->ack_seq};
-	size_t members;
 
-	return h->ack_seq > 0 && horde_replicated(h, last, &members) < members;
+	for (size_t i = 0; h->ack_seq > 0 && i < h->member_count; i++) {
+		const struct member *m = &h->members[i];
+		bool left = m->recorded && m->record->state == MEMBER_LEFT;
+
+		if (!m->self && !left && !on_disk(h, m, last))
+			return true;
+	}
+	return false;
 }
 
 /* ---- the kill log ---- */
