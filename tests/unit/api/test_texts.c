@@ -148,6 +148,8 @@ Test(texts, a_member_is_cut_out_as_it_was_written)
 		member(" { \"a\" : [1, {\"value\":2}] ,\"value\":{\"x\": \"}\\\"\"} }", "value"),
 		"{\"x\": \"}\\\"\"}");
 	cr_expect_str_eq(member("{\"v\\u0061lue\":\"a,\\\\\"}", "value"), "\"a,\\\\\"");
+	cr_expect_str_eq(member("{\"la\\bels\":1,\"labels\":2}", "labels"), "2");
+	cr_expect_str_eq(member("{\"\\n\\/\":1,\"n/\":2}", "\n/"), "1");
 	cr_expect_str_eq(member("{\"a\":{\"value\":1}}", "value"), "(none)");
 	cr_expect_str_eq(member("{\"value\":null,\"b\":1}", "value"), "null");
 	cr_expect_str_eq(member("{\"values\":1}", "value"), "(none)");
