@@ -181,7 +181,7 @@ Test(texts, a_pattern_answers_as_the_regex_engine_does)
 	static const char *const patterns[] = {"^[a-c]*$", "^[^=]*$", "^[a-z\\]*$", "^[a-c-]*$",
 		"^[^\x01-\x1F\x7F]*$", "^[]a]*$", "^[[:alpha:]]*$", "^[a-c]+$", "^[-a]*$",
 		"^[a^]*$", "^/", "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "^[a-c]*$|x",
-		"[a-c]*"};
+		"[a-c]*", "^[a-a]*$"};
 	static const char *const texts[] = {"", "abc", "abd", "a=b", "\\a", "a-", "-", "]a",
 		"a\x1F", "a\xC3\xBC", "^a", "/a", "x", "a.b", "a.", "abc"};
 	size_t simple = 0;
