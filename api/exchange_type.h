@@ -70,7 +70,8 @@ struct exchange {
 	bool pretty;
 	bool close; /* the rest of the body will not be read */
 	size_t discarded;
-	size_t body_counted; /* of the server's body_bytes */
+	size_t body_counted;  /* of the server's body_bytes */
+	uint64_t body_passed; /* to the operation's receiver */
 	struct text body;
 	json_t *json;
 	int64_t started_ms;
@@ -156,6 +157,8 @@ struct http {
 void request_begin(struct exchange *x);
 /* content.c: the body is complete; checks parameters and body. It may answer. */
 void content_check(struct exchange *x);
+/* Before the first piece of a body that is not kept. False: it was answered. */
+bool content_check_first(struct exchange *x);
 /* Once, before any JSON is read. */
 void content_init(void);
 

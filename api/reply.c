@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "api/exchange_type.h"
 #include "api/json_text.h"
@@ -141,6 +142,53 @@ void exchange_reply_static(struct exchange *x, unsigned status, const char *medi
 	install(x, status,
 		MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_PERSISTENT),
 		media_type);
+}
+
+void exchange_reply_file(
+	struct exchange *x, unsigned status, const char *media_type, int fd_take, uint64_t count)
+{
+	struct MHD_Response *r = MHD_create_response_from_fd64(count, fd_take);
+
+	if (!r)
+		(void)close(fd_take);
+	install(x, status, r, media_type);
+}
+
+static ssize_t read_source(void *data, uint64_t at, char *bytes, size_t size)
+{
+	const struct reply_source *source = data;
+	ssize_t count = source->read(source->data, bytes, size);
+
+	(void)at;
+	if (count > 0)
+		return count;
+	return count == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void close_source(void *data)
+{
+	struct reply_source *source = data;
+
+	source->close(source->data);
+	free(source);
+}
+
+void exchange_reply_source(struct exchange *x, unsigned status, const char *media_type,
+	const struct reply_source *source_take)
+{
+	struct reply_source *source = malloc(sizeof(*source));
+	struct MHD_Response *r = NULL;
+
+	if (source) {
+		*source = *source_take;
+		r = MHD_create_response_from_callback(
+			MHD_SIZE_UNKNOWN, HTTP_SOURCE_BYTES, read_source, source, close_source);
+	}
+	if (!r) {
+		free(source);
+		source_take->close(source_take->data);
+	}
+	install(x, status, r, media_type);
 }
 
 static void default_header(struct exchange *x, const char *name, const char *value)

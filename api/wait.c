@@ -280,6 +280,14 @@ static void client_gone(void *data, uint32_t events)
 
 /* ---- parking ---- */
 
+bool exchange_has_room(struct exchange *x)
+{
+	if (x->parked || x->http->parked_count < HTTP_PARKED_MAX)
+		return true;
+	exchange_problem(x, PROBLEM_WATCH_SLOTS, "%u requests wait already", HTTP_PARKED_MAX);
+	return false;
+}
+
 void exchange_park(struct exchange *x, int64_t deadline_ms)
 {
 	int64_t latest = x->started_ms + HTTP_WAIT_MS_MAX;
@@ -288,12 +296,8 @@ void exchange_park(struct exchange *x, int64_t deadline_ms)
 		return;
 	/* Only who reads is refused: a write was applied by now and waits for the disk, and without
 	 * its polls the cluster would fall apart. */
-	if (!x->parked && x->operation->method == METHOD_GET &&
-		x->http->parked_count >= HTTP_PARKED_MAX) {
-		exchange_problem(
-			x, PROBLEM_WATCH_SLOTS, "%u requests wait already", HTTP_PARKED_MAX);
+	if (x->operation->method == METHOD_GET && !exchange_has_room(x))
 		return;
-	}
 	x->wants_park = true;
 	x->deadline_ms = deadline_ms < latest ? deadline_ms : latest;
 }

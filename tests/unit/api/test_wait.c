@@ -157,8 +157,15 @@ Test(wait, parked_requests_have_a_limit)
 	ask("POST /commit/1", "", NULL);
 	cr_expect_eq(receive(write, false)->status, 204, "so do writes, which wait for the disk");
 	close(write);
+	a = ask("PUT /durable?batch=9&patient", "", NULL);
+	cr_expect_eq(a->status, 503, "but not one that has longer to wait");
+	cr_expect(says(a, "watch-slots-exhausted"));
 	close(fds[0]);
 	wait_parked(HTTP_PARKED_MAX - 1);
+	write = park("PUT /durable?batch=2&patient");
+	ask("POST /commit/2", "", NULL);
+	cr_expect_eq(receive(write, false)->status, 204);
+	close(write);
 	fds[0] = park("GET /wait?key=b&wait=60s");
 	ask("POST /wake/a", "", NULL);
 	for (unsigned i = 1; i < HTTP_PARKED_MAX; i++)
