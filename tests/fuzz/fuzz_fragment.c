@@ -1,13 +1,17 @@
 /*
- * The decoder of fragments. An input is a body as a peer sends it. It is read in one piece and in
- * many; what is accepted must be written and read back equal, must be refused when it is cut or
- * altered, and is applied to the clients of story.h: the map then is unchanged, or sound.
+ * Fragments, from a peer that says what it likes. An input is a body as it is sent. It is read in
+ * one piece and in many; what is accepted must be written and read back equal, must be refused when
+ * it is cut or altered, and goes to the clients of story.h: each joins it, holds it (a slice), and
+ * repairs itself by it (block sums). The map then is sound; when it refused, nothing has changed.
  */
-#include "api/wire.h"
+#include "server/core/held.h"
+#include "tests/fuzz/body.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/join.h"
 #include "tests/fuzz/mend.h"
 #include "tests/fuzz/records.h"
 #include "tests/fuzz/story.h"
+#include "tests/fuzz/tally.h"
 
 /* Most mutants get a right trailer: the others end at the sum, all of them in the same way. */
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t count, size_t size, unsigned seed)
@@ -22,31 +26,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t count, size_t size, unsign
 }
 
 /* ---- reading ---- */
-
-/* In pieces of up to `most` bytes; each piece is alone in its memory. */
-static enum err read_body(
-	const char *bytes, size_t count, size_t most, uint64_t *random, struct fragment *ret)
-{
-	struct wire_reader *r = NULL;
-	enum err e = ERR_OK, end;
-
-	must(wire_reader_new(&r) == ERR_OK, "there is memory");
-	for (size_t at = 0, piece; e == ERR_OK && at < count; at += piece) {
-		char *copy;
-
-		piece = 1 + fuzz_draw(random, most);
-		piece = piece < count - at ? piece : count - at;
-		copy = fuzz_copy(bytes + at, piece);
-		e = wire_reader_feed(r, copy, piece);
-		free(copy);
-	}
-	end = wire_reader_end(r, ret);
-	must(e == ERR_OK || end == e, "the first error stays");
-	must(end != ERR_NO_MEMORY, "there is memory");
-	must(strlen(wire_reader_name(r)) <= WIRE_NAME_BYTES_MAX, "the name has its limit");
-	wire_reader_free(r);
-	return end;
-}
 
 static bool same_put(const struct fragment_put *p, const struct fragment_put *q)
 {
@@ -82,14 +61,13 @@ static bool same(const struct fragment *f, const struct fragment *g)
 	return equal;
 }
 
-static void check_written(const struct fragment *f, uint64_t *random)
+static void check_written(const struct fragment *f, bool compact, uint64_t *random)
 {
-	struct text t = TEXT_INIT;
+	struct text t = body_write(f, compact);
 	struct fragment again = {0};
 
-	wire_write(f, "n1", &t);
-	must(text_ok(&t), "there is memory");
-	must(read_body(t.bytes, t.used, 1 + fuzz_draw(random, 200), random, &again) == ERR_OK,
+	must(body_read_pieces(t.bytes, t.used, 1 + fuzz_draw(random, 200), random, &again) ==
+			ERR_OK,
 		"what is written is read");
 	must(same(f, &again), "and is the same");
 	fragment_fini(&again);
@@ -99,49 +77,114 @@ static void check_written(const struct fragment *f, uint64_t *random)
 /* Cut short, one bit turned, something behind: the sum tells. */
 static void check_altered(const char *bytes, size_t count, uint64_t *random)
 {
-	char *copy = fuzz_copy(bytes, count);
+	char *copy = malloc(count + 1);
 	struct fragment f = {0};
 
-	must(read_body(bytes, fuzz_draw(random, count), count, random, &f) != ERR_OK,
-		"what was cut is refused");
-	copy[fuzz_draw(random, count)] ^= (char)(1 << fuzz_draw(random, 8));
-	must(read_body(copy, count, count, random, &f) != ERR_OK, "what was altered is refused");
-	free(copy);
-	copy = malloc(count + 1);
 	if (!copy)
 		abort();
 	memcpy(copy, bytes, count);
+	must(body_read(bytes, fuzz_draw(random, count), &f) != ERR_OK, "what was cut is refused");
 	copy[count] = (char)fuzz_draw(random, 256);
-	must(read_body(copy, count + 1, count, random, &f) != ERR_OK,
-		"something behind it is refused");
+	must(body_read(copy, count + 1, &f) != ERR_OK, "something behind it is refused");
+	copy[fuzz_draw(random, count)] ^= (char)(1 << fuzz_draw(random, 8));
+	must(body_read(copy, count, &f) != ERR_OK, "what was altered is refused");
 	free(copy);
 }
 
-/* ---- applying ---- */
+/* ---- joining ---- */
 
-static void apply(const char *bytes, size_t count, int client)
+static struct fragment read_again(const char *bytes, size_t count)
 {
-	struct fragment f = {0}, again = {0};
-	struct changes c = {0};
-	struct rows rows = {0};
+	struct fragment f = {0};
 	uint64_t random = 1;
-	struct map *m = story_client(client, &rows);
-	enum err e;
 
-	must(read_body(bytes, count, count, &random, &f) == ERR_OK &&
-			read_body(bytes, count, count, &random, &again) == ERR_OK,
+	must(body_read_pieces(bytes, count, count, &random, &f) == ERR_OK,
 		"a body is read every time");
-	e = map_apply(m, &f, &c);
-	must(e == ERR_OK || (e == ERR_MALFORMED && c.used == 0), "it is applied or refused");
-	rows_change(&rows, &c);
+	return f;
+}
+
+/* What was joined, or not, left a map that is sound and that its store would give back. */
+static void check_sound(struct map *m, struct rows *rows, struct changes *c)
+{
+	rows_change(rows, c);
 	rows_check_map(m);
-	rows_check(&rows, m);
+	rows_check(rows, m);
 	map_sweep(m);
-	must(map_apply(m, &again, &c) == e && c.used == 0, "the second time changes nothing");
-	rows_check(&rows, m);
+}
+
+static void join_twice(const char *bytes, size_t count, struct map *m, struct rows *rows)
+{
+	struct fragment f = read_again(bytes, count), again = read_again(bytes, count);
+	struct fragment *fragment = &f, *second = &again;
+	struct changes c = {0};
+	enum err e = join(m, &fragment, 1, &c);
+
+	check_sound(m, rows, &c);
+	must(join(m, &second, 1, &c) == e && c.used == 0, "the second time changes nothing");
 	changes_fini(&c);
 	fragment_fini(&f);
 	fragment_fini(&again);
+}
+
+/* Slices are held until they fit. */
+static void hold(const char *bytes, size_t count, struct map *m, struct rows *rows)
+{
+	struct fragment f = read_again(bytes, count);
+	struct before before = before_of(m);
+	struct changes c = {0};
+	struct held *held = NULL;
+	struct origin_id forked;
+	struct vector cursor = VECTOR_INIT;
+	size_t applied = 0;
+	uint32_t link = 0;
+	enum err e;
+
+	must(held_new(&held) == ERR_OK && held_add(held, 7, &f, 0) == ERR_OK, "there is memory");
+	e = held_settle(held, m, &c, &applied, &forked, &link);
+	must(e == ERR_OK || (e == ERR_MALFORMED && link == 7), "it is held, joined or refused");
+	must(held_cursor(held, m, &cursor) == ERR_OK && vector_covers(&cursor, map_vector(m)),
+		"what is known is not asked for");
+	if (applied > 0)
+		before_fini(&before);
+	else
+		before_check(&before, m, &c);
+	tally(e != ERR_OK ? TALLY_UNJOINED : applied ? TALLY_JOINED : TALLY_HELD);
+	check_sound(m, rows, &c);
+	held_free(held);
+	vector_fini(&cursor);
+	changes_fini(&c);
+}
+
+/* As the answer to block sums of two that know the same. */
+static void repair(const char *bytes, size_t count, struct map *m, struct rows *rows)
+{
+	struct fragment f = read_again(bytes, count);
+	struct hybrid_clock clock = {0};
+	struct before before = before_of(m);
+	struct changes c = {0};
+	enum err e;
+
+	vector_fini(&f.vector);
+	must(vector_copy(map_vector(m), &f.vector) == ERR_OK, "there is memory");
+	e = map_repair(m, &f, &clock, STORY_WALL_MS, &c);
+	must(e == ERR_OK || e == ERR_MALFORMED, "it is repaired or refused");
+	if (e == ERR_OK)
+		before_fini(&before);
+	else
+		before_check(&before, m, &c);
+	tally(e == ERR_OK ? TALLY_REPAIRED : TALLY_UNREPAIRED);
+	check_sound(m, rows, &c);
+	changes_fini(&c);
+	fragment_fini(&f);
+}
+
+static void with_client(int client, const char *bytes, size_t count,
+	void (*use)(const char *bytes, size_t count, struct map *m, struct rows *rows))
+{
+	struct rows rows = {0};
+	struct map *m = story_client(client, &rows);
+
+	use(bytes, count, m, &rows);
 	map_free(m);
 	rows_fini(&rows);
 }
@@ -151,15 +194,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	const char *body = (const char *)bytes;
 	uint64_t random = fuzz_seed(bytes, count);
 	struct fragment f = {0}, pieces = {0};
-	enum err e = read_body(body, count, count ? count : 1, &random, &f);
-	enum err other = read_body(body, count, 1 + fuzz_draw(&random, 64), &random, &pieces);
+	enum err e = body_read(body, count, &f);
+	enum err other = body_read_pieces(body, count, 1 + fuzz_draw(&random, 64), &random, &pieces);
 
 	must(e == other && (e != ERR_OK || same(&f, &pieces)), "the pieces do not matter");
 	if (e == ERR_OK) {
-		check_written(&f, &random);
+		check_written(&f, false, &random);
+		check_written(&f, true, &random);
 		check_altered(body, count, &random);
-		for (int i = 0; i < STORY_CLIENTS; i++)
-			apply(body, count, i);
+	}
+	for (int i = 0; e == ERR_OK && i < STORY_CLIENTS; i++) {
+		with_client(i, body, count, join_twice);
+		if (f.mode == FRAGMENT_SLICE)
+			with_client(i, body, count, hold);
+		if (f.check_count > 0)
+			with_client(i, body, count, repair);
 	}
 	fragment_fini(&f);
 	fragment_fini(&pieces);

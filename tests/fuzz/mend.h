@@ -37,7 +37,7 @@ static inline size_t mend(uint8_t *bytes, size_t count, size_t size)
 	memcpy(bytes + used, end, length);
 	used += length;
 	length = (size_t)snprintf(end, sizeof(end), ",\"sum\":\"%016llx\"}\n",
-		(unsigned long long)wire_sum((const char *)bytes, used));
+		(unsigned long long)XXH64(bytes, used, WIRE_SUM_SEED));
 	memcpy(bytes + used, end, length);
 	return used + length;
 }

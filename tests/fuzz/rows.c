@@ -153,7 +153,8 @@ struct map *rows_load(const struct rows *r, struct origin_id self)
 		must(map_load_kill(m, r->kills[i].killer, r->kills[i].victim) == ERR_OK,
 			"a kill record is loaded");
 	for (size_t i = 0; i < r->origin_count; i++)
-		must(map_load_vector(m, r->origins[i].origin, r->origins[i].count) == ERR_OK,
+		must(map_load_vector(m, r->origins[i].origin, r->origins[i].count,
+			     r->origins[i].floor, r->origins[i].chain) == ERR_OK,
 			"a vector is loaded");
 	must(map_load_end(m) == ERR_OK, "what was stored is whole");
 	return m;
@@ -272,9 +273,10 @@ static int compare_kill(const void *a, const void *b)
 	return order ? order : dot_compare(k->victim, l->victim);
 }
 
-static void check_kills(const struct rows *r, const struct fragment *f)
+static void check_kills(const struct rows *r, const struct map *m, const struct fragment *f)
 {
-	must(f->kill_count == r->kill_count, "each kill record is stored");
+	must(f->kill_count == r->kill_count && f->kill_count == map_kills(m),
+		"each kill record is stored");
 	if (f->kill_count == 0)
 		return;
 	qsort(r->kills, r->kill_count, sizeof(*r->kills), compare_kill);
@@ -290,7 +292,14 @@ void rows_check(const struct rows *r, const struct map *m)
 
 	must(rows_same_entries(loaded, m), "the rows are the entries");
 	must(vector_equal(map_vector(loaded), map_vector(m)), "and the vector");
-	check_kills(r, &f);
+	for (size_t i = 0; i < r->origin_count; i++) {
+		struct origin_id o = r->origins[i].origin;
+		struct dot last = {o, r->origins[i].count};
+
+		must(map_floor(loaded, o) == map_floor(m, o), "and the floors");
+		must(map_chain(loaded, last) == map_chain(m, last), "and the chains");
+	}
+	check_kills(r, m, &f);
 	fragment_fini(&f);
 	map_free(loaded);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/wire.h"
+#include "tests/fuzz/body.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/seeds_http.h"
 #include "tests/fuzz/seeds_text.h"
@@ -52,24 +52,43 @@ static void put_poll(const char *directory, const char *name, struct wire_reques
 {
 	struct text t = TEXT_INIT;
 
-	wire_request_write(q, &t);
+	q->n++;
+	wire_request_write(q, body_retired(), &t);
 	put(directory, "poll", name, t.bytes, t.used);
 	text_fini(&t);
 }
 
-/* A first poll, which knows nothing, and one of a client of the story. */
+/* A first poll, which knows nothing, and those of a client of the story. */
 static void put_polls(const char *directory)
 {
-	struct wire_request q = {.link = "5d000000000000000000000000000003-1", .n = 1};
+	struct wire_request q = {.link = "5d000000000000000000000000000003-1"};
 	struct rows rows = {0};
 	struct map *m = story_client(STORY_CLIENTS - 1, &rows);
+	struct vector none = VECTOR_INIT;
 
 	put_poll(directory, "first", &q);
-	q.n = 8;
-	q.seen = 7;
+	q.seen = q.n;
 	q.wait_ms = 25000;
-	q.after = q.ack = *map_vector(m);
-	put_poll(directory, "later", &q);
+	q.poll.after = *map_vector(m);
+	q.poll.ack = none;
+	q.poll.origins = &q.poll.after.items[0].origin;
+	q.poll.origin_count = 1;
+	q.poll.own_seq = 3;
+	q.poll.own_chain = 0x5ad;
+	put_poll(directory, "slices", &q);
+	q.poll.ack = q.poll.after;
+	q.poll.all = true;
+	q.compact = true;
+	q.retired_hash = BODY_RETIRED_HASH;
+	put_poll(directory, "all", &q);
+	must(map_block_sums(m, &q.blocks) == ERR_OK, "there is memory");
+	q.wait_ms = 0;
+	q.digest = true;
+	put_poll(directory, "digest", &q);
+	q.repair = true;
+	q.compact = false;
+	put_poll(directory, "repair", &q);
+	block_sums_fini(&q.blocks);
 	map_free(m);
 	rows_fini(&rows);
 }

@@ -1,7 +1,8 @@
 #include "tests/fuzz/story.h"
 
 #include "api/records.h"
-#include "api/wire.h"
+#include "server/core/stream.h"
+#include "tests/fuzz/body.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { A, B, C, REPLICAS };
@@ -54,14 +55,36 @@ static void resolve(struct story *s, int replica, const char *key)
 	changes_fini(&c);
 }
 
+/* What `server` has for a client: slices of these origins, or the difference when none is named. */
+static struct fragment answer(const struct map *server, const struct map *client,
+	const struct origin_id *want, size_t count)
+{
+	const struct vector *after = map_vector(client);
+	struct block_sums sums = {0};
+	struct fragment f;
+
+	if (count > 0) {
+		must(map_slice(server, after, want, count, &f) == ERR_OK, "the story goes on");
+		return f;
+	}
+	must(map_difference(server, after, &f) == ERR_OK, "the story goes on");
+	if (f.mode != FRAGMENT_NEED)
+		return f;
+	fragment_fini(&f);
+	must(map_block_sums(client, &sums) == ERR_OK &&
+			map_difference_checked(server, after, &sums, false, &f) == ERR_OK,
+		"the story goes on");
+	block_sums_fini(&sums);
+	return f;
+}
+
 static void pull(struct story *s, int replica, int from)
 {
 	struct changes c = {0};
-	struct fragment f;
+	struct fragment f = answer(s->maps[from], s->maps[replica], NULL, 0), *one = &f;
+	struct origin_id forked;
 
-	must(map_difference(s->maps[from], map_vector(s->maps[replica]), &f) == ERR_OK &&
-			map_apply(s->maps[replica], &f, &c) == ERR_OK,
-		"the story goes on");
+	must(map_apply(s->maps[replica], &one, 1, &c, &forked) == ERR_OK, "the story goes on");
 	rows_change(&s->rows[replica], &c);
 	fragment_fini(&f);
 	changes_fini(&c);
@@ -73,7 +96,7 @@ static void pull(struct story *s, int replica, int from)
 
 static void open_story(struct story *s)
 {
-	*s = (struct story){.clock = (uint64_t)1700000000000 << 16};
+	*s = (struct story){.clock = (uint64_t)STORY_WALL_MS << 16};
 	for (int i = 0; i < REPLICAS; i++)
 		s->maps[i] = rows_map(origin_of(i));
 }
@@ -158,36 +181,122 @@ struct map *story_client(int client, struct rows *ret_rows)
 
 /* ---- bodies ---- */
 
-static void add(struct story_body *bodies, size_t *count, const char *name, const struct story *s,
-	int server, const struct vector *after)
+struct bodies {
+	struct story_body *items;
+	size_t used;
+	uint64_t clock;
+};
+
+static void add_text(struct bodies *b, const char *name, int client, struct text text)
 {
-	struct story_body *body = &bodies[(*count)++];
+	struct story_body *body = &b->items[b->used++];
+
+	must(b->used <= STORY_BODIES_MAX && text_ok(&text), "the story is told");
+	snprintf(body->name, sizeof(body->name), "%s-%d", name, client);
+	body->text = text;
+}
+
+static void add(struct bodies *b, const char *name, int client, struct fragment *f_take)
+{
+	f_take->clock = b->clock;
+	f_take->ack_wanted = client == 1;
+	add_text(b, name, client, body_write(f_take, client == 2));
+	fragment_fini(f_take);
+}
+
+/* What the server says to block sums; a repair speaks of living entries too. */
+static void add_checked(
+	struct bodies *b, const char *name, int client, const struct map *server, const struct map *m)
+{
+	struct block_sums sums = {0};
 	struct fragment f;
 
-	*body = (struct story_body){.name = name};
-	must(map_difference(s->maps[server], after, &f) == ERR_OK, "the story is told");
-	f.clock = s->clock;
-	wire_write(&f, server == A ? "n1" : "n\xC3\xBC", &body->text);
-	must(text_ok(&body->text), "the story is told");
-	fragment_fini(&f);
+	must(map_block_sums(m, &sums) == ERR_OK &&
+			map_difference_checked(server, map_vector(m), &sums,
+				strcmp(name, "repair") == 0, &f) == ERR_OK,
+		"the story is told");
+	add(b, name, client, &f);
+	block_sums_fini(&sums);
+}
+
+static void add_stream(struct bodies *b, int client, struct map *server, const struct map *m)
+{
+	struct wire_sender sender = {.name = "n1", .retired = body_retired()};
+	struct wire_writer *writer = NULL;
+	struct stream *stream = NULL;
+	struct text t = TEXT_INIT;
+	bool last = false;
+
+	must(stream_new(server, map_vector(m), NULL, &stream) == ERR_OK &&
+			wire_writer_new(&sender, &writer) == ERR_OK,
+		"the story is told");
+	for (bool first = true; !last; first = false) {
+		struct fragment piece;
+
+		must(stream_next(stream, 2, &piece, &last) == ERR_OK, "the story is told");
+		if (first)
+			wire_writer_begin(writer, &piece, &t);
+		wire_writer_piece(writer, &piece, &t);
+		if (last)
+			wire_writer_end(writer, &piece, &t);
+		fragment_fini(&piece);
+	}
+	add_text(b, "stream", client, t);
+	wire_writer_free(writer);
+	stream_free(stream);
+}
+
+static void add_all(struct bodies *b, struct story *s, int client, const struct map *m)
+{
+	const struct origin_id both[] = {origin_of(B), origin_of(A)};
+	struct fragment f = answer(s->maps[A], m, NULL, 0);
+
+	add(b, "full-a", client, &f);
+	f = answer(s->maps[B], m, NULL, 0);
+	add(b, "full-b", client, &f);
+	f = answer(s->maps[A], m, &both[1], 1);
+	add(b, "slice", client, &f);
+	f = answer(s->maps[A], m, both, 2);
+	add(b, "slices", client, &f);
+	f = answer(m, m, NULL, 0);
+	add(b, "tick", client, &f);
+	add_stream(b, client, s->maps[A], m);
+	add_checked(b, "repair", client, s->maps[B], m);
+}
+
+/* The same once the server has forgotten its kill records. */
+static void add_short(struct bodies *b, struct story *s, int client, const struct map *m)
+{
+	const struct origin_id own = origin_of(A);
+	struct fragment f;
+
+	must(map_difference(s->maps[A], map_vector(m), &f) == ERR_OK, "the story is told");
+	add(b, "below-floor", client, &f);
+	f = answer(s->maps[A], m, &own, 1);
+	add(b, "below-floor-slice", client, &f);
+	add_checked(b, "checked", client, s->maps[A], m);
 }
 
 size_t story_bodies(struct story_body ret_bodies[STORY_BODIES_MAX])
 {
-	static const char *const names[STORY_CLIENTS][3] = {{"all-a", "all-b", "all-c"},
-		{"late-a", "late-b", "tick"}, {"apart-a", "apart-b", "self"}};
-	struct vector none = VECTOR_INIT;
-	struct story s, client;
-	size_t count = 0;
+	struct bodies b = {ret_bodies, 0, 0};
+	struct changes c = {0};
+	struct story s;
 
 	tell(&s, 2);
-	for (int i = 0; i < STORY_CLIENTS; i++) {
-		tell(&client, i);
-		for (int server = A; server < REPLICAS; server++)
-			add(ret_bodies, &count, names[i][server], server == C ? &client : &s,
-				server, i == 0 ? &none : map_vector(client.maps[C]));
-		close_story(&client);
+	b.clock = s.clock;
+	for (int i = 0; i < 2 * STORY_CLIENTS; i++) {
+		struct rows rows = {0};
+		struct map *m = story_client(i % STORY_CLIENTS, &rows);
+
+		if (i == STORY_CLIENTS)
+			must(map_truncate(s.maps[A], map_vector(s.maps[A]), &c) == ERR_OK,
+				"the story is told");
+		(i < STORY_CLIENTS ? add_all : add_short)(&b, &s, i % STORY_CLIENTS, m);
+		map_free(m);
+		rows_fini(&rows);
 	}
+	changes_fini(&c);
 	close_story(&s);
-	return count;
+	return b.used;
 }
