@@ -200,13 +200,14 @@ FUZZ_TREE := B=build/fuzz CC=clang OPT=-O1 SAN="-fsanitize=address,undefined,fuz
 FUZZ_SECONDS ?= 60
 FUZZ_SHORT_SECONDS ?= 4
 
-$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_LIB) $(ARCHIVES)
+FUZZ_ROOMS = $(B)/libapi.a $(B)/libcore.a
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_LIB) $(FUZZ_ROOMS)
 	@echo "  LD $@"
-	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_LIB) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_LIB) $(FUZZ_ROOMS) $(LIBS)
 
-$(B)/seeds: $(B)/tests/fuzz/seeds.o $(FUZZ_LIB) $(ARCHIVES)
+$(B)/seeds: $(B)/tests/fuzz/seeds.o $(FUZZ_LIB) $(FUZZ_ROOMS)
 	@echo "  LD $@"
-	@$(CC) $(LDFLAGS) -o $@ $< $(FUZZ_LIB) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+	@$(CC) $(LDFLAGS) -o $@ $< $(FUZZ_LIB) $(FUZZ_ROOMS) $(LIBS)
 
 fuzz-built: $(FUZZ:%=$(B)/fuzz_%) $(B)/seeds
 

@@ -195,7 +195,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	uint64_t random = fuzz_seed(bytes, count);
 	struct fragment f = {0}, pieces = {0};
 	enum err e = body_read(body, count, &f);
-	enum err other = body_read_pieces(body, count, 1 + fuzz_draw(&random, 64), &random, &pieces);
+	enum err other =
+		body_read_pieces(body, count, 1 + fuzz_draw(&random, 64), &random, &pieces);
 
 	must(e == other && (e != ERR_OK || same(&f, &pieces)), "the pieces do not matter");
 	if (e == ERR_OK) {

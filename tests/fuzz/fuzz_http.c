@@ -16,6 +16,7 @@
 #include "api/json_read.h"
 #include "api/peer.h"
 #include "api/registry.h"
+#include "api/snapshots.h"
 #include "api/utf8.h"
 #include "tests/fuzz/clock.h"
 #include "tests/fuzz/fuzz.h"
@@ -27,7 +28,8 @@
 
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
 	peer_bindings, children_bindings, children_write_bindings, children_call_bindings,
-	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings, NULL};
+	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings,
+	snapshots_bindings, restore_bindings, NULL};
 static const char *const hosts[] = {"localhost", "127.0.0.1", "::1", NULL};
 
 /* How long it is from one request to the next. */
@@ -45,6 +47,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		.hosts = hosts,
 		.service = node_service(),
 		.tables = tables,
+		.receivers = snapshots_receivers,
 		.covered = node_covered,
 	};
 	char why[HTTP_WHY_BYTES];
@@ -161,9 +164,10 @@ static void check_lines(const struct MHD_Response *r)
 
 static void check_reply(const struct MHD_Connection *c)
 {
-	const struct MHD_Response *r = c->response;
+	struct MHD_Response *r = c->response;
 	const char *media = mhd_header(r, "Content-Type");
 
+	mhd_drain(r);
 	must(c->status >= 200 && c->status < 600 && c->status != 500, "a status that is foreseen");
 	must(mhd_header(r, "Horde-Request-Id"), "it has an id");
 	must((r->count == 0) == !media, "what has a body has a type");

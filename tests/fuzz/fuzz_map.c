@@ -1,16 +1,17 @@
 /*
  * The replicated map. The bytes of an input are a program for three replicas (see `steps`): they
- * write, ask each other, get what was asked for late, twice or by mistake, fall back to an old
- * store. After each step the replica is compared with the history of all events, and with what its
- * store would give back; at the end all tell each other everything, and must be equal.
+ * write, ask each other for differences, slices and streams, get what was asked for late, twice or
+ * by mistake, forget kill records, fall back to an old store. After each step the replica is
+ * compared with the history of all events, and with what its store would give back; at the end all
+ * tell each other everything, and must be equal. Then entries of one are lost or damaged, and the
+ * repair must bring back what anyone has.
  */
+#include "tests/fuzz/damage.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/history.h"
-#include "tests/fuzz/rows.h"
+#include "tests/fuzz/mend.h"
+#include "tests/fuzz/world.h"
 
-#define REPLICAS HISTORY_REPLICAS
 #define KEYS 4
-#define HELD_MAX 6
 #define STEPS_MAX 2000
 
 struct program {
@@ -18,79 +19,24 @@ struct program {
 	const uint8_t *end;
 };
 
-struct replica {
-	struct map *map;
-	struct rows rows;
-	struct rows saved; /* an older state of the store */
-};
-
-static struct world {
-	struct history_log history;
-	struct replica replicas[REPLICAS];
-	struct fragment held[HELD_MAX]; /* on their way, to whoever comes */
-	uint64_t clock;
-} w;
-
 /* The next byte, below `below`; 0 behind the end. */
 static size_t next(struct program *p, size_t below)
 {
 	return p->at < p->end ? *p->at++ % below : 0;
 }
 
-/* ---- fragments ---- */
-
-/* A copy that lives on its own. */
-static struct fragment own(const struct fragment *f)
+/* Of which replica, other than `r`. */
+static int next_other(struct program *p, int r)
 {
-	struct fragment o = *f;
-
-	o.borrowed = false;
-	o.ranges = (void *)fuzz_copy(f->ranges, f->range_count * sizeof(*f->ranges));
-	o.kills = (void *)fuzz_copy(f->kills, f->kill_count * sizeof(*f->kills));
-	o.puts = (void *)fuzz_copy(f->puts, f->put_count * sizeof(*f->puts));
-	o.checks = (void *)fuzz_copy(f->checks, f->check_count * sizeof(*f->checks));
-	o.alive = (void *)fuzz_copy(f->alive, f->alive_count * sizeof(*f->alive));
-	for (size_t i = 0; i < f->put_count; i++) {
-		o.puts[i].key = fuzz_string(f->puts[i].key, f->puts[i].key_bytes);
-		o.puts[i].value = fuzz_string(f->puts[i].value, f->puts[i].value_bytes);
-	}
-	must(vector_copy(&f->vector, &o.vector) == ERR_OK &&
-			vector_copy(&f->floors, &o.floors) == ERR_OK,
-		"there is memory");
-	return o;
+	return (r + 1 + (int)next(p, REPLICAS - 1)) % REPLICAS;
 }
 
-/* The store gets what has changed, and both are looked at. */
-static void settle(int r, struct changes *c)
+static struct letter *next_letter(struct program *p)
 {
-	struct replica *x = &w.replicas[r];
-
-	history_check(&w.history, r, x->map, c);
-	rows_change(&x->rows, c);
-	map_sweep(x->map);
-	changes_fini(c);
+	return &w.letters[next(p, LETTERS_MAX)];
 }
 
-static enum err apply(int r, struct fragment *f)
-{
-	struct changes c = {0};
-	enum err e = map_apply(w.replicas[r].map, f, &c);
-
-	must(e == ERR_OK || (e == ERR_MALFORMED && c.used == 0), "it is applied or refused");
-	settle(r, &c);
-	return e;
-}
-
-static struct fragment difference(int from, int asker)
-{
-	struct fragment f;
-
-	must(map_difference(w.replicas[from].map, map_vector(w.replicas[asker].map), &f) == ERR_OK,
-		"there is memory");
-	return f;
-}
-
-/* ---- steps ---- */
+/* ---- steps: writes ---- */
 
 static void step_put(struct program *p, int r)
 {
@@ -106,7 +52,7 @@ static void step_put(struct program *p, int r)
 	must(map_put(m, key, strlen(key), value, strlen(value), NULL, w.clock * skew, &c) == ERR_OK,
 		"there is memory");
 	history_add(&w.history, m, &c);
-	settle(r, &c);
+	world_settle(r, &c);
 }
 
 static void step_remove(struct program *p, int r)
@@ -123,59 +69,128 @@ static void step_remove(struct program *p, int r)
 	e = (number < KEYS ? map_remove : map_resolve)(m, key, strlen(key), ++w.clock, &c);
 	must(e == ERR_OK || (e == ERR_NOT_FOUND && c.used == 0), "there is memory");
 	history_add(&w.history, m, &c);
-	settle(r, &c);
+	world_settle(r, &c);
+}
+
+/* ---- steps: the network ---- */
+
+/* Its own alone, as in a mesh; or also some of others, as after a graft. */
+static struct letter ask_slices(struct program *p, int r)
+{
+	int from = next_other(p, r);
+	uint64_t others = next(p, 2) ? (uint64_t)next(p, 256) * 0x0101010101 : 0;
+
+	return world_ask_slices(from, r, others);
 }
 
 static void step_pull(struct program *p, int r)
 {
-	struct fragment f = difference((int)next(p, REPLICAS), r);
-
-	must(apply(r, &f) == ERR_OK, "what was asked for is applied");
-	fragment_fini(&f);
+	world_pull(r, next_other(p, r));
 }
 
-static void step_send(struct program *p, int r)
+static void step_pull_slices(struct program *p, int r)
 {
-	struct fragment *slot = &w.held[next(p, HELD_MAX)];
-	struct fragment f = difference((int)next(p, REPLICAS), r);
+	struct letter l = ask_slices(p, r);
 
-	fragment_fini(slot);
-	*slot = own(&f);
-	fragment_fini(&f);
+	world_deliver(r, &l);
+	letter_fini(&l);
+}
+
+/* The answer is under way, and the letter whose place it takes is lost. */
+static void step_ask(struct program *p, int r)
+{
+	struct letter *place = next_letter(p);
+
+	letter_fini(place);
+	*place = next(p, 3) ? ask_slices(p, r) : world_ask_all(next_other(p, r), r);
 }
 
 static void step_receive(struct program *p, int r)
 {
-	struct fragment copy = own(&w.held[next(p, HELD_MAX)]);
-
-	apply(r, &copy);
-	fragment_fini(&copy);
+	world_deliver(r, next_letter(p));
 }
 
-static void step_save(struct program *p, int r)
+static void step_stream(struct program *p, int r)
 {
-	(void)p;
-	rows_fini(&w.replicas[r].saved);
-	w.replicas[r].saved = rows_copy(&w.replicas[r].rows);
+	struct letter *place = next_letter(p), l;
+	size_t most = next(p, 8);
+
+	if (most == 0)
+		world_stream_open(next_other(p, r), r);
+	if (!world_stream_next(r, 1 + most, &l))
+		return;
+	letter_fini(place);
+	*place = l;
 }
 
-/* A crash, back to what is stored now or was stored once. */
-static void step_restart(struct program *p, int r)
+/* Cut, turned bits, lines that are missing, twice, or elsewhere: none of it is read. */
+static void step_tamper(struct program *p, int r)
+{
+	struct letter l = letter_copy(next_letter(p));
+	uint64_t random = (uint64_t)next(p, 256) << 8 | next(p, 256);
+	size_t count = l.body.used, size = 2 * count + 1;
+	uint8_t *bytes = malloc(size);
+	struct fragment f = {0};
+
+	(void)r;
+	must(bytes, "there is memory");
+	memcpy(bytes, l.body.used ? l.body.bytes : "", count);
+	if (count > 0 && random % 3 == 0)
+		count = fuzz_draw(&random, count);
+	else if (count > 0 && random % 3 == 1)
+		bytes[fuzz_draw(&random, count)] ^= (uint8_t)(1 << fuzz_draw(&random, 8));
+	else
+		count = mend_move(bytes, count, size, &random);
+	if (count != l.body.used || (count > 0 && memcmp(bytes, l.body.bytes, count) != 0))
+		must(body_read((char *)bytes, count, &f) != ERR_OK, "what was altered is refused");
+	free(bytes);
+	letter_fini(&l);
+}
+
+/* ---- steps: the disk ---- */
+
+static void step_sync(struct program *p, int r)
 {
 	struct replica *x = &w.replicas[r];
-	struct origin_id fresh;
 
-	if (!history_fresh(&w.history, &fresh))
-		return;
-	if (next(p, 2) == 0) {
-		rows_fini(&x->rows);
-		x->rows = rows_copy(&x->saved);
-	} else {
-		rows_check(&x->rows, x->map);
-	}
-	map_free(x->map);
-	x->map = rows_load(&x->rows, fresh);
-	history_restart(&w.history, r, x->map);
+	(void)p;
+	rows_fini(&x->synced);
+	x->synced = rows_copy(&x->rows);
+}
+
+/* A crash: nothing, or all since the last sync, is lost; or it comes up with another's store. */
+static void step_restart(struct program *p, int r)
+{
+	size_t what = next(p, 4);
+	const struct rows *rows = &w.replicas[r].synced;
+
+	if (what == 1)
+		rows = &w.replicas[r].rows;
+	if (what == 2)
+		rows = &w.replicas[next_other(p, r)].synced;
+	if (what == 3)
+		world_renew(r);
+	else if (world_restart(r, rows))
+		history_restart(&w.history, r, w.replicas[r].map);
+}
+
+/* Kill records of one origin, or of all, are forgotten up to some event. */
+static void step_truncate(struct program *p, int r)
+{
+	const struct vector *v = map_vector(w.replicas[r].map);
+	struct vector stable = VECTOR_INIT;
+	struct changes c = {0};
+	size_t first = next(p, 8), keep = next(p, 4);
+
+	for (size_t i = 0; i < v->used; i++)
+		if ((first == 0 || i == first - 1) && v->items[i].count > keep)
+			must(vector_raise(&stable, v->items[i].origin, v->items[i].count - keep) ==
+					ERR_OK,
+				"there is memory");
+	must(map_truncate(w.replicas[r].map, &stable, &c) == ERR_OK, "there is memory");
+	vector_fini(&stable);
+	world_settle(r, &c);
+	history_check_kills(&w.history, w.replicas[r].map);
 }
 
 static void (*const steps[])(struct program *p, int r) = {
@@ -183,84 +198,68 @@ static void (*const steps[])(struct program *p, int r) = {
 	step_put,
 	step_remove,
 	step_pull,
-	step_send,
+	step_pull_slices,
+	step_ask,
 	step_receive,
-	step_save,
+	step_receive,
+	step_stream,
+	step_tamper,
+	step_sync,
 	step_restart,
+	step_truncate,
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
-static void check_pairs(int r)
-{
-	for (int i = 0; i < REPLICAS; i++) {
-		struct digest a = map_digest(w.replicas[r].map), b = map_digest(w.replicas[i].map);
+/* ---- the end ---- */
 
-		must(!vector_equal(map_vector(w.replicas[r].map), map_vector(w.replicas[i].map)) ||
-				(a.sums[0] == b.sums[0] && a.sums[1] == b.sums[1]),
-			"equal vectors have equal digests");
-	}
+static void check_replica(int r)
+{
+	const struct replica *x = &w.replicas[r], *first = &w.replicas[0];
+
+	must(vector_equal(map_vector(first->map), map_vector(x->map)),
+		"all know the same in the end");
+	must(rows_same_entries(first->map, x->map), "and are equal");
+	rows_check_map(x->map);
+	rows_check(&x->rows, x->map);
+	history_check_kills(&w.history, x->map);
 }
 
-/* ---- the whole ---- */
-
-static void open_world(void)
+static void pull_slices(int r, int from)
 {
-	history_init(&w.history);
-	memset(w.replicas, 0, sizeof(w.replicas));
-	memset(w.held, 0, sizeof(w.held));
-	w.clock = 0;
-	for (int r = 0; r < REPLICAS; r++) {
-		struct origin_id fresh;
+	struct letter l;
 
-		must(history_fresh(&w.history, &fresh), "there are origins");
-		w.replicas[r].map = rows_map(fresh);
-	}
+	if (vector_covers(map_vector(w.replicas[r].map), map_vector(w.replicas[from].map)))
+		return;
+	l = world_ask_slices(from, r, UINT64_MAX);
+	world_deliver(r, &l);
+	letter_fini(&l);
 }
 
-/* Twice around: each hears of all. */
+/* By slices as far as that goes, then whole, twice around: each hears of all. */
 static void heal(void)
 {
-	for (int i = 0; i < 2 * REPLICAS; i++) {
-		int r = i % REPLICAS;
-		struct fragment f = difference((r + REPLICAS - 1) % REPLICAS, r);
-
-		must(apply(r, &f) == ERR_OK, "what was asked for is applied");
-		fragment_fini(&f);
-	}
-	for (int r = 0; r < REPLICAS; r++) {
-		must(vector_equal(map_vector(w.replicas[0].map), map_vector(w.replicas[r].map)),
-			"all know the same in the end");
-		must(rows_same_entries(w.replicas[0].map, w.replicas[r].map), "and are equal");
-		rows_check_map(w.replicas[r].map);
-		rows_check(&w.replicas[r].rows, w.replicas[r].map);
-	}
-}
-
-static void close_world(void)
-{
-	for (int r = 0; r < REPLICAS; r++) {
-		map_free(w.replicas[r].map);
-		rows_fini(&w.replicas[r].rows);
-		rows_fini(&w.replicas[r].saved);
-	}
-	for (int i = 0; i < HELD_MAX; i++)
-		fragment_fini(&w.held[i]);
-	history_fini(&w.history);
+	for (int i = 0; i < REPLICAS * REPLICAS; i++)
+		if (i / REPLICAS != i % REPLICAS)
+			pull_slices(i / REPLICAS, i % REPLICAS);
+	for (int i = 0; i < 2 * REPLICAS; i++)
+		world_pull(i % REPLICAS, (i + REPLICAS - 1) % REPLICAS);
+	for (int r = 0; r < REPLICAS; r++)
+		check_replica(r);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	struct program p = {bytes, bytes + count};
+	size_t damage = next(&p, 256);
 
-	open_world();
+	world_open();
 	for (int i = 0; p.at < p.end && i < STEPS_MAX; i++) {
 		size_t what = next(&p, STEPS * REPLICAS);
-		int r = (int)(what % REPLICAS);
 
-		steps[what / REPLICAS](&p, r);
-		check_pairs(r);
+		steps[what / REPLICAS](&p, (int)(what % REPLICAS));
 	}
 	heal();
-	close_world();
+	damage_and_repair(damage);
+	world_close();
 	return 0;
 }

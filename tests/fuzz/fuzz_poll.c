@@ -10,8 +10,7 @@
 static enum err read_request(const char *bytes, size_t count, struct wire_request *ret)
 {
 	char *copy = fuzz_copy(bytes, count);
-	enum err e = wire_request_read(
-		copy, count, body_retired(), BODY_RETIRED_HASH, ret);
+	enum err e = wire_request_read(copy, count, body_retired(), BODY_RETIRED_HASH, ret);
 
 	free(copy);
 	must(e == ERR_OK || e == ERR_MALFORMED || e == ERR_LIMIT || e == ERR_PROTOCOL,
@@ -104,8 +103,7 @@ static void check_served(const struct wire_request *q)
 	struct text t;
 
 	if (q->digest)
-		must(map_difference_checked(m, &q->poll.after, &q->blocks, q->repair, &f) ==
-				ERR_OK,
+		must(map_difference_checked(m, &q->poll.after, &q->blocks, q->repair, &f) == ERR_OK,
 			"there is memory");
 	else if (q->poll.all)
 		must(map_difference(m, &q->poll.after, &f) == ERR_OK, "there is memory");

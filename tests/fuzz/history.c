@@ -137,6 +137,23 @@ void history_restart(struct history_log *h, int r, const struct map *m)
 	check_news(h, r, map_vector(m));
 }
 
+void history_check_kills(struct history_log *h, const struct map *m)
+{
+	const struct vector *c = map_vector(m);
+	size_t kills = 0;
+
+	for (size_t i = 0; i < c->used; i++) {
+		struct dot d = {c->items[i].origin, map_floor(m, c->items[i].origin)};
+
+		must(d.seq <= c->items[i].count, "a floor is below the count");
+		while (d.seq++ < c->items[i].count)
+			for (const struct history_kill *k = event_of(h, d)->victims; k;
+				k = k->next_victim)
+				kills++;
+	}
+	must(kills == map_kills(m), "the kill log is whole above its floors");
+}
+
 void history_fini(struct history_log *h)
 {
 	for (int r = 0; r < HISTORY_REPLICAS; r++)

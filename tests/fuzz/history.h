@@ -57,6 +57,8 @@ void history_add(struct history_log *h, const struct map *m, const struct change
 void history_check(struct history_log *h, int r, const struct map *m, const struct changes *c);
 /* The same for a replica that was loaded from a store: everything is looked at. */
 void history_restart(struct history_log *h, int r, const struct map *m);
+/* Ends the run unless `m` holds each kill record above its floors, and none below (I5). */
+void history_check_kills(struct history_log *h, const struct map *m);
 void history_fini(struct history_log *h);
 
 #endif

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
+#include "server/core/text.h"
 #include "tests/fuzz/fuzz.h"
 
 /* ---- requests ---- */
@@ -160,6 +162,46 @@ struct MHD_Response *MHD_create_response_from_buffer(
 	return r;
 }
 
+struct MHD_Response *MHD_create_response_from_fd64(uint64_t count, int fd)
+{
+	char *bytes = malloc(count + 1);
+
+	must(bytes && read(fd, bytes, count + 1) == (ssize_t)count,
+		"a file is as long as was said");
+	(void)close(fd);
+	return MHD_create_response_from_buffer(count, bytes, MHD_RESPMEM_MUST_FREE);
+}
+
+struct MHD_Response *MHD_create_response_from_callback(uint64_t count, size_t block,
+	MHD_ContentReaderCallback source, void *data, MHD_ContentReaderFreeCallback source_free)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+
+	must(count == MHD_SIZE_UNKNOWN && block > 0, "nobody knows how long it will be");
+	r->source = source;
+	r->source_free = source_free;
+	r->source_data = data;
+	return r;
+}
+
+void mhd_drain(struct MHD_Response *r)
+{
+	struct text body = TEXT_INIT;
+	char block[4096];
+	ssize_t count = 0;
+
+	if (!r->source)
+		return;
+	while ((count = r->source(r->source_data, body.used, block, sizeof(block))) > 0)
+		text_add(&body, block, (size_t)count);
+	must(count == MHD_CONTENT_READER_END_OF_STREAM && text_ok(&body), "the body is whole");
+	r->source_free(r->source_data);
+	r->source = NULL;
+	r->bytes = body.bytes;
+	r->count = body.used;
+	r->owned = true;
+}
+
 enum MHD_Result MHD_add_response_header(struct MHD_Response *r, const char *name, const char *value)
 {
 	if (!*name || !*value || name[strcspn(name, "\t\r\n ")] || value[strcspn(value, "\t\r\n")])
@@ -178,6 +220,8 @@ void MHD_destroy_response(struct MHD_Response *r)
 		free((char *)(uintptr_t)r->headers[i].name);
 		free((char *)(uintptr_t)r->headers[i].value);
 	}
+	if (r->source)
+		r->source_free(r->source_data);
 	if (r->owned)
 		free((char *)(uintptr_t)r->bytes);
 	free(r);

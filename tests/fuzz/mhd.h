@@ -22,6 +22,9 @@ struct MHD_Response {
 	const char *bytes;
 	size_t count;
 	bool owned;
+	MHD_ContentReaderCallback source; /* or this gives the body, once */
+	MHD_ContentReaderFreeCallback source_free;
+	void *source_data;
 	struct mhd_field headers[32]; /* copies */
 	size_t header_count;
 };
@@ -51,6 +54,8 @@ struct MHD_Connection {
  */
 bool mhd_open(struct MHD_Connection *c, const char *text, size_t count, int fd);
 void mhd_close(struct MHD_Connection *c);
+/* Has the source of a reply, if it has one, give the whole body. */
+void mhd_drain(struct MHD_Response *r);
 /* A header of the reply, or NULL. */
 const char *mhd_header(const struct MHD_Response *r, const char *name);
 

@@ -5,6 +5,7 @@
 #include "api/records.h"
 #include "tests/fuzz/clock.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/snapshots.h"
 
 #define TODO_MAX 64
 #define CHANGED_MAX 256
@@ -128,6 +129,13 @@ static void call_end(void *data, uint64_t ticket)
 	(void)ticket;
 }
 
+static enum err stream(void *data, const struct vector *after, const struct block_sums *sums,
+	struct stream **ret_stream)
+{
+	(void)data;
+	return stream_new(horde_map_mutable(node.horde), after, sums, ret_stream);
+}
+
 enum err node_covered(void *service, const char *dots, bool *ret_covered)
 {
 	const struct service *s = service;
@@ -188,6 +196,7 @@ void node_reset(const struct loop *loop)
 
 	node_free();
 	node.loop = loop;
+	snapshots_reset();
 	node.batch = 1;
 	must(horde_new(&c, &node.horde) == ERR_OK, "there is memory");
 	node.service = (struct service){
@@ -196,6 +205,8 @@ void node_reset(const struct loop *loop)
 		.call = call,
 		.call_result = call_result,
 		.call_end = call_end,
+		.snapshots = &snapshots_service,
+		.stream = stream,
 		.started_wall_ms = CLOCK_WALL_MS,
 		.version = "0",
 	};
@@ -221,6 +232,7 @@ static void forget_changes(void)
 
 void node_free(void)
 {
+	snapshots_free();
 	horde_free(node.horde);
 	actions_fini(&node.actions);
 	forget_changes();

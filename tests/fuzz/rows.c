@@ -178,6 +178,8 @@ static int compare_put(const void *dot, const void *put)
 
 static const struct fragment_put *put_of(const struct fragment *f, struct dot d)
 {
+	if (f->put_count == 0)
+		return NULL;
 	return bsearch(&d, f->puts, f->put_count, sizeof(*f->puts), compare_put);
 }
 

@@ -8,6 +8,10 @@
 #define SEED_NODE "0c6f1f4c9f0e4b0fa3a1c2d3e4f50617"
 #define SEED_LIFE "9f3c5a7e1b2d4c6f8091a2b3c4d5e6f7"
 #define SEED_DOT "00000000000020010000000000000001:3"
+#define SEED_SNAPSHOT_ID "01956f3e-7c1a-7b52-9d44-5a0c8e2f1b33"
+#define SEED_SNAPSHOT "/v1/storage/snapshots/" SEED_SNAPSHOT_ID
+#define SEED_POLL                                                                                  \
+	"{\"link\":\"" SEED_LIFE "-1\",\"n\":1,\"after\":[[\"" SEED_LIFE "\",2]],\"ack\":\"=\","
 #define SEED_SUP "/v1/supervisors/default"
 #define SEED_REG "/v1/registries/default"
 
@@ -84,6 +88,25 @@ static const struct {
 		 "{\"op\":\"restart\",\"supervisor\":\"default\",\"child\":\"web\",\"hops\":0}\f"
 		 "POST /peer/v1/goodbye" SEED_HEAD SEED_JSON "{\"node_id\":\"" SEED_NODE "\","
 		 "\"incarnation\":\"" SEED_LIFE "\",\"reason\":\"leave\"}"},
+	{"deltas", "POST /peer/v1/deltas" SEED_HEAD SEED_JSON SEED_POLL "\"wait_ms\":100}\f"
+		   "POST /peer/v1/deltas" SEED_HEAD SEED_JSON SEED_POLL
+		   "\"wait_ms\":25000,\"want\":\"*\",\"seen\":1}\f"
+		   "POST /peer/v1/digest" SEED_HEAD "Accept-Encoding: zstd\n" SEED_JSON SEED_POLL
+		   "\"blocks\":[[\"" SEED_LIFE "\",0,[[0,\"0123456789abcdef\"]]]],\"want\":"
+		   "\"*\",\"repair\":true}"},
+	{"convergence", SEED_GET("/v1/cluster/convergence") "\fPUT " SEED_REG
+							    "/meta/b?ack=majority&wait=1s" SEED_HEAD
+							    "Horde-Min-Dot: " SEED_DOT ", " SEED_DOT
+							    "\n" SEED_JSON "{\"value\":0}"},
+	{"snapshots", "POST /v1/storage/snapshots" SEED_HEAD
+		      "\n\f" SEED_GET("/v1/storage/snapshots?limit=1") "\f" SEED_GET(
+			      SEED_SNAPSHOT) "\f" SEED_GET(SEED_SNAPSHOT
+			      "/content") "\fDELETE " SEED_SNAPSHOT SEED_HEAD "\n"},
+	{"upload", "PUT " SEED_SNAPSHOT "/content" SEED_HEAD
+		   "Horde-Checksum: 0123456789abcdef0123456789abcdef\n"
+		   "Content-Type: application/octet-stream\n\nSQLite\f"
+		   "POST /v1/storage/restore?mode=merge" SEED_HEAD SEED_JSON
+		   "{\"snapshot\":\"" SEED_SNAPSHOT_ID "\"}"},
 	{"options", "OPTIONS " SEED_SUP "/children/web" SEED_HEAD "Origin: http://x\n\n\f"
 		    "TRACE /v1/node" SEED_HEAD "\n\fGET http://localhost/v1/node" SEED_HEAD "\n"},
 	{"broken", SEED_GET("/v1/%zz") "\f" SEED_GET(

@@ -205,8 +205,8 @@ static void add(struct bodies *b, const char *name, int client, struct fragment 
 }
 
 /* What the server says to block sums; a repair speaks of living entries too. */
-static void add_checked(
-	struct bodies *b, const char *name, int client, const struct map *server, const struct map *m)
+static void add_checked(struct bodies *b, const char *name, int client, const struct map *server,
+	const struct map *m)
 {
 	struct block_sums sums = {0};
 	struct fragment f;

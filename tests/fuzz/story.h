@@ -21,7 +21,8 @@ struct story_body {
 };
 
 #define STORY_BODIES_MAX 32
-/* Bodies of all kinds that the story's servers send to its clients; the texts are the caller's to free. */
+/* Bodies of all kinds that the story's servers send to its clients; the texts are the caller's to
+ * free. */
 size_t story_bodies(struct story_body ret_bodies[STORY_BODIES_MAX]);
 
 #endif
