@@ -98,6 +98,10 @@ void exchange_problem(struct exchange *x, enum problem_code p, const char *forma
 /* The same for the failure of a lower floor; the detail is err_text(e). */
 void exchange_fail(struct exchange *x, enum err e);
 
+/* What the request wants written has been written, whatever comes now: each problem from here on
+ * says so, with `applied`. */
+void exchange_applied_set(struct exchange *x);
+
 /* Before exchange_problem: one item of `errors`. `pointer` is a JSON pointer into the body. */
 void exchange_fault(struct exchange *x, const char *pointer, const char *code, const char *format,
 	...) __attribute__((format(printf, 4, 5)));

@@ -212,6 +212,8 @@ static void answer_problem(struct exchange *x, enum problem_code p, const char *
 
 	if (status == 429 || status == 503)
 		default_header(x, "Retry-After", "1");
+	if (x->applied)
+		json_put_bool(&x->extra, "applied", true);
 	if (status == 401)
 		default_header(x, "WWW-Authenticate", "Bearer");
 	problem_write(&body, p, &facts);
@@ -233,6 +235,11 @@ void exchange_problem(struct exchange *x, enum problem_code p, const char *forma
 	va_end(args);
 	utf8_trim(detail);
 	answer_problem(x, p, detail);
+}
+
+void exchange_applied_set(struct exchange *x)
+{
+	x->applied = true;
 }
 
 void exchange_fail(struct exchange *x, enum err e)

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
+
+#define JSON_COUNT_MAX (((uint64_t)1 << 53) - 1)
 
 const struct service *resource_service(const struct exchange *x)
 {
@@ -99,30 +100,14 @@ void json_put_origin(struct text *t, const char *name, struct origin_id id)
 	json_put_string(t, name, hex);
 }
 
-/* The `wait` of a Prefer header (RFC 7240), which counts seconds, or -1. */
-static int64_t preferred_wait_ms(const struct exchange *x)
+void json_put_count(struct text *t, const char *name, uint64_t count)
 {
-	const char *at = exchange_header(x, "Prefer");
-
-	while (at && *at) {
-		at += strspn(at, " \t,;");
-		if (strncasecmp(at, "wait=", 5) == 0 && at[5] >= '0' && at[5] <= '9') {
-			long long seconds = strtoll(at + 5, NULL, 10);
-			int64_t most = HTTP_WAIT_MS_MAX / 1000;
-
-			return (seconds < most ? seconds : most) * 1000;
-		}
-		at += strcspn(at, ",;");
-	}
-	return -1;
+	json_put_uint(t, name, count < JSON_COUNT_MAX ? count : JSON_COUNT_MAX);
 }
 
 int64_t resource_deadline_ms(const struct exchange *x, int64_t fallback_ms)
 {
-	int64_t preferred = preferred_wait_ms(x);
-	int64_t wait = exchange_query_ms(x, "wait", preferred >= 0 ? preferred : fallback_ms);
-
-	return exchange_started_ms(x) + (wait < HTTP_WAIT_MS_MAX ? wait : HTTP_WAIT_MS_MAX);
+	return exchange_started_ms(x) + reads_wait_ms(x, fallback_ms);
 }
 
 bool resource_late(const struct exchange *x, int64_t deadline_ms)
@@ -251,6 +236,7 @@ enum err write_command(struct exchange *x, struct event *e, struct write *w)
 	if (err != ERR_OK)
 		return err;
 	w->done = true;
+	exchange_applied_set(x);
 	w->stored = w->ack == ACK_MEMORY;
 	w->acknowledged = !ack_of_others(w->ack);
 	return ERR_OK;
@@ -265,7 +251,6 @@ void write_missing(struct write *w)
 static void not_stored(struct exchange *x, const struct write *w, enum err e)
 {
 	write_headers(x, w, NULL);
-	json_put_bool(exchange_extra(x), "applied", true);
 	if (e == ERR_OK)
 		exchange_problem(x, PROBLEM_WAIT_TIMEOUT, "the write is not on disk yet");
 	else
@@ -278,7 +263,6 @@ static void not_acknowledged(struct exchange *x, const struct write *w)
 	size_t members, have = horde_replicated(resource_horde(x), w->result.dot, &members);
 
 	write_headers(x, w, NULL);
-	json_put_bool(exchange_extra(x), "applied", true);
 	exchange_problem(x, PROBLEM_NOT_YET_REPLICATED,
 		"%zu of %zu members %s it on disk, ack=%s needs %zu", have, members,
 		have == 1 ? "has" : "have", ack_name(w->ack), ack_needs(w->ack, members));

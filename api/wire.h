@@ -36,7 +36,7 @@
 #define WIRE_NAME_BYTES_MAX 128
 #define WIRE_LINK_BYTES_MAX 64
 #define WIRE_REQUEST_BYTES_MAX (16u << 20)
-#define WIRE_BLOCKS_MAX (1u << 20) /* sums of a request */
+#define WIRE_BLOCKS_MAX (1u << 19) /* sums of a request, each of about 64 entries */
 #define WIRE_WAIT_MS_MAX 60000
 
 /* How a node writes. */

@@ -248,7 +248,7 @@ void acks_tick(struct horde *h)
 {
 	struct vector stable = VECTOR_INIT;
 
-	if (h->now_ms < h->truncate_ms)
+	if (h->now_ms < h->truncate_ms && !is_over(h))
 		return;
 	h->truncate_ms = INT64_MAX;
 	if (map_kills(h->map) > 0 && find_stable(h, &stable) == ERR_OK)

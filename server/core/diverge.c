@@ -103,10 +103,12 @@ void diverge_answered(struct horde *h, struct link *l, struct fragment *f_take)
 	a->fragment = &l->answer;
 }
 
+/* Not with the first answer, so that the peer has its second look and its own file too. */
 static bool is_our_turn(const struct horde *h, const struct link *l)
 {
-	return origin_compare(h->config.incarnation, l->incarnation) < 0 ||
-	       h->now_ms - l->diverged_ms >= REPAIR_OTHER_MS;
+	bool lesser = origin_compare(h->config.incarnation, l->incarnation) < 0;
+
+	return h->now_ms - l->diverged_ms >= (lesser ? REPAIR_MS : REPAIR_OTHER_MS);
 }
 
 /* A step after the answer, so that the file shows what was before. */

@@ -42,7 +42,7 @@ struct history {
 	struct slot *slots;
 	size_t slot_used;
 	size_t slot_size;
-	size_t holes; /* slots without an entry */
+	size_t holes;       /* slots without an entry */
 	struct kill *kills; /* those from kill_first to kill_used - 1 count */
 	size_t kill_first;
 	size_t kill_used;

@@ -170,11 +170,22 @@ bool link_awaited(struct horde *h, const struct link *l)
 	return !l->tried && !l->once && (l->keep || !m || !member_left(m));
 }
 
+static bool any_synced(const struct horde *h)
+{
+	for (size_t i = 0; i < h->link_count; i++)
+		if (h->links[i].synced_ms != 0)
+			return true;
+	return false;
+}
+
 bool link_blocks(struct horde *h, const struct link *l, bool patient)
 {
-	/* What is being sent is waited for, however much it is. And a copy of a directory whose
-	 * original still lives must not run what is assigned to both, for as long as that is so. */
-	return (link_awaited(h, l) && (patient || link_polls(l))) || l->taken;
+	/* What is being sent is waited for, however much it is; and so is what was cut on its way,
+	 * when nobody else has sent it. And a copy of a directory whose original still lives must
+	 * not run what is assigned to both, for as long as that is so. */
+	bool sending = link_polls(l) || (l->joined && !any_synced(h));
+
+	return (link_awaited(h, l) && (patient || sending)) || l->taken;
 }
 
 void links_tick(struct horde *h)
@@ -398,11 +409,14 @@ void link_refused(struct horde *h, struct link *l)
  */
 void link_lost(struct horde *h, struct link *l)
 {
+	bool cut = l->state == LINK_POLLING && !l->tried;
+
 	if (l->state == LINK_POLLING && !l->greeted && !h->stopping) {
 		greet(h, l);
 		sync_down(h, l);
 	} else {
 		link_retry(h, l, 0);
+		l->tried = l->tried && !cut; /* a difference that ended early was none */
 	}
 }
 

@@ -44,7 +44,7 @@ static enum decision here(const struct situation *s)
 			return DECISION_STOP_REPLACED;
 		return s->process_epoch ? tell(s) : DECISION_RELABEL;
 	}
-	if (s->due && s->assign_stored && !s->finished && !s->spec_invalid)
+	if (s->due && s->assign_stored && !s->finished && !s->spec_invalid && !s->contested)
 		return DECISION_START;
 	return tell(s);
 }
@@ -68,7 +68,7 @@ static enum decision formerly(const struct situation *s)
 		return DECISION_STOP_CONFLICT;
 	if (s->process == PROCESS_STOPPING)
 		return DECISION_NOTHING;
-	if (s->finished)
+	if (s->finished || s->contested)
 		return tell(s);
 	return s->temporary ? DECISION_FINISH_DEAD : DECISION_ADOPT;
 }

@@ -40,6 +40,7 @@ struct situation {
 	bool finished;     /* exited, failed or stopped in the winning epoch, of the present spec */
 	bool planned_here; /* it is an orphan, and ours to take by the plan or the ladder */
 	bool resolvable;   /* siblings of assign or status exist, and they are ours to resolve */
+	bool contested;    /* a node that lost it may still be stopping its process */
 	enum process_state process;
 	bool process_current; /* the process runs the present spec */
 	bool process_epoch;   /* and has the winning epoch */

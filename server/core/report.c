@@ -16,6 +16,12 @@ static const struct link *link_of(const struct horde *h, const struct member *m)
 	return done;
 }
 
+/* A peer may say any number of events. */
+static uint64_t sum_of(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 /* Events of `a` that neither `b` nor `c` has. */
 static uint64_t count_beyond(const struct vector *a, const struct vector *b, const struct vector *c)
 {
@@ -27,7 +33,7 @@ static uint64_t count_beyond(const struct vector *a, const struct vector *b, con
 
 		most = other > most ? other : most;
 		if (a->items[i].count > most)
-			sum += a->items[i].count - most;
+			sum = sum_of(sum, a->items[i].count - most);
 	}
 	return sum;
 }
@@ -44,7 +50,7 @@ static uint64_t count_behind(
 
 		counted = here > counted ? here : counted;
 		if (polled->items[i].count > counted)
-			sum += polled->items[i].count - counted;
+			sum = sum_of(sum, polled->items[i].count - counted);
 	}
 	return sum;
 }
@@ -68,7 +74,7 @@ bool horde_report_peer(const struct horde *h, const struct member *m, struct pee
 	r.name = m->record->name;
 	r.connected = link_polls(l) && !l->greeted;
 	r.behind = count_behind(ours, &l->theirs, &m->known);
-	r.lag_events = r.behind + count_beyond(ours, &l->theirs, &m->known);
+	r.lag_events = sum_of(r.behind, count_beyond(ours, &l->theirs, &m->known));
 	r.ahead = count_beyond(ours, &m->ack, &m->ack);
 	r.vectors_equal = r.connected && r.lag_events == 0;
 	r.digests_equal = r.vectors_equal && l->mismatches == 0;

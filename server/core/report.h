@@ -31,7 +31,7 @@ struct peer_report {
 	bool diverged;       /* twice in a row they had not; it is being mended */
 	uint64_t lag_events; /* events that one of both is not known to have */
 	uint64_t behind;     /* of them, those that the peer has and this node has not */
-	uint64_t ahead;      /* events of this node that the peer is not known to have on disk */
+	uint64_t ahead;      /* events known here that the peer is not known to have on disk */
 	uint64_t bytes_received; /* with its answers, in this life of this node */
 	uint64_t bytes_sent;     /* with this node's polls */
 	int64_t synced_ms;       /* its last answer, monotonic; 0: none yet */

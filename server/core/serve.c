@@ -45,6 +45,17 @@ static void look_at(int64_t at_ms, int64_t *deadline_ms)
 		*deadline_ms = at_ms;
 }
 
+/* An origin that the client has never heard of: it has no link of its own to it yet. */
+static bool knows_all(const struct horde *h, const struct poll *p)
+{
+	const struct vector *known = map_vector(h->map);
+
+	for (size_t i = 0; i < known->used; i++)
+		if (vector_get(&p->after, known->items[i].origin) == 0)
+			return false;
+	return true;
+}
+
 /* Only origins that were not asked for have news: in a while a tick tells of them. */
 static bool relay_due(const struct horde *h, const struct poll *p, struct serving *s,
 	int64_t now_ms, int64_t *deadline_ms)
@@ -53,6 +64,8 @@ static bool relay_due(const struct horde *h, const struct poll *p, struct servin
 		s->ahead_ms = 0;
 		return false;
 	}
+	if (!knows_all(h, p))
+		return true;
 	if (s->ahead_ms == 0)
 		s->ahead_ms = now_ms;
 	look_at(s->ahead_ms + SERVE_RELAY_MS, deadline_ms);

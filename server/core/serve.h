@@ -10,7 +10,9 @@
 #define SERVE_WINDOW_MIN_MS 2 /* a busy link is answered once a window, a quiet one at once */
 #define SERVE_WINDOW_MAX_MS 50
 #define SERVE_FLUSH_EVENTS 1000 /* so many end the window early */
-#define SERVE_RELAY_MS 1000     /* after so long the client hears that others have news, and asks */
+/* After so long the client hears that others have news, and asks; of an origin that is new to it,
+ * at once. */
+#define SERVE_RELAY_MS 1000
 
 struct horde;
 

@@ -32,6 +32,8 @@
 #define LADDER_STEP_MS 3000   /* an orphan this old is taken by the next node in rendezvous order */
 #define READOPT_MS 2000       /* a restarted node has so long to re-adopt, past restart_grace_ms */
 #define CONFLICT_STOP_MAX_MS 2000
+#define CONTEST_MS 3000 /* a winner that runs nothing waits so long for the loser to have stopped  \
+			 */
 #define RETRY_NO_MEMORY_MS 100
 #define DECISIONS_MAX 16 /* for one child in one step; more is a bug of the rules */
 
@@ -65,8 +67,9 @@ struct child {
 	bool orphan;
 	bool planned;
 	int64_t orphan_since_ms;
-	uint32_t names; /* entries of the registry that it owns */
-	bool waiting;   /* for its assign to be stored */
+	int64_t contested_ms; /* since when another node's lost assign stands; 0: none does */
+	uint32_t names;       /* entries of the registry that it owns */
+	bool waiting;         /* for its assign to be stored */
 };
 
 enum link_state {

@@ -196,6 +196,33 @@ static bool resolvable(struct horde *h, const char *ref, const struct view *v)
 	return assign_resolvable(h, ref, v);
 }
 
+/* An assign of another node that lost and is there: it says so itself once its process is gone. */
+static bool is_lost(struct horde *h, const struct entry *sibling)
+{
+	const struct assign_record *a = sibling->record ? &sibling->record->assign : NULL;
+
+	return a && !origin_equal(a->node, h->config.node_id) && classify(h, a) == ASSIGNED_AWAY;
+}
+
+static bool contested(struct horde *h, struct child *c, const struct view *v)
+{
+	const struct entry *s = v->assign_entry ? v->assign_entry->sibling : NULL;
+	int64_t until_ms;
+
+	while (s && !is_lost(h, s))
+		s = s->sibling;
+	if (!s || c->process != PROCESS_NONE)
+		c->contested_ms = 0;
+	else if (c->contested_ms == 0)
+		c->contested_ms = h->now_ms;
+	if (c->contested_ms == 0)
+		return false;
+	until_ms = c->contested_ms + CONTEST_MS;
+	if (h->now_ms < until_ms && until_ms < h->review_ms)
+		h->review_ms = until_ms;
+	return h->now_ms < until_ms;
+}
+
 static struct situation situation_of(struct horde *h, struct child *c, const struct view *v)
 {
 	struct situation s = {
@@ -220,6 +247,7 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 	};
 	s.records_ours = s.records && !s.spec && records_ours(h, c->ref, v);
 	s.resolvable = resolvable(h, c->ref, v);
+	s.contested = contested(h, c, v);
 	return s;
 }
 

@@ -75,7 +75,9 @@ static enum err fill(struct horde *h, struct link *l, struct poll *p)
 static int64_t wait_ms(const struct link *l)
 {
 	/* The first answer after a hello comes at once, new or not; so does a second look. */
-	return l->greeted || l->digesting || l->mismatches == 1 ? 0 : POLL_WAIT_MS;
+	if (l->greeted || l->digesting || l->mismatches == 1)
+		return 0;
+	return l->diverged ? REPAIR_MS / 4 : POLL_WAIT_MS;
 }
 
 static void request(struct horde *h, struct link *l, bool repair)
@@ -144,14 +146,17 @@ static struct lack *lack_of(struct horde *h, struct origin_id origin)
 	return NULL;
 }
 
-/* Takes note of what the peer knows and this node does not. */
-static void note_lacks(struct horde *h, const struct link *l)
+/* Takes note of what the peer knows and this node does not. An origin that is new here has no link
+ * of its own that would bring it: it is asked for at once. */
+static void note_lacks(struct horde *h, struct link *l)
 {
 	for (size_t i = 0; i < l->theirs.used; i++) {
 		const struct vector_item *known = &l->theirs.items[i];
+		uint64_t have = vector_get(map_vector(h->map), known->origin);
 
-		if (vector_get(map_vector(h->map), known->origin) >= known->count ||
-			lack_of(h, known->origin) || h->lack_count == LACKS_MAX)
+		if (have == 0 && !l->poll.all)
+			graft(l, known->origin);
+		if (have >= known->count || lack_of(h, known->origin) || h->lack_count == LACKS_MAX)
 			continue;
 		h->lacks[h->lack_count++] =
 			(struct lack){{known->origin, known->count}, h->now_ms, false};

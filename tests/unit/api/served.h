@@ -105,6 +105,8 @@ static void put_durable(struct exchange *x)
 
 	if (exchange_query_bool(x, "patient", false) && !exchange_has_room(x))
 		return;
+	if (exchange_query_bool(x, "applied", false))
+		exchange_applied_set(x);
 	if (!exchange_stored(x, number, &e)) {
 		exchange_watch_commit(x, number);
 		exchange_park(x, exchange_started_ms(x) + 5000);

@@ -183,5 +183,24 @@ Test(wait, a_server_that_stops_answers_its_parked_requests)
 	a = receive(fd, false);
 	cr_expect_eq(a->status, 503);
 	cr_expect(says(a, "shutting-down"));
+	cr_expect_not(says(a, "applied"));
 	close(fd);
+}
+
+Test(wait, a_write_that_was_applied_is_said_to_be_when_its_wait_ends_badly)
+{
+	int stopped = park("PUT /durable?batch=8&applied");
+	int full = park("PUT /durable?batch=7&applied");
+	struct answer *a;
+
+	ask("POST /commit/7?full", "", NULL);
+	a = receive(full, false);
+	cr_expect_eq(a->status, 507);
+	cr_expect(says(a, "\"applied\":true"));
+	__atomic_store_n(&served.stop, true, __ATOMIC_RELEASE);
+	a = receive(stopped, false);
+	cr_expect_eq(a->status, 503);
+	cr_expect(says(a, "shutting-down"));
+	cr_expect(says(a, "\"applied\":true"));
+	close(stopped), close(full);
 }

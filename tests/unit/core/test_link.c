@@ -195,6 +195,40 @@ Test(contact, a_copy_whose_original_lives_runs_nothing_until_its_peer_answers)
 	node_free(&n);
 }
 
+/* Long after the grace: a half of what was sent is nothing, and the peer lives and has more. */
+Test(contact, a_first_difference_that_is_cut_is_waited_for_until_its_peer_is_gone)
+{
+	for (int ends = 0; ends < 2; ends++) {
+		struct horde_config config = config_of("n1", 0);
+		struct event e = {.kind = EVENT_START};
+		struct node n;
+
+		e.start.cluster_id = id_of(7);
+		config.joins = true;
+		n = node_bare(config);
+		join(&n, URL, true);
+		node_does(&n, &e);
+		for (int i = 0; i < 20; i++) {
+			answered(&n, 1, hello_of("n2", 0, id_of(7)));
+			cr_assert(action(&n, ACTION_POLL), "%d", i);
+			link_event(&n, EVENT_LINK_LOST, 1);
+			cr_assert_not(horde_readiness(n.h).synced, "%d", i);
+			n.now_ms += 1000;
+			node_tick(&n);
+			cr_assert(action(&n, ACTION_HELLO), "%d", i);
+			cr_assert_not(horde_readiness(n.h).synced, "%d", i);
+		}
+		if (ends == 0) {
+			answered(&n, 1, hello_of("n2", 0, id_of(7)));
+			member_arrives(&n, 1, "n2", 0);
+		} else {
+			link_event(&n, EVENT_LINK_REFUSED, 1);
+		}
+		cr_expect(horde_readiness(n.h).synced, "%d", ends);
+		node_free(&n);
+	}
+}
+
 Test(contact, a_virgin_store_adopts_and_any_other_is_refused)
 {
 	struct node virgin = node_make("n1", 0), used = node_make("n1", 0);

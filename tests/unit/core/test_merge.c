@@ -20,6 +20,7 @@ static enum err step(struct event *e)
 static void set_up(void)
 {
 	const struct horde_config config = {.node_id = {1, 1},
+		.kill_log_max = 1000,
 		.incarnation = {2, 2},
 		.new_cluster_id = {9, 9},
 		.name = "n1",

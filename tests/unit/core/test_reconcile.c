@@ -2,7 +2,7 @@
 
 #include "server/core/reconcile.h"
 
-#define BITS 16
+#define BITS 17
 #define SITUATIONS ((1u << BITS) * ASSIGNED_COUNT * PROCESS_STATES)
 
 /* The n-th of all situations. */
@@ -12,7 +12,7 @@ static struct situation situation(unsigned n)
 	bool *const flags[BITS] = {&s.node_stopping, &s.synced, &s.spec, &s.spec_invalid, &s.wanted,
 		&s.temporary, &s.assign_stored, &s.records, &s.records_ours, &s.finished,
 		&s.planned_here, &s.resolvable, &s.process_current, &s.process_epoch, &s.due,
-		&s.status_right};
+		&s.status_right, &s.contested};
 
 	for (int i = 0; i < BITS; i++)
 		*flags[i] = n >> i & 1;
@@ -50,13 +50,13 @@ static bool writes(enum decision d)
 Test(reconcile, a_process_starts_only_where_it_is_assigned_stored_and_wanted){FOR_ALL({
 	if (d == DECISION_START)
 		HOLDS(s.assigned == ASSIGNED_HERE && s.assign_stored && s.synced && s.spec &&
-			s.wanted && !s.spec_invalid && !s.finished && s.due &&
+			s.wanted && !s.spec_invalid && !s.finished && s.due && !s.contested &&
 			s.process == PROCESS_NONE && !s.node_stopping);
 })}
 
 Test(reconcile, what_may_start_does_start){FOR_ALL({
 	if (!s.node_stopping && s.synced && s.spec && !s.spec_invalid && s.wanted && s.due &&
-		s.assigned == ASSIGNED_HERE && s.assign_stored && !s.finished &&
+		s.assigned == ASSIGNED_HERE && s.assign_stored && !s.finished && !s.contested &&
 		s.process == PROCESS_NONE)
 		HOLDS(d == DECISION_START);
 })}
@@ -129,7 +129,8 @@ Test(reconcile, a_finished_child_is_neither_started_nor_taken_nor_adopted){FOR_A
 
 Test(reconcile, an_older_life_s_assign_is_adopted_before_anything_starts){FOR_ALL({
 	if (d == DECISION_ADOPT)
-		HOLDS(s.assigned == ASSIGNED_FORMERLY && s.process == PROCESS_NONE && s.spec);
+		HOLDS(s.assigned == ASSIGNED_FORMERLY && s.process == PROCESS_NONE && s.spec &&
+			!(s.wanted && s.contested));
 	if (s.assigned == ASSIGNED_FORMERLY || s.assigned == ASSIGNED_GONE)
 		HOLDS(d != DECISION_START && d != DECISION_RELABEL && d != DECISION_WRITE_STATUS);
 })}
@@ -169,7 +170,8 @@ enum flag {
 	CURRENT,
 	EPOCH,
 	DUE,
-	RIGHT
+	RIGHT,
+	CONTESTED
 };
 #define B(flag) (1u << (flag))
 
@@ -206,6 +208,9 @@ Test(reconcile, the_main_cases_read_as_the_documents_do)
 			DECISION_STOP_TERMINATED},
 		{"new, on disk", IDLE, HERE, PROCESS_NONE, DECISION_START},
 		{"new, not on disk", IDLE & ~B(STORED), HERE, PROCESS_NONE, DECISION_NOTHING},
+		{"a loser may run yet", IDLE | B(CONTESTED), HERE, PROCESS_NONE, DECISION_NOTHING},
+		{"a loser may, formerly", IDLE | B(CONTESTED), FORMERLY, PROCESS_NONE,
+			DECISION_NOTHING},
 		{"in back-off", IDLE & ~B(DUE), HERE, PROCESS_NONE, DECISION_NOTHING},
 		{"ended for good: tell", (IDLE | B(FINISHED)) & ~(B(DUE) | B(RIGHT)), HERE,
 			PROCESS_NONE, DECISION_WRITE_STATUS},

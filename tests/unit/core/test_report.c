@@ -31,20 +31,26 @@ static struct report report(const struct peer *p)
 	return r;
 }
 
+static void polls(struct peer *p, struct peer *from, struct poll *poll)
+{
+	struct event e = {.kind = EVENT_POLLED};
+
+	e.polled.incarnation = horde_config(from->n.h)->incarnation;
+	e.polled.poll = poll;
+	cr_assert_eq(peer_does(p, &e), ERR_OK);
+	poll_fini(poll);
+}
+
 /* A poll of `p`'s peer that knows `more` events of its own than `p` does, and has none on disk. */
-static void polls_from_ahead(struct peer *p, const struct peer *from, uint64_t more)
+static void polls_from_ahead(struct peer *p, struct peer *from, uint64_t more)
 {
 	struct poll poll = {.all = false};
-	struct event e = {.kind = EVENT_POLLED};
 	struct origin_id origin = horde_config(from->n.h)->incarnation;
 	const struct vector *known = map_vector(horde_map(p->n.h));
 
 	cr_assert_eq(vector_copy(known, &poll.after), ERR_OK);
 	cr_assert_eq(vector_raise(&poll.after, origin, vector_get(known, origin) + more), ERR_OK);
-	e.polled.incarnation = origin;
-	e.polled.poll = &poll;
-	cr_assert_eq(peer_does(p, &e), ERR_OK);
-	poll_fini(&poll);
+	polls(p, from, &poll);
 }
 
 Test(report, alone_it_is_converged_once_it_has_started)
@@ -134,6 +140,23 @@ Test(report, a_peer_that_has_more_is_one_to_be_behind)
 	cr_expect_not(r.vectors_equal);
 	cr_expect_geq(r.ahead, 2, "nothing of it is on its disk");
 	cr_expect_not(report(n1).converged);
+	cluster_free(&c);
+}
+
+Test(report, a_peer_that_makes_up_events_is_far_ahead_and_never_near)
+{
+	struct cluster c;
+	struct poll poll = {.all = false};
+	struct peer_report r;
+
+	cluster_make(&c, 2);
+	for (uint64_t i = 1; i <= 4; i++)
+		cr_assert_eq(vector_raise(&poll.after, id_of(9000 + i), INT64_MAX), ERR_OK);
+	polls(&c.peers[0], &c.peers[1], &poll);
+	r = report_of(&c.peers[0], "n2");
+	cr_expect_eq(r.behind, UINT64_MAX, "the sum does not come round: %" PRIu64, r.behind);
+	cr_expect_eq(r.lag_events, UINT64_MAX);
+	cr_expect_not(r.vectors_equal);
 	cluster_free(&c);
 }
 

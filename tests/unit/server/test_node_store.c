@@ -18,6 +18,7 @@ static struct directory directory;
 static struct options options = {0};
 static char name[] = "n1";
 static struct horde_config config = {.node_id = {1, 1},
+	.kill_log_max = 1000,
 	.incarnation = {2, 2},
 	.new_cluster_id = {3, 3},
 	.name = "n1",
