@@ -191,6 +191,36 @@ integration: all $(INTEGRATION)
 # All that is built before anything is run.
 built: all $(UNIT) $(B)/horde-sim $(B)/horde-replicas
 
+# ---- fuzzing: libFuzzer, in a tree of its own that clang builds --------------------------------
+# A target is one file, tests/fuzz/fuzz_NAME.c; run.sh says what makes it fail.
+FUZZ      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_LIB  := $(call OBJ,$(filter-out tests/fuzz/fuzz_%.c tests/fuzz/seeds.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_TREE := B=build/fuzz CC=clang OPT=-O1 SAN="-fsanitize=address,undefined,fuzzer-no-link \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer"
+FUZZ_SECONDS ?= 60
+FUZZ_SHORT_SECONDS ?= 4
+
+FUZZ_ROOMS = $(B)/libapi.a $(B)/libcore.a
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_LIB) $(FUZZ_ROOMS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_LIB) $(FUZZ_ROOMS) $(LIBS)
+
+$(B)/seeds: $(B)/tests/fuzz/seeds.o $(FUZZ_LIB) $(FUZZ_ROOMS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(FUZZ_LIB) $(FUZZ_ROOMS) $(LIBS)
+
+fuzz-built: $(FUZZ:%=$(B)/fuzz_%) $(B)/seeds
+
+# The corpus goes on growing in build/fuzz/corpus from run to run; what failed is in build/fuzz.
+fuzz: | $(B)/.deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_TREE) fuzz-built
+	@tests/fuzz/run.sh long $(FUZZ_SECONDS) $(FUZZ)
+
+# The same inputs in every run, as far as the time goes: nothing is kept.
+fuzz-short: | $(B)/.deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_TREE) fuzz-built
+	@tests/fuzz/run.sh short $(FUZZ_SHORT_SECONDS) $(FUZZ)
+
 BENCH_OBJ := $(call OBJ,$(wildcard tests/bench/*.c))
 $(B)/horde-bench: $(BENCH_OBJ) $(TESTLIB) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)/libcore.a
 	@echo "  LD $@"

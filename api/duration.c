@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define DURATION_MS_MAX ((int64_t)1 << 53)
+#define DURATION_MS_MAX (((int64_t)1 << 53) - 1)
 
 static int64_t unit_ms(const char *unit)
 {
@@ -24,16 +24,18 @@ enum err duration_parse(const char *string, int64_t *ret_ms)
 	int64_t count = 0, unit;
 
 	for (; *p >= '0' && *p <= '9'; p++) {
-		if (count >= DURATION_MS_MAX / 10)
+		int64_t digit = *p - '0';
+
+		if (count > (DURATION_MS_MAX - digit) / 10)
 			return ERR_LIMIT;
-		count = count * 10 + (*p - '0');
+		count = count * 10 + digit;
 	}
 	if (p == string)
 		return ERR_MALFORMED;
 	unit = unit_ms(p);
 	if (!unit)
 		return ERR_MALFORMED;
-	if (count >= DURATION_MS_MAX / unit)
+	if (count > DURATION_MS_MAX / unit)
 		return ERR_LIMIT;
 	*ret_ms = count * unit;
 	return ERR_OK;

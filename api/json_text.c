@@ -81,6 +81,15 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* What a backslash and `c` stand for, \u aside. */
+static char unescape(char c)
+{
+	static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
+	const char *letter = c ? strchr(letters, c) : NULL;
+
+	return letter ? meanings[letter - letters] : c;
+}
+
 /* Is the string between quotes `key` the ASCII text `name`, its escapes considered? */
 static bool same_key(const char *key, size_t length, const char *name)
 {
@@ -96,6 +105,8 @@ static bool same_key(const char *key, size_t length, const char *name)
 					return false;
 				c = (char)(hex(key[i + 2]) * 16 + hex(key[i + 3]));
 				i += 4;
+			} else {
+				c = unescape(c);
 			}
 		}
 		if (c != *name)

@@ -17,18 +17,19 @@ static bool read_table(struct pattern *p, const char *text)
 		return false;
 	for (; *c && *c != ']'; c++) {
 		unsigned char last = *c;
+		bool range = c[1] == '-' && c[2] != ']';
 
 		/* Classes, and what has many bytes, are the engine's. */
 		if (*c == '[' || *c >= 0x80)
 			return false;
-		if (c[1] == '-' && c[2] != ']') {
+		if (range) {
 			last = c[2];
 			if (last >= 0x80 || last < *c || last == '[')
 				return false;
 		}
 		for (unsigned b = *c; b <= last; b++)
 			p->table[b] = true;
-		c += last != *c ? 2 : 0;
+		c += range ? 2 : 0;
 	}
 	if (strcmp((const char *)c, "]*$") != 0)
 		return false;

@@ -178,8 +178,11 @@ void wire_writer_begin(struct wire_writer *w, const struct fragment *f, struct t
 	begin(w, t);
 	w->slice = f->mode == FRAGMENT_SLICE;
 	number_of(w, f->from, t);
-	/* Before its end a stream has no vector; that is not one without the table's origins. */
-	if (f->vector.used > 0)
+	/*
+	 * Before its end a stream has no vector; that is not one without the table's origins. Only
+	 * where lines may follow can they be named later.
+	 */
+	if (f->vector.used > 0 || f->mode != FRAGMENT_FULL)
 		meet(w, f, t);
 	json_object(t);
 	json_put_uint(t, "v", WIRE_VERSION);
@@ -269,7 +272,7 @@ static void write_check(struct wire_writer *w, const struct fragment *f,
 	const struct fragment_check *c, struct text *t)
 {
 	uint64_t number = number_of(w, c->origin, t), after = c->after;
-	const uint64_t *seqs = f->alive + c->first;
+	const uint64_t *seqs = c->count > 0 ? f->alive + c->first : NULL;
 	size_t left = c->count, count;
 
 	name_origins(w, t);

@@ -122,7 +122,9 @@ enum err map_apply(struct map *m, struct fragment *const *fragments, size_t coun
  * having the vector of this map. Each entry in a check that lives on one side only, or on both with
  * another content, is written anew under this node's origin, the old dot being killed: what either
  * side had survives. In the order of the old clocks; stamps come from `clock`.
- * Errors: NO_MEMORY (what was written so far stands, the rest is found by the next comparison).
+ * Errors: NO_MEMORY (what was written so far stands, the rest is found by the next comparison),
+ * MALFORMED (another vector, a check beyond it or over another one, a key that is none, a put
+ * twice; nothing is written then).
  */
 enum err map_repair(struct map *m, struct fragment *f, struct hybrid_clock *clock, int64_t wall_ms,
 	struct changes *changes);

@@ -16,6 +16,10 @@ struct join {
 /* Sorts the parts of each fragment. Errors: NO_MEMORY, MALFORMED. Fills j->tops. */
 enum err join_check(struct join *j);
 
+/* Are all keys and values such as a map may have, and no dot there twice? The puts are sorted. */
+bool join_puts_fit(const struct fragment *f);
+/* Is each check of what both know, and are its seqs in order and inside it? */
+bool join_checks_fit(const struct map *m, const struct fragment *f);
 /* Ranges, puts and kill records into the order of their origins and seqs. */
 void join_sort_parts(struct fragment *f);
 /* The index of the range of `origin`, or range_count; the ranges are sorted. */

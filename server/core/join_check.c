@@ -169,17 +169,25 @@ static size_t range_with(const struct fragment *f, struct dot d)
 	return f->range_count;
 }
 
-static bool check_puts(const struct fragment *f)
+bool join_puts_fit(const struct fragment *f)
 {
 	for (size_t i = 0; i < f->put_count; i++) {
 		const struct fragment_put *p = &f->puts[i];
 
-		if (range_with(f, p->dot) == f->range_count || p->key_bytes > KEY_BYTES_MAX ||
-			p->value_bytes > VALUE_BYTES_MAX || memchr(p->key, '\0', p->key_bytes) ||
+		if (p->key_bytes > KEY_BYTES_MAX || p->value_bytes > VALUE_BYTES_MAX ||
+			memchr(p->key, '\0', p->key_bytes) ||
 			(i > 0 && compare_puts(p - 1, p) == 0))
 			return false;
 	}
 	return true;
+}
+
+static bool check_puts(const struct fragment *f)
+{
+	for (size_t i = 0; i < f->put_count; i++)
+		if (range_with(f, f->puts[i].dot) == f->range_count)
+			return false;
+	return join_puts_fit(f);
 }
 
 /* The victim of each record is known, or will be after the join (I3). */
@@ -196,15 +204,12 @@ static bool check_kills(const struct join *j, const struct fragment *f)
 	return true;
 }
 
-/* Only a full difference is an answer to block sums, and only of what both knew. */
-static bool check_checks(const struct join *j, const struct fragment *f)
+bool join_checks_fit(const struct map *m, const struct fragment *f)
 {
-	if (f->mode != FRAGMENT_FULL)
-		return f->check_count == 0 && f->floors.used == 0;
 	for (size_t i = 0; i < f->check_count; i++) {
 		const struct fragment_check *c = &f->checks[i];
 
-		if (c->after > c->upto || c->upto > vector_get(&j->m->vector, c->origin) ||
+		if (c->after > c->upto || c->upto > vector_get(&m->vector, c->origin) ||
 			c->upto > vector_get(&f->vector, c->origin) || c->first > f->alive_count ||
 			c->count > f->alive_count - c->first)
 			return false;
@@ -216,10 +221,18 @@ static bool check_checks(const struct join *j, const struct fragment *f)
 				return false;
 		}
 	}
+	return true;
+}
+
+/* Only a full difference is an answer to block sums, and only of what both knew. */
+static bool check_checks(const struct join *j, const struct fragment *f)
+{
+	if (f->mode != FRAGMENT_FULL)
+		return f->check_count == 0 && f->floors.used == 0;
 	for (size_t i = 0; i < f->floors.used; i++)
 		if (f->floors.items[i].count > vector_get(&f->vector, f->floors.items[i].origin))
 			return false;
-	return true;
+	return join_checks_fit(j->m, f);
 }
 
 enum err join_check(struct join *j)

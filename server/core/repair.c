@@ -150,6 +150,26 @@ static enum err write_anew(
 	return err;
 }
 
+/* The checks come in order, so that no entry is in two of them. */
+static bool checks_are_apart(const struct fragment *f)
+{
+	for (size_t i = 1; i < f->check_count; i++) {
+		const struct fragment_check *before = &f->checks[i - 1], *c = &f->checks[i];
+		int order = origin_compare(before->origin, c->origin);
+
+		if (order > 0 || (order == 0 && before->upto > c->after))
+			return false;
+	}
+	return true;
+}
+
+/* A peer says what it likes; a dot that nobody knows must not be killed here. */
+static bool is_repair(const struct map *m, const struct fragment *f)
+{
+	return f->mode == FRAGMENT_FULL && vector_equal(&m->vector, &f->vector) &&
+	       join_checks_fit(m, f) && checks_are_apart(f) && join_puts_fit(f);
+}
+
 enum err map_repair(struct map *m, struct fragment *f, struct hybrid_clock *clock, int64_t wall_ms,
 	struct changes *changes)
 {
@@ -157,6 +177,8 @@ enum err map_repair(struct map *m, struct fragment *f, struct hybrid_clock *cloc
 	enum err e = ERR_OK;
 
 	join_sort_parts(f);
+	if (!is_repair(m, f))
+		return ERR_MALFORMED;
 	for (size_t i = 0; i < f->check_count && e == ERR_OK; i++) {
 		e = find_ours(m, f, &f->checks[i], &s);
 		if (e == ERR_OK)

@@ -28,7 +28,10 @@ Test(texts, durations_are_a_number_and_a_unit)
 		{"1.5s", ERR_MALFORMED, 0},
 		{"1d", ERR_MALFORMED, 0},
 		{"1 s", ERR_MALFORMED, 0},
+		{"9007199254740991", ERR_OK, 9007199254740991},
+		{"9007199254740s", ERR_OK, 9007199254740000},
 		{"9007199254740992", ERR_LIMIT, 0},
+		{"9007199254741s", ERR_LIMIT, 0},
 		{"99999999999999999999h", ERR_LIMIT, 0},
 		{"9007199254740h", ERR_LIMIT, 0},
 	};
@@ -145,6 +148,8 @@ Test(texts, a_member_is_cut_out_as_it_was_written)
 		member(" { \"a\" : [1, {\"value\":2}] ,\"value\":{\"x\": \"}\\\"\"} }", "value"),
 		"{\"x\": \"}\\\"\"}");
 	cr_expect_str_eq(member("{\"v\\u0061lue\":\"a,\\\\\"}", "value"), "\"a,\\\\\"");
+	cr_expect_str_eq(member("{\"la\\bels\":1,\"labels\":2}", "labels"), "2");
+	cr_expect_str_eq(member("{\"\\n\\/\":1,\"n/\":2}", "\n/"), "1");
 	cr_expect_str_eq(member("{\"a\":{\"value\":1}}", "value"), "(none)");
 	cr_expect_str_eq(member("{\"value\":null,\"b\":1}", "value"), "null");
 	cr_expect_str_eq(member("{\"values\":1}", "value"), "(none)");
@@ -176,7 +181,7 @@ Test(texts, a_pattern_answers_as_the_regex_engine_does)
 	static const char *const patterns[] = {"^[a-c]*$", "^[^=]*$", "^[a-z\\]*$", "^[a-c-]*$",
 		"^[^\x01-\x1F\x7F]*$", "^[]a]*$", "^[[:alpha:]]*$", "^[a-c]+$", "^[-a]*$",
 		"^[a^]*$", "^/", "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "^[a-c]*$|x",
-		"[a-c]*"};
+		"[a-c]*", "^[a-a]*$"};
 	static const char *const texts[] = {"", "abc", "abd", "a=b", "\\a", "a-", "-", "]a",
 		"a\x1F", "a\xC3\xBC", "^a", "/a", "x", "a.b", "a.", "abc"};
 	size_t simple = 0;

@@ -97,6 +97,30 @@ Test(wire_shapes, a_slices_vector_is_its_deps_and_the_tops_of_its_ranges)
 	fragment_fini(&f);
 }
 
+/* What carries nothing has no lines, so what its vector lacks of the table stands in the header. */
+Test(wire_shapes, a_compact_tick_of_one_that_knows_nothing_is_read)
+{
+	static const enum fragment_mode modes[] = {FRAGMENT_TICK, FRAGMENT_REDO, FRAGMENT_NEED};
+	struct wire_sender sender = {.name = NAME, .retired_hash = TABLE_HASH, .compact = true};
+	struct vector table = VECTOR_INIT;
+
+	cr_assert_eq(vector_raise(&table, origin(3), 5), ERR_OK);
+	sender.retired = &table;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		struct fragment f = {.mode = modes[i], .from = origin(1)}, read;
+		struct text t = TEXT_INIT;
+
+		wire_write(&f, &sender, &t);
+		cr_assert(text_ok(&t));
+		cr_assert_eq(read_with(t.bytes, t.used, 9, &table, TABLE_HASH, &read), ERR_OK);
+		cr_assert_eq(read.mode, modes[i]);
+		cr_assert_eq(read.vector.used, 0);
+		fragment_fini(&read);
+		text_fini(&t);
+	}
+	vector_fini(&table);
+}
+
 #define LINE(line) FULL line "\n" FULL_END("1")
 #define BAD(body)                                                                                  \
 	{                                                                                          \

@@ -1,0 +1,19 @@
+/* Bodies on the wire, as targets write and read them: in the name of a node, in one piece. */
+#ifndef HORDE_TESTS_FUZZ_BODY_H
+#define HORDE_TESTS_FUZZ_BODY_H
+
+#include "api/wire.h"
+
+/* The table of retired origins that readers and writers have here, and its hash. */
+#define BODY_RETIRED_HASH 0x0123456789abcdef
+const struct vector *body_retired(void);
+
+/* `compact`: vectors leave out what is in that table. To be freed by text_fini. */
+struct text body_write(const struct fragment *f, bool compact);
+/* Counted as read or refused. Errors: those of the wire's reader, never NO_MEMORY. */
+enum err body_read(const char *bytes, size_t count, struct fragment *ret);
+/* The same in pieces of at most `most` bytes, each alone in its memory, drawn from `random`. */
+enum err body_read_pieces(
+	const char *bytes, size_t count, size_t most, uint64_t *random, struct fragment *ret);
+
+#endif
