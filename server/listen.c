@@ -5,6 +5,7 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,19 @@ static void name_urls(struct listener *l, const struct options *o)
 		snprintf(l->public_url, sizeof l->public_url, "%s", l->local_url);
 }
 
+/* The guardian of a former life may still be about to let the address go. */
+static bool bind_soon(int fd, const struct options *o)
+{
+	for (int waited_ms = 0;; waited_ms += LISTEN_RETRY_MS) {
+		if (bind(fd, (const void *)&o->address, o->address_bytes) == 0 &&
+			listen(fd, LISTEN_BACKLOG) == 0)
+			return true;
+		if (errno != EADDRINUSE || waited_ms >= LISTEN_PATIENCE_MS)
+			return false;
+		poll(NULL, 0, LISTEN_RETRY_MS);
+	}
+}
+
 enum err listener_open(
 	const struct options *o, struct listener *ret_listener, char why[LISTEN_WHY_BYTES])
 {
@@ -144,8 +158,7 @@ enum err listener_open(
 
 	l.fd = socket(o->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l.fd < 0 || setsockopt(l.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-		bind(l.fd, (const void *)&o->address, o->address_bytes) != 0 ||
-		listen(l.fd, LISTEN_BACKLOG) != 0) {
+		!bind_soon(l.fd, o)) {
 		snprintf(why, LISTEN_WHY_BYTES, "cannot listen on %.200s: %s%s", o->listen,
 			strerror(errno), errno == EADDRINUSE ? "; set --listen" : "");
 		e = ERR_SYSTEM;

@@ -5,6 +5,8 @@
 #include "server/options.h"
 
 #define LISTEN_BACKLOG 1024
+#define LISTEN_PATIENCE_MS 1000 /* so long an address may still be in use */
+#define LISTEN_RETRY_MS 10
 #define LISTEN_URL_BYTES 300
 #define LISTEN_WHY_BYTES 400
 #define LISTEN_HOSTS_MAX 512
@@ -18,8 +20,9 @@ struct listener {
 };
 
 /*
- * Binds the address of the options and listens. On failure `why` says what is in the way.
- * Errors: SYSTEM, NO_MEMORY.
+ * Binds the address of the options and listens; waits up to LISTEN_PATIENCE_MS for it, since the
+ * guardian of a daemon that was killed holds it until the children are gone. On failure `why` says
+ * what is in the way. Errors: SYSTEM, NO_MEMORY.
  */
 enum err listener_open(
 	const struct options *o, struct listener *ret_listener, char why[LISTEN_WHY_BYTES]);

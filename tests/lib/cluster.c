@@ -100,6 +100,14 @@ static void name_files(struct node *node, const char *top)
 	memcpy(node->log, log, sizeof log);
 }
 
+static bool has_flag(const char *const *args, const char *flag)
+{
+	for (; args && *args; args++)
+		if (strcmp(*args, flag) == 0)
+			return true;
+	return false;
+}
+
 struct node *cluster_declare(
 	struct cluster *cluster, const struct node *join, const char *const *args)
 {
@@ -125,6 +133,8 @@ struct node *cluster_declare(
 		node_set_flag(node, "--join", url);
 	}
 	node_add_flags(node, args);
+	if (has_flag(args, "--listen"))
+		node->port = 0; /* it says itself where it listens */
 	return node;
 }
 
