@@ -1,7 +1,7 @@
 # Horde. `make demo` shows it, `make check` proves it; both install what they need.
 #
 #   make            build/horded            make check        everything .ci/run runs
-#   make deps       Debian packages by apt  make unit|sim|naive|integration|asan|bench
+#   make deps       Debian packages by apt  make unit|sim|naive|integration|fuzz|asan|bench
 #   make run        one daemon, in front    make format       clang-format in place
 #
 # Objects go to $(B); `make asan` builds a second tree with the sanitizers on.
@@ -36,7 +36,7 @@ OBJ      = $(patsubst %.c,$(B)/%.o,$(1))
 ARCHIVES := $(foreach r,$(ROOMS),$(B)/lib$(r).a)
 TESTLIB  := $(call OBJ,$(wildcard tests/lib/*.c))
 
-.PHONY: all deps run demo check unit sim naive integration asan bench format install clean purity headers clang built
+.PHONY: all deps run demo check unit sim naive integration fuzz fuzz-short fuzz-built fuzz-seeds asan bench format install clean purity headers clang built
 .SECONDARY:
 
 all: $(B)/horded
@@ -47,6 +47,7 @@ $(B)/.deps: Makefile
 	@for p in $(PKGS) criterion; do pkg-config --exists $$p 2>/dev/null || missing=1; done; \
 	for t in $(CC) pkg-config curl python3 clang clang-format faketime; do \
 		command -v $$t >/dev/null || missing=1; done; \
+	ls $$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || missing=1; \
 	test -z "$$missing" || $(MAKE) --no-print-directory deps
 	@touch $@
 
@@ -209,7 +210,7 @@ $(B)/seeds: $(B)/tests/fuzz/seeds.o $(FUZZ_LIB) $(FUZZ_ROOMS)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(FUZZ_LIB) $(FUZZ_ROOMS) $(LIBS)
 
-fuzz-built: $(FUZZ:%=$(B)/fuzz_%) $(B)/seeds
+fuzz-built: $(FUZZ:%=$(B)/fuzz_%)
 
 # The corpus goes on growing in build/fuzz/corpus from run to run; what failed is in build/fuzz.
 fuzz: | $(B)/.deps
@@ -220,6 +221,11 @@ fuzz: | $(B)/.deps
 fuzz-short: | $(B)/.deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_TREE) fuzz-built
 	@tests/fuzz/run.sh short $(FUZZ_SHORT_SECONDS) $(FUZZ)
+
+# When a format has changed: the seeds are made anew, by the code.
+fuzz-seeds: | $(B)/.deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_TREE) build/fuzz/seeds
+	@build/fuzz/seeds tests/fuzz/corpus
 
 BENCH_OBJ := $(call OBJ,$(wildcard tests/bench/*.c))
 $(B)/horde-bench: $(BENCH_OBJ) $(TESTLIB) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)/libcore.a
@@ -244,7 +250,7 @@ purity: $(B)/libcore.a
 	@echo "purity: server/core is pure, no include points up"
 
 HEADERS := $(wildcard server/*.h server/core/*.h api/*.h storage/*.h tests/lib/*.h tests/sim/*.h \
-	tests/sim/replicas/*.h)
+	tests/sim/replicas/*.h tests/fuzz/*.h)
 headers: | $(B)/.deps
 	@for h in $(HEADERS); do printf "#include \"%s\"\nint some;\n" "$$h" | \
 		$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -fsyntax-only -x c - || exit 1; done
@@ -262,6 +268,7 @@ check: | $(B)/.deps
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory -j$(JOBS) naive
 	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory fuzz-short
 	@$(MAKE) --no-print-directory asan
 	@cat $(RESULTS) build/asan/results | sed 's/\x1b\[[0-9;]*m//g' | awk -F'[:|]' '/Synthesis/ \
 		{ passed += $$5; failed += $$7 + $$9 } \

@@ -246,6 +246,24 @@ static void add_stream(struct bodies *b, int client, struct map *server, const s
 	stream_free(stream);
 }
 
+/* Whole bodies that say what cannot be: seqs that nobody has, and entries outside of all ranges. */
+static void add_lies(struct bodies *b, struct story *s, int client, const struct map *m)
+{
+	static const char *const names[] = {"lie-victim", "lie-gap", "lie-put"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct fragment f = answer(s->maps[A], m, NULL, 0);
+
+		if (i == 0 && f.kill_count > 0)
+			f.kills[0].victim.seq += 100;
+		if (i == 1 && f.range_count > 0)
+			f.ranges[0].after++;
+		if (i == 2 && f.put_count > 0)
+			f.puts[0].dot.seq += 100;
+		add(b, names[i], client, &f);
+	}
+}
+
 static void add_all(struct bodies *b, struct story *s, int client, const struct map *m)
 {
 	const struct origin_id both[] = {origin_of(B), origin_of(A)};
@@ -262,6 +280,7 @@ static void add_all(struct bodies *b, struct story *s, int client, const struct 
 	add(b, "tick", client, &f);
 	add_stream(b, client, s->maps[A], m);
 	add_checked(b, "repair", client, s->maps[B], m);
+	add_lies(b, s, client, m);
 }
 
 /* The same once the server has forgotten its kill records. */

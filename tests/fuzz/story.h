@@ -20,7 +20,7 @@ struct story_body {
 	struct text text;
 };
 
-#define STORY_BODIES_MAX 32
+#define STORY_BODIES_MAX 48
 /* Bodies of all kinds that the story's servers send to its clients; the texts are the caller's to
  * free. */
 size_t story_bodies(struct story_body ret_bodies[STORY_BODIES_MAX]);
