@@ -1,7 +1,7 @@
 # Horde. `make demo` shows it, `make check` proves it; both install what they need.
 #
 #   make            build/horded            make check        everything .ci/run runs
-#   make deps       Debian packages by apt  make unit|sim|integration|asan|bench
+#   make deps       Debian packages by apt  make unit|sim|naive|integration|asan|bench
 #   make run        one daemon, in front    make format       clang-format in place
 #
 # Objects go to $(B); `make asan` builds a second tree with the sanitizers on.
@@ -13,10 +13,10 @@ endif
 PREFIX  ?= /usr/local
 JOBS    ?= $(shell nproc)
 SHELL   := /bin/bash -o pipefail
-PKGS    := libmicrohttpd jansson libcurl sqlite3 yaml-0.1 libxxhash
+PKGS    := libmicrohttpd jansson libcurl sqlite3 yaml-0.1 libxxhash libzstd zlib
 DEBS    := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev \
-           libsqlite3-dev libyaml-dev libxxhash-dev libcriterion-dev curl python3 clang \
-           libclang-rt-14-dev clang-format
+           libsqlite3-dev libyaml-dev libxxhash-dev libzstd-dev zlib1g-dev libcriterion-dev curl python3 \
+           clang libclang-rt-14-dev clang-format faketime
 
 WARN    := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
            -Wmissing-prototypes -Wswitch-enum -Wvla -Werror
@@ -36,7 +36,7 @@ OBJ      = $(patsubst %.c,$(B)/%.o,$(1))
 ARCHIVES := $(foreach r,$(ROOMS),$(B)/lib$(r).a)
 TESTLIB  := $(call OBJ,$(wildcard tests/lib/*.c))
 
-.PHONY: all deps run demo check unit sim integration asan bench format install clean purity headers clang built
+.PHONY: all deps run demo check unit sim naive integration asan bench format install clean purity headers clang built
 .SECONDARY:
 
 all: $(B)/horded
@@ -45,7 +45,7 @@ all: $(B)/horded
 $(B)/.deps: Makefile
 	@mkdir -p $(B)
 	@for p in $(PKGS) criterion; do pkg-config --exists $$p 2>/dev/null || missing=1; done; \
-	for t in $(CC) pkg-config curl python3 clang clang-format; do \
+	for t in $(CC) pkg-config curl python3 clang clang-format faketime; do \
 		command -v $$t >/dev/null || missing=1; done; \
 	test -z "$$missing" || $(MAKE) --no-print-directory deps
 	@touch $@
@@ -125,25 +125,56 @@ $(B)/horde-sim: $(SIM_OBJ) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
 
-# make sim SEED=n replays one seed with its trace; SEEDS=n runs n of them, on all cores.
-SEEDS ?= 2000
+REPLICAS_OBJ := $(call OBJ,$(wildcard tests/sim/replicas/*.c))
+$(B)/horde-replicas: $(REPLICAS_OBJ) $(B)/libcore.a
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lm
+
+# make sim SEED=n replays one seed with its trace; SEEDS=n runs n of them, on all cores, in both
+# simulators or in those that SIMS names (SIMS=horde-replicas).
+SIMS  ?= horde-sim horde-replicas
 FROM  ?= 1
-SHARD  = $(shell echo $$((($(SEEDS) + $(JOBS) - 1) / $(JOBS))))
-sim: $(B)/horde-sim
+SEEDS_horde-sim      ?= 2000
+SEEDS_horde-replicas ?= 20000
+SEEDS_OF = $(or $(SEEDS),$(SEEDS_$(1)))
+SHARD_OF = $(shell echo $$((($(call SEEDS_OF,$(1)) + $(JOBS) - 1) / $(JOBS))))
+define SIMULATE
+	@seq $(FROM) $(call SHARD_OF,$(1)) $$(($(FROM) + $(call SEEDS_OF,$(1)) - 1)) \
+		| $(RUNENV) xargs -P $(JOBS) -I{} $(B)/$(1) --from {} --count $(call SHARD_OF,$(1))
+
+endef
+sim: $(SIMS:%=$(B)/%)
 ifdef SEED
-	$(B)/horde-sim --seed $(SEED) --trace
+	@failed=; for s in $^; do $$s --seed $(SEED) --trace || failed=1; done; test -z "$$failed"
 else
 	@rm -f $(ASAN_LOG)*
-	@seq $(FROM) $(SHARD) $$(($(FROM) + $(SEEDS) - 1)) \
-		| $(RUNENV) xargs -P $(JOBS) -I{} $(B)/horde-sim --from {} --count $(SHARD)
+	$(foreach s,$(SIMS),$(call SIMULATE,$(s)))
 	@! cat $(ASAN_LOG)* 2>/dev/null | grep .
 endif
+
+# The check of the checks: each naive variant of the map must be seen by the simulator. What a
+# variant changes includes naive.h; the rest is as it is.
+NAIVES := NODEPS FILTER COLLAPSE CUT REUSE NOFLOOR
+NAIVE_SRC = $(shell grep -l '"server/core/naive.h"' server/core/*.c tests/sim/replicas/*.c)
+NAIVE_OBJ = $(filter-out $(call OBJ,$(NAIVE_SRC)),$(REPLICAS_OBJ))
+$(B)/naive/%/horde-replicas: $(B)/horde-replicas
+	@mkdir -p $(@D)
+	@echo "  CC naive $*"
+	@$(CC) $(filter-out -MMD -MP,$(CFLAGS)) -DHORDE_NAIVE=NAIVE_$* $(LDFLAGS) -o $@ \
+		$(NAIVE_SRC) $(NAIVE_OBJ) $(B)/libcore.a -lm
+
+naive-%: $(B)/naive/%/horde-replicas
+	@$< --count 200 --first >$(<D)/said; \
+	grep '^seed' $(<D)/said | sed 's/^/naive $*: /' | grep . || \
+		{ echo "naive $*: not seen in 200 seeds"; cat $(<D)/said; exit 1; }
+naive: $(NAIVES:%=naive-%)
+	@echo "naive: the simulator sees all $(words $(NAIVES)) variants"
 
 ASAN := B=build/asan OPT=-O1 \
 	SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) built
-	@$(MAKE) --no-print-directory $(ASAN) unit sim
+	@$(MAKE) --no-print-directory $(ASAN) SEEDS_horde-replicas=4000 unit sim
 
 INTEGRATION := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
 $(B)/tests/integration/%: $(B)/tests/integration/%.o $(TESTLIB)
@@ -158,14 +189,14 @@ integration: all $(INTEGRATION)
 	@echo "integration: $(words $(INTEGRATION)) files passed"
 
 # All that is built before anything is run.
-built: all $(UNIT) $(B)/horde-sim
+built: all $(UNIT) $(B)/horde-sim $(B)/horde-replicas
 
 BENCH_OBJ := $(call OBJ,$(wildcard tests/bench/*.c))
 $(B)/horde-bench: $(BENCH_OBJ) $(TESTLIB) $(B)/libapi.a $(B)/libserver.a $(B)/libstorage.a $(B)/libcore.a
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $(BENCH_OBJ) $(TESTLIB) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
 
-bench: all $(B)/horde-bench
+bench: all $(B)/horde-bench $(B)/horde-replicas
 	HORDED=$(abspath $(B))/horded $(B)/horde-bench
 
 # The core does no I/O: what it asks of libc is on this list, and nothing else.
@@ -182,9 +213,10 @@ purity: $(B)/libcore.a
 	@! grep -nE '#include "storage' api/*.[ch]; ! grep -nE '#include "api' storage/*.[ch]
 	@echo "purity: server/core is pure, no include points up"
 
-HEADERS := $(wildcard server/*.h server/core/*.h api/*.h storage/*.h tests/lib/*.h tests/sim/*.h)
+HEADERS := $(wildcard server/*.h server/core/*.h api/*.h storage/*.h tests/lib/*.h tests/sim/*.h \
+	tests/sim/replicas/*.h)
 headers: | $(B)/.deps
-	@for h in $(HEADERS); do echo "#include \"$$h\"" | \
+	@for h in $(HEADERS); do printf "#include \"%s\"\nint some;\n" "$$h" | \
 		$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -fsyntax-only -x c - || exit 1; done
 	@echo "headers: $(words $(HEADERS)) compile alone"
 
@@ -198,6 +230,7 @@ check: | $(B)/.deps
 	@$(MAKE) --no-print-directory purity headers clang
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory sim
+	@$(MAKE) --no-print-directory -j$(JOBS) naive
 	@$(MAKE) --no-print-directory integration
 	@$(MAKE) --no-print-directory asan
 	@cat $(RESULTS) build/asan/results | sed 's/\x1b\[[0-9;]*m//g' | awk -F'[:|]' '/Synthesis/ \

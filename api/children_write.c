@@ -6,12 +6,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "api/child.h"
 #include "api/records.h"
-
-#define UUID_TEXT_BYTES 37
+#include "api/uuid.h"
 
 /* ---- writing a spec ---- */
 
@@ -106,29 +104,29 @@ static void not_reached(struct exchange *x, const struct child *c, const struct 
 }
 
 /* Somebody else deleted it while this request waited for it. */
-static void lost_to_delete(struct exchange *x, const char *id)
+static void lost_to_delete(struct exchange *x, const struct write *w, const char *id)
 {
+	write_headers(x, w, NULL);
 	exchange_problem(x, PROBLEM_CONFLICT_LOST, "child '%s' was deleted meanwhile", id);
 }
 
 /* Replies at the first status of the new spec, or when the time is over. */
 static void reply_started(struct exchange *x, const struct write *w, const char *id)
 {
-	int64_t deadline = resource_deadline_ms(x, WAIT_START_MS);
 	const char *until = exchange_query(x, "until");
 	struct child c;
 	bool reached;
 
 	child_look(x, id, &c);
 	if (!c.view.spec) {
-		lost_to_delete(x, id);
+		lost_to_delete(x, w, id);
 		return;
 	}
 	/* A stopped child stays stopped: there is nothing to wait for. */
 	reached = (c.view.current && c.view.state != CHILD_STARTING) || !child_wanted(&c);
-	if (!reached && !resource_late(x, deadline)) {
+	if (!reached && !resource_late(x, w->deadline_ms)) {
 		child_watch(x, &c);
-		exchange_park(x, deadline);
+		exchange_park(x, w->deadline_ms);
 		return;
 	}
 	if (until && (!reached || c.view.state != CHILD_RUNNING)) {
@@ -147,29 +145,10 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 
 /* ---- startChild ---- */
 
-/* A UUID of version 7 (RFC 9562): the time in milliseconds, then random bits. */
-static bool uuid_make(char ret_text[UUID_TEXT_BYTES])
-{
-	uint64_t ms = (uint64_t)wall_now_ms();
-	unsigned char b[16];
-
-	if (getrandom(b, sizeof(b), GRND_NONBLOCK) != (ssize_t)sizeof(b))
-		return false;
-	for (int i = 0; i < 6; i++)
-		b[i] = (unsigned char)(ms >> (40 - 8 * i));
-	b[6] = (unsigned char)(0x70 | (b[6] & 0x0f));
-	b[8] = (unsigned char)(0x80 | (b[8] & 0x3f));
-	snprintf(ret_text, UUID_TEXT_BYTES,
-		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		b[15]);
-	return true;
-}
-
 static struct write *begin_start(struct exchange *x)
 {
 	struct spec_parts parts = {.created_at_ms = wall_now_ms(), .running = true};
-	struct write *w = write_begin(x);
+	struct write *w = write_begin(x, WAIT_START_MS);
 	char id[UUID_TEXT_BYTES];
 
 	if (!w)
@@ -209,7 +188,7 @@ static struct write *begin_put(struct exchange *x, const char *id)
 		return NULL;
 	if (!c.view.spec || spec_split(c.value, c.value_bytes, &parts) != ERR_OK)
 		parts = (struct spec_parts){.created_at_ms = wall_now_ms(), .running = true};
-	w = write_begin(x);
+	w = write_begin(x, WAIT_START_MS);
 	if (!w || !put_json(x, w, id, exchange_body(x), &parts))
 		return NULL;
 	return w;
@@ -270,7 +249,7 @@ static struct write *begin_patch(struct exchange *x, const char *id)
 	etag = child_etag(&c);
 	if (!writes_allowed(x, &etag))
 		return NULL;
-	w = write_begin(x);
+	w = write_begin(x, WAIT_START_MS);
 	return w && put_patched(x, w, id, &parts) ? w : NULL;
 }
 
@@ -296,7 +275,7 @@ static struct write *begin_desire(struct exchange *x, const char *id, bool runni
 	if (!resource_supervisor(x) || !existing(x, id, &c, &parts))
 		return NULL;
 	parts.running = running;
-	w = write_begin(x);
+	w = write_begin(x, running ? WAIT_START_MS : WAIT_STOP_MS);
 	return w && put_parts(x, w, id, &parts) ? w : NULL;
 }
 
@@ -322,7 +301,6 @@ static bool has_stopped(const struct child *c)
 static void stop_child(struct exchange *x)
 {
 	const char *id = exchange_path(x, "child");
-	int64_t deadline = resource_deadline_ms(x, WAIT_STOP_MS);
 	struct write *w = exchange_state(x);
 	struct child c;
 
@@ -332,14 +310,14 @@ static void stop_child(struct exchange *x)
 		return;
 	child_look(x, id, &c);
 	if (!c.view.spec) {
-		lost_to_delete(x, id);
+		lost_to_delete(x, w, id);
 	} else if (has_stopped(&c)) {
 		child_reply(x, 200, &c, w);
-	} else if (resource_late(x, deadline)) {
+	} else if (resource_late(x, w->deadline_ms)) {
 		child_reply(x, 202, &c, w);
 	} else {
 		child_watch(x, &c);
-		exchange_park(x, deadline);
+		exchange_park(x, w->deadline_ms);
 	}
 }
 
@@ -354,7 +332,7 @@ static struct write *begin_terminate(struct exchange *x, const char *id)
 	enum err e = ERR_NOT_FOUND;
 
 	child_look(x, id, &c);
-	w = write_begin(x);
+	w = write_begin(x, WAIT_STOP_MS);
 	if (!w)
 		return NULL;
 	event.put.key = key;
@@ -366,7 +344,7 @@ static struct write *begin_terminate(struct exchange *x, const char *id)
 		e = write_command(x, &event, w);
 	}
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
-		w->missing = w->stored = true;
+		write_missing(w);
 		return w;
 	}
 	if (e == ERR_NOT_FOUND)
@@ -394,7 +372,6 @@ static void reply_stopping(struct exchange *x, struct child *c, const struct wri
 static void terminate_child(struct exchange *x)
 {
 	const char *id = exchange_path(x, "child");
-	int64_t deadline = resource_deadline_ms(x, WAIT_STOP_MS);
 	struct write *w = exchange_state(x);
 	struct child c;
 
@@ -406,12 +383,12 @@ static void terminate_child(struct exchange *x)
 	if (w->missing || child_gone(&c)) {
 		write_headers(x, w, NULL);
 		exchange_reply_empty(x, 204);
-	} else if (c.view.spec || resource_late(x, deadline)) {
+	} else if (c.view.spec || resource_late(x, w->deadline_ms)) {
 		/* A spec is there again when somebody has put it anew. */
 		reply_stopping(x, &c, w);
 	} else {
 		child_watch(x, &c);
-		exchange_park(x, deadline);
+		exchange_park(x, w->deadline_ms);
 	}
 }
 

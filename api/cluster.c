@@ -1,10 +1,11 @@
-/* This node and its fellow members: getNode, listMembers, getMember. */
+/* This node and its fellow members: getNode, listMembers, getMember; the rest is elsewhere. */
 #include "api/cluster.h"
 
 #include <string.h>
 
 #include "api/resource.h"
 #include "server/core/digest.h"
+#include "server/core/report.h"
 
 #define ASSIGN_PREFIX "assign/"
 
@@ -63,6 +64,8 @@ static uint64_t member_opinion(const struct member *m)
 static void open_member(
 	struct exchange *x, struct text *out, const struct member *m, uint64_t children)
 {
+	struct peer_report r;
+
 	json_object(out);
 	json_put_origin(out, "node_id", m->node_id);
 	json_put_string(out, "name", m->record->name);
@@ -75,6 +78,8 @@ static void open_member(
 		json_put_int(out, "last_seen_ms", 0);
 	else if (m->seen_ms > 0)
 		json_put_int(out, "last_seen_ms", exchange_now_ms(x) - m->seen_ms);
+	if (horde_report_peer(resource_horde(x), m, &r))
+		json_put_count(out, "lag", r.behind);
 }
 
 static void watch_members(struct exchange *x)
@@ -303,5 +308,6 @@ const struct binding cluster_bindings[] = {
 	{"listMembers", list_members},
 	{"getMember", get_member},
 	{"joinCluster", join_cluster},
+	{"getConvergence", get_convergence},
 	{NULL, NULL},
 };

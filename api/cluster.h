@@ -1,4 +1,4 @@
-/* The operations on the cluster: getNode, listMembers, getMember, joinCluster. */
+/* The operations on the cluster: getNode, listMembers, getMember, joinCluster, getConvergence. */
 #ifndef HORDE_API_CLUSTER_H
 #define HORDE_API_CLUSTER_H
 
@@ -6,6 +6,8 @@
 
 extern const struct binding cluster_bindings[];
 
-void join_cluster(struct exchange *x); /* in join.c; bound with the others */
+/* In files of their own; bound with the others. */
+void join_cluster(struct exchange *x);
+void get_convergence(struct exchange *x);
 
 #endif

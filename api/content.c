@@ -252,12 +252,13 @@ static bool check_shape(struct exchange *x)
 static bool check_body(struct exchange *x)
 {
 	const struct operation *op = x->operation;
+	bool empty = x->body.used == 0 && x->body_passed == 0;
 
-	if ((op->body_kind == BODY_NONE || x->body.used == 0) && !check_page(x))
+	if ((op->body_kind == BODY_NONE || empty) && !check_page(x))
 		return false;
 	if (op->body_kind == BODY_NONE)
 		return true;
-	if (x->body.used == 0) {
+	if (empty) {
 		if (op->body_required)
 			exchange_problem(x, PROBLEM_BAD_JSON, "a body is needed");
 		return !op->body_required;
@@ -271,4 +272,9 @@ void content_check(struct exchange *x)
 {
 	if (check_parameters(x))
 		check_body(x);
+}
+
+bool content_check_first(struct exchange *x)
+{
+	return check_parameters(x) && check_media(x);
 }

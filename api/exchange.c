@@ -182,6 +182,11 @@ const char *exchange_body_text(const struct exchange *x, size_t *ret_length)
 	return x->body.bytes;
 }
 
+uint64_t exchange_body_passed(const struct exchange *x)
+{
+	return x->body_passed;
+}
+
 const char *exchange_body_member_raw(
 	const struct exchange *x, const char *member, size_t *ret_length)
 {

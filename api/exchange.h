@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "api/json.h"
 #include "api/problem.h"
@@ -52,6 +53,8 @@ const char *exchange_header(const struct exchange *x, const char *name);
 json_t *exchange_body(const struct exchange *x);
 /* The body's bytes as they came (not NUL-terminated); `ret_length` 0 when there is none. */
 const char *exchange_body_text(const struct exchange *x, size_t *ret_length);
+/* How many bytes of the body its receiver was given (http.h); those are not kept. */
+uint64_t exchange_body_passed(const struct exchange *x);
 /* The exact text of one member of the top-level object, without surrounding space, so that a value
  * is stored as it was written; NULL when it is absent. */
 const char *exchange_body_member_raw(
@@ -71,12 +74,33 @@ void exchange_reply_text(
 void exchange_reply_static(struct exchange *x, unsigned status, const char *media_type,
 	const char *bytes, size_t count);
 
+/* A file's content from its beginning, read as it is sent, so that it is never held. The descriptor
+ * is taken over. */
+void exchange_reply_file(
+	struct exchange *x, unsigned status, const char *media_type, int fd_take, uint64_t count);
+
+/* A body that is made while it is sent, and never held as a whole. */
+struct reply_source {
+	/* Fills in up to `size` bytes and says how many; 0: that was all; -1: it breaks off, and so
+	 * does the connection. Called once or twice a turn of the loop, as the client reads. */
+	ssize_t (*read)(void *data, char *bytes, size_t size);
+	/* Once, when the reply is over in whatever way; maybe before this request is, or after. */
+	void (*close)(void *data);
+	void *data;
+};
+void exchange_reply_source(struct exchange *x, unsigned status, const char *media_type,
+	const struct reply_source *source_take);
+
 /* A problem. Every 429 and 503 gets `Retry-After: 1` unless that header was set. Faults and extra
  * members that were given before become part of it. `format` may be NULL: no detail. */
 void exchange_problem(struct exchange *x, enum problem_code p, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The same for the failure of a lower floor; the detail is err_text(e). */
 void exchange_fail(struct exchange *x, enum err e);
+
+/* What the request wants written has been written, whatever comes now: each problem from here on
+ * says so, with `applied`. */
+void exchange_applied_set(struct exchange *x);
 
 /* Before exchange_problem: one item of `errors`. `pointer` is a JSON pointer into the body. */
 void exchange_fault(struct exchange *x, const char *pointer, const char *code, const char *format,

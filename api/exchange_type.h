@@ -4,6 +4,7 @@
  *	http_start.c  documents, router, bindings	request.c  headers, host, token, route
  *	http.c        libmicrohttpd, turns		content.c  parameters, body
  *	wait.c        watches, parking, wakes		reply.c    responses, problems
+ *	min_dot.c     Horde-Min-Dot
  */
 #ifndef HORDE_API_EXCHANGE_TYPE_H
 #define HORDE_API_EXCHANGE_TYPE_H
@@ -70,7 +71,8 @@ struct exchange {
 	bool pretty;
 	bool close; /* the rest of the body will not be read */
 	size_t discarded;
-	size_t body_counted; /* of the server's body_bytes */
+	size_t body_counted;  /* of the server's body_bytes */
+	uint64_t body_passed; /* to the operation's receiver */
 	struct text body;
 	json_t *json;
 	int64_t started_ms;
@@ -95,6 +97,7 @@ struct exchange {
 	struct exchange *commit_next, *commit_before;
 	bool in_commits;
 	bool dots_covered;
+	bool applied; /* a problem says so */
 	bool wants_park;
 	bool parked;    /* it has a slot, a deadline, watches */
 	bool suspended; /* for libmicrohttpd */
@@ -156,6 +159,8 @@ struct http {
 void request_begin(struct exchange *x);
 /* content.c: the body is complete; checks parameters and body. It may answer. */
 void content_check(struct exchange *x);
+/* Before the first piece of a body that is not kept. False: it was answered. */
+bool content_check_first(struct exchange *x);
 /* Once, before any JSON is read. */
 void content_init(void);
 
@@ -170,6 +175,9 @@ struct MHD_Response *reply_no_memory(const char *node_name);
 void hex_put(char out[17], uint64_t value);
 struct exchange *exchange_take(struct http *h);
 void exchange_release(struct exchange *x);
+
+/* min_dot.c: does this node have what the client wrote elsewhere? False: answered or parked. */
+bool min_dot_covered(struct exchange *x);
 
 /* wait.c: runs the handler once; afterwards there is a response or the exchange is parked. */
 void wait_run(struct exchange *x);

@@ -52,16 +52,29 @@ static void make_room(struct exchange *x, size_t count)
 	x->body.size = length + 1;
 }
 
+/* To the operation's own receiver, which keeps it somewhere else or not at all. */
+static void pass_on(struct exchange *x, const char *bytes, size_t count)
+{
+	if (x->body_passed == 0 && !content_check_first(x))
+		return;
+	x->body_passed += count;
+	x->operation->receive(x, bytes, count);
+}
+
 static enum MHD_Result read_more(struct exchange *x, const char *bytes, size_t count)
 {
 	if (x->response) {
 		x->discarded += count;
 		return x->discarded <= HTTP_DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
 	}
-	if (x->body.used + count > x->operation->body_bytes_max) {
+	if (x->body.used + x->body_passed + count > x->operation->body_bytes_max) {
 		exchange_problem(x, PROBLEM_BODY_TOO_LARGE, "the body has more than %zu bytes",
 			x->operation->body_bytes_max);
 		x->discarded = x->body.used + count;
+		return MHD_YES;
+	}
+	if (x->operation->receive) {
+		pass_on(x, bytes, count);
 		return MHD_YES;
 	}
 	if (x->http->body_bytes + count > HTTP_BODIES_BYTES_MAX) {

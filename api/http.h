@@ -26,6 +26,18 @@ struct binding {
 	void (*handle)(struct exchange *x);
 };
 
+/*
+ * Takes the body of one operation piece by piece, as it comes, so that it is never held. It is
+ * called once parameters and media type have been checked, in the loop's thread, before the handler
+ * of that operation; it may answer a problem and is not called again then, nor is the handler.
+ * Memory of exchange_alloc and headers that were set are gone when the handler runs; use
+ * exchange_state_set. An operation with an empty body never gets here.
+ */
+struct receiver {
+	const char *operation_id;
+	void (*receive)(struct exchange *x, const char *bytes, size_t count);
+};
+
 /* A document: YAML text. Its `servers` url, when it is a path ("/peer/v1"), stands before each of
  * its paths. */
 struct http_document {
@@ -44,6 +56,7 @@ struct http_config {
 	const char *secret;                  /* peers' bearer secret, or NULL: none asked for */
 	void *service;                       /* exchange_service() */
 	const struct binding *const *tables; /* tables of bindings; ends with NULL */
+	const struct receiver *receivers;    /* NULL, or these; ends with a NULL operation_id */
 	/* NULL: the two embedded documents; else these (tests). Ends with a NULL yaml. */
 	const struct http_document *documents;
 	/* Does this node have all these dots (the text of Horde-Min-Dot)? Errors: MALFORMED.

@@ -69,6 +69,23 @@ static enum err bind_handlers(struct http *h, char why[HTTP_WHY_BYTES])
 	return ERR_OK;
 }
 
+static enum err bind_receivers(struct http *h, char why[HTTP_WHY_BYTES])
+{
+	for (const struct receiver *r = h->config.receivers; r && r->operation_id; r++) {
+		struct operation *op = find_operation(h, r->operation_id);
+
+		if (!op || op->receive || op->body_kind != BODY_BYTES) {
+			snprintf(why, HTTP_WHY_BYTES, "the receiver '%s' has %s", r->operation_id,
+				!op           ? "no operation in the documents"
+				: op->receive ? "a double"
+					      : "an operation without a body of bytes");
+			return ERR_NOT_FOUND;
+		}
+		op->receive = r->receive;
+	}
+	return ERR_OK;
+}
+
 /* Every operation has its handler by now, or the start ends here. */
 static enum err build_router(struct http *h, char why[HTTP_WHY_BYTES])
 {
@@ -162,6 +179,8 @@ enum err http_start(
 		e = load_documents(h, why);
 	if (e == ERR_OK)
 		e = bind_handlers(h, why);
+	if (e == ERR_OK)
+		e = bind_receivers(h, why);
 	if (e == ERR_OK)
 		e = build_router(h, why);
 	h->no_memory = reply_no_memory(config->node_name);

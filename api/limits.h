@@ -25,6 +25,8 @@
 #define HTTP_IDLE_SECONDS 30u
 /* Nesting of JSON in a request body. */
 #define HTTP_DEPTH_MAX 64
+/* Bytes that a reply which is made while it is sent is asked for at a time. */
+#define HTTP_SOURCE_BYTES 32768u
 /* Segments of a path, parameters in a path, parameters in a query. */
 #define HTTP_SEGMENTS_MAX 16
 #define HTTP_QUERY_MAX 64

@@ -37,7 +37,7 @@ static struct write *begin_put(struct exchange *x)
 
 	if (present)
 		etag = entry_etag(present);
-	if (!writes_allowed(x, present ? &etag : NULL) || !(w = write_begin(x)))
+	if (!writes_allowed(x, present ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.put.key = key;
 	event.put.key_bytes = resource_key(key, "meta", ONLY_NAME, exchange_path(x, "key"));
@@ -65,6 +65,7 @@ static void put_meta(struct exchange *x)
 		return;
 	e = entry_present(x, "meta");
 	if (!e) {
+		write_headers(x, w, NULL);
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the value was removed meanwhile");
 		return;
 	}
@@ -80,7 +81,7 @@ static struct write *begin_delete(struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_REMOVE_META};
-	struct write *w = write_begin(x);
+	struct write *w = write_begin(x, WAIT_ACK_MS);
 	enum err e;
 
 	if (!w)
@@ -89,7 +90,7 @@ static struct write *begin_delete(struct exchange *x)
 	event.put.key_bytes = resource_key(key, "meta", ONLY_NAME, exchange_path(x, "key"));
 	e = entry_present(x, "meta") ? write_command(x, &event, w) : ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
-		w->missing = w->stored = true;
+		write_missing(w);
 		return w;
 	}
 	if (e == ERR_NOT_FOUND)

@@ -70,6 +70,8 @@ struct operation {
 	const struct schema *body;
 	unsigned line;
 	void (*handle)(struct exchange *x); /* bound later */
+	/* Bound later, or NULL: takes the body in pieces instead of it being kept. */
+	void (*receive)(struct exchange *x, const char *bytes, size_t count);
 };
 
 struct openapi {

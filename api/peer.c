@@ -194,6 +194,7 @@ static void peer_call(struct exchange *x)
 const struct binding peer_bindings[] = {
 	{"peerHello", peer_hello},
 	{"peerDeltas", peer_deltas},
+	{"peerDigest", peer_digest},
 	{"peerCall", peer_call},
 	{"peerGoodbye", peer_goodbye},
 	{NULL, NULL},

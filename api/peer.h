@@ -1,4 +1,4 @@
-/* What peers ask (openapi/peer.yaml): peerHello, peerDeltas, peerCall, peerGoodbye. */
+/* What peers ask (openapi/peer.yaml): peerHello, peerDeltas, peerDigest, peerCall, peerGoodbye. */
 #ifndef HORDE_API_PEER_H
 #define HORDE_API_PEER_H
 
@@ -6,6 +6,8 @@
 
 extern const struct binding peer_bindings[];
 
-void peer_deltas(struct exchange *x); /* in peer_deltas.c; bound with the others */
+/* In peer_deltas.c and peer_digest.c; bound with the others. */
+void peer_deltas(struct exchange *x);
+void peer_digest(struct exchange *x);
 
 #endif

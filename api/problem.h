@@ -28,6 +28,7 @@
 	X(SUPERVISOR_NOT_FOUND, 404, "supervisor-not-found", "There is no such supervisor")        \
 	X(REGISTRY_NOT_FOUND, 404, "registry-not-found", "There is no such registry")              \
 	X(MEMBER_NOT_FOUND, 404, "member-not-found", "There is no such member")                    \
+	X(SNAPSHOT_NOT_FOUND, 404, "snapshot-not-found", "There is no such snapshot on this node") \
 	X(METHOD_NOT_ALLOWED, 405, "method-not-allowed", "The method is not possible here")        \
 	X(NOT_ACCEPTABLE, 406, "not-acceptable", "The wanted media type is not offered")           \
 	X(ALREADY_REGISTERED, 409, "already-registered", "The key has another owner")              \
@@ -41,6 +42,7 @@
 	X(STALE_EPOCH, 409, "stale-epoch", "A later assignment exists")                            \
 	X(NOT_REACHED, 409, "not-reached", "The wanted state was not reached")                     \
 	X(MAX_CHILDREN, 409, "max-children", "The supervisor is full")                             \
+	X(MAX_SNAPSHOTS, 409, "max-snapshots", "The node keeps no more snapshots")                 \
 	X(NO_ENDPOINT, 409, "no-endpoint", "The owner has no endpoint")                            \
 	X(STORE_EPOCH, 409, "store-epoch", "The store was replaced")                               \
 	X(EVENTS_EXPIRED, 410, "events-expired", "These events are no longer kept")                \
@@ -53,6 +55,7 @@
 	X(BAD_RANGE, 416, "bad-range", "The offset is outside of what is kept")                    \
 	X(INVALID_SPEC, 422, "invalid-spec", "The request has not the documented shape")           \
 	X(KEY_REUSED, 422, "idempotency-key-reused", "The key was used for another request")       \
+	X(INVALID_SNAPSHOT, 422, "invalid-snapshot", "The file is no snapshot, or a damaged one")  \
 	X(UNSUPPORTED, 422, "unsupported", "Not supported by this version")                        \
 	X(TOO_MANY, 429, "too-many-requests", "Too many requests")                                 \
 	X(HEADERS_TOO_LARGE, 431, "headers-too-large", "The headers are too large")                \
@@ -67,7 +70,8 @@
 	X(CLOCK_SKEW, 503, "clock-skew", "The clocks of the nodes differ too much")                \
 	X(WATCH_SLOTS, 503, "watch-slots-exhausted", "Too many requests wait already")             \
 	X(STORAGE_READ_ONLY, 503, "storage-read-only", "The store cannot be written")              \
-	X(NOT_YET_REPLICATED, 504, "not-yet-replicated", "The wanted write has not arrived yet")   \
+	X(NOT_YET_REPLICATED, 504, "not-yet-replicated",                                           \
+		"The write has not come as far as was asked for")                                  \
 	X(WAIT_TIMEOUT, 504, "wait-timeout", "It did not happen in time")                          \
 	X(STORAGE_FULL, 507, "storage-full", "No space is left for the store")
 

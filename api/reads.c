@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/exchange_type.h"
 #include "api/wait.h"
@@ -96,28 +97,31 @@ bool writes_allowed(struct exchange *x, const struct etag *current)
 
 /* ---- blocking reads ---- */
 
-/* `wait=30` (seconds) among the preferences, in milliseconds; 0 when it is not there. */
-static int64_t preferred_wait(const char *prefer)
+/* `wait=30` (seconds) among the preferences, in milliseconds; -1 when it is not there. */
+static int64_t preferred_wait_ms(const char *prefer)
 {
 	while (prefer && *prefer) {
 		prefer += strspn(prefer, " \t,;");
-		if (strncmp(prefer, "wait=", 5) == 0) {
+		if (strncasecmp(prefer, "wait=", 5) == 0 && prefer[5] >= '0' && prefer[5] <= '9') {
 			long long seconds = strtoll(prefer + 5, NULL, 10);
+			int64_t most = HTTP_WAIT_MS_MAX / 1000;
 
-			return seconds > 0 && seconds < HTTP_WAIT_MS_MAX / 1000 ? seconds * 1000
-			       : seconds > 0                                    ? HTTP_WAIT_MS_MAX
-										: 0;
+			return (seconds < most ? seconds : most) * 1000;
 		}
 		prefer += strcspn(prefer, ",;");
 	}
-	return 0;
+	return -1;
 }
 
-static int64_t wait_ms(const struct exchange *x)
+int64_t reads_wait_ms(const struct exchange *x, int64_t fallback_ms)
 {
 	int64_t ms = exchange_query_ms(x, "wait", -1);
 
-	return ms >= 0 ? ms : preferred_wait(exchange_header(x, "Prefer"));
+	if (ms < 0)
+		ms = preferred_wait_ms(exchange_header(x, "Prefer"));
+	if (ms < 0)
+		ms = fallback_ms;
+	return ms < HTTP_WAIT_MS_MAX ? ms : HTTP_WAIT_MS_MAX;
 }
 
 /* Which version the client has: `since` goes before If-None-Match. NULL: it does not say. */
@@ -131,7 +135,7 @@ static const char *known_version(const struct exchange *x)
 /* Waits on, unless the time is over or none was given. */
 static bool parks(struct exchange *x)
 {
-	int64_t ms = wait_ms(x);
+	int64_t ms = reads_wait_ms(x, 0);
 
 	if (ms <= 0 || exchange_expired(x))
 		return false;

@@ -30,6 +30,10 @@ struct etag etag_pair(uint64_t spec_hash, uint64_t status_hash);
 /* Writes the member "etag", for items of lists. */
 void etag_put(struct text *out, const struct etag *etag);
 
+/* How long the client wants to wait: `?wait=`, else `Prefer: wait=` (RFC 7240, in seconds), else
+ * the fallback; at most HTTP_WAIT_MS_MAX. */
+int64_t reads_wait_ms(const struct exchange *x, int64_t fallback_ms);
+
 /* True when the exchange is done with for this run: 304 answered, or parked because the client has
  * this version and asked to wait. False: build the body and answer it. */
 bool reads_settled(struct exchange *x, const struct etag *etag);

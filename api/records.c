@@ -5,6 +5,7 @@
 
 #include "api/json_read.h"
 #include "api/json_text.h"
+#include "api/records_scan.h"
 #include "api/signals.h"
 #include "server/core/digest.h"
 
@@ -359,8 +360,11 @@ enum err record_decode_checked(const char *key, size_t key_bytes, const char *js
 	enum family family = family_of(key, key_bytes);
 	struct record *r = NULL;
 	json_t *o = NULL;
-	enum err e = json_read(json, json_bytes, JSON_DECODE_ANY, &o);
+	enum err e = record_scan(family, json, json_bytes, ret_record);
 
+	if (e != ERR_NOT_FOUND)
+		return e;
+	e = json_read(json, json_bytes, JSON_DECODE_ANY, &o);
 	if (e != ERR_OK)
 		return e;
 	if (json_is_object(o) && family != FAMILY_META && family != FAMILY_OTHER)

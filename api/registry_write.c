@@ -72,7 +72,7 @@ static struct write *begin_register(struct exchange *x)
 		etag = entry_etag(present);
 	if (!writes_allowed(x, present ? &etag : NULL))
 		return NULL;
-	w = write_begin(x);
+	w = write_begin(x, WAIT_ACK_MS);
 	if (!w)
 		return NULL;
 	event.entry.key = key;
@@ -100,6 +100,7 @@ static void register_key(struct exchange *x)
 		return;
 	e = entry_present(x, "entry");
 	if (!e) {
+		write_headers(x, w, NULL);
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
 		return;
 	}
@@ -147,7 +148,8 @@ static struct write *begin_update(struct exchange *x)
 		return NULL;
 	}
 	etag = entry_etag(present);
-	if (!writes_allowed(x, &etag) || !claim(x, &event, &owner) || !(w = write_begin(x)))
+	if (!writes_allowed(x, &etag) || !claim(x, &event, &owner) ||
+		!(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	if (!write_keep(x, w, present->value + r->value_at, r->value_bytes))
 		return NULL;
@@ -175,6 +177,7 @@ static void update_key_value(struct exchange *x)
 		return;
 	e = entry_present(x, "entry");
 	if (!e) {
+		write_headers(x, w, NULL);
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
 		return;
 	}
@@ -200,13 +203,13 @@ static struct write *begin_unregister(struct exchange *x)
 	struct write *w;
 	enum err e;
 
-	if (!claim(x, &event, &owner) || !(w = write_begin(x)))
+	if (!claim(x, &event, &owner) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.entry.key = key;
 	event.entry.key_bytes = resource_key(key, "entry", ONLY_NAME, exchange_path(x, "key"));
 	e = present ? write_command(x, &event, w) : ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
-		w->missing = w->stored = true;
+		write_missing(w);
 		return w;
 	}
 	if (e != ERR_OK)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "api/exchange_type.h"
 #include "api/json_text.h"
@@ -143,6 +144,53 @@ void exchange_reply_static(struct exchange *x, unsigned status, const char *medi
 		media_type);
 }
 
+void exchange_reply_file(
+	struct exchange *x, unsigned status, const char *media_type, int fd_take, uint64_t count)
+{
+	struct MHD_Response *r = MHD_create_response_from_fd64(count, fd_take);
+
+	if (!r)
+		(void)close(fd_take);
+	install(x, status, r, media_type);
+}
+
+static ssize_t read_source(void *data, uint64_t at, char *bytes, size_t size)
+{
+	const struct reply_source *source = data;
+	ssize_t count = source->read(source->data, bytes, size);
+
+	(void)at;
+	if (count > 0)
+		return count;
+	return count == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void close_source(void *data)
+{
+	struct reply_source *source = data;
+
+	source->close(source->data);
+	free(source);
+}
+
+void exchange_reply_source(struct exchange *x, unsigned status, const char *media_type,
+	const struct reply_source *source_take)
+{
+	struct reply_source *source = malloc(sizeof(*source));
+	struct MHD_Response *r = NULL;
+
+	if (source) {
+		*source = *source_take;
+		r = MHD_create_response_from_callback(
+			MHD_SIZE_UNKNOWN, HTTP_SOURCE_BYTES, read_source, source, close_source);
+	}
+	if (!r) {
+		free(source);
+		source_take->close(source_take->data);
+	}
+	install(x, status, r, media_type);
+}
+
 static void default_header(struct exchange *x, const char *name, const char *value)
 {
 	for (size_t i = 0; i < x->header_count; i++)
@@ -164,6 +212,8 @@ static void answer_problem(struct exchange *x, enum problem_code p, const char *
 
 	if (status == 429 || status == 503)
 		default_header(x, "Retry-After", "1");
+	if (x->applied)
+		json_put_bool(&x->extra, "applied", true);
 	if (status == 401)
 		default_header(x, "WWW-Authenticate", "Bearer");
 	problem_write(&body, p, &facts);
@@ -185,6 +235,11 @@ void exchange_problem(struct exchange *x, enum problem_code p, const char *forma
 	va_end(args);
 	utf8_trim(detail);
 	answer_problem(x, p, detail);
+}
+
+void exchange_applied_set(struct exchange *x)
+{
+	x->applied = true;
 }
 
 void exchange_fail(struct exchange *x, enum err e)

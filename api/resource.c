@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
+
+#define JSON_COUNT_MAX (((uint64_t)1 << 53) - 1)
 
 const struct service *resource_service(const struct exchange *x)
 {
@@ -99,30 +100,14 @@ void json_put_origin(struct text *t, const char *name, struct origin_id id)
 	json_put_string(t, name, hex);
 }
 
-/* The `wait` of a Prefer header (RFC 7240), which counts seconds, or -1. */
-static int64_t preferred_wait_ms(const struct exchange *x)
+void json_put_count(struct text *t, const char *name, uint64_t count)
 {
-	const char *at = exchange_header(x, "Prefer");
-
-	while (at && *at) {
-		at += strspn(at, " \t,;");
-		if (strncasecmp(at, "wait=", 5) == 0 && at[5] >= '0' && at[5] <= '9') {
-			long long seconds = strtoll(at + 5, NULL, 10);
-			int64_t most = HTTP_WAIT_MS_MAX / 1000;
-
-			return (seconds < most ? seconds : most) * 1000;
-		}
-		at += strcspn(at, ",;");
-	}
-	return -1;
+	json_put_uint(t, name, count < JSON_COUNT_MAX ? count : JSON_COUNT_MAX);
 }
 
 int64_t resource_deadline_ms(const struct exchange *x, int64_t fallback_ms)
 {
-	int64_t preferred = preferred_wait_ms(x);
-	int64_t wait = exchange_query_ms(x, "wait", preferred >= 0 ? preferred : fallback_ms);
-
-	return exchange_started_ms(x) + (wait < HTTP_WAIT_MS_MAX ? wait : HTTP_WAIT_MS_MAX);
+	return exchange_started_ms(x) + reads_wait_ms(x, fallback_ms);
 }
 
 bool resource_late(const struct exchange *x, int64_t deadline_ms)
@@ -210,14 +195,20 @@ static void free_write(void *state)
 	free(w);
 }
 
-struct write *write_begin(struct exchange *x)
+struct write *write_begin(struct exchange *x, int64_t fallback_ms)
 {
-	struct write *w = calloc(1, sizeof(*w));
+	enum ack ack = ack_from(exchange_query(x, "ack"));
+	struct write *w;
 
+	if (ack_of_others(ack) && !exchange_has_room(x))
+		return NULL;
+	w = calloc(1, sizeof(*w));
 	if (!w) {
 		exchange_fail(x, ERR_NO_MEMORY);
 		return NULL;
 	}
+	w->ack = ack;
+	w->deadline_ms = resource_deadline_ms(x, fallback_ms);
 	exchange_state_set(x, w, free_write);
 	return w;
 }
@@ -238,49 +229,96 @@ bool write_keep(struct exchange *x, struct write *w, const char *bytes, size_t c
 enum err write_command(struct exchange *x, struct event *e, struct write *w)
 {
 	const struct service *service = resource_service(x);
-	const char *ack = exchange_query(x, "ack");
-	enum err err = service->command(service->node, e, &w->result);
+	enum err err;
 
+	e->ack_wanted = ack_of_others(w->ack);
+	err = service->command(service->node, e, &w->result);
 	if (err != ERR_OK)
 		return err;
 	w->done = true;
-	w->stored = ack && strcmp(ack, "memory") == 0;
+	exchange_applied_set(x);
+	w->stored = w->ack == ACK_MEMORY;
+	w->acknowledged = !ack_of_others(w->ack);
 	return ERR_OK;
+}
+
+void write_missing(struct write *w)
+{
+	w->missing = w->stored = w->acknowledged = true;
 }
 
 /* The write was applied, and peers may have it already; only its commit failed or is late. */
 static void not_stored(struct exchange *x, const struct write *w, enum err e)
 {
-	struct text *extra = exchange_extra(x);
-
 	write_headers(x, w, NULL);
-	json_put_bool(extra, "applied", true);
 	if (e == ERR_OK)
 		exchange_problem(x, PROBLEM_WAIT_TIMEOUT, "the write is not on disk yet");
 	else
 		resource_fail(x, e);
 }
 
-bool write_settled(struct exchange *x, struct write *w)
+/* It was applied and goes on being replicated; only so far it is not yet. */
+static void not_acknowledged(struct exchange *x, const struct write *w)
 {
-	int64_t deadline = exchange_started_ms(x) + WRITE_COMMIT_MS_MAX;
+	size_t members, have = horde_replicated(resource_horde(x), w->result.dot, &members);
+
+	write_headers(x, w, NULL);
+	exchange_problem(x, PROBLEM_NOT_YET_REPLICATED,
+		"%zu of %zu members %s it on disk, ack=%s needs %zu", have, members,
+		have == 1 ? "has" : "have", ack_name(w->ack), ack_needs(w->ack, members));
+}
+
+static bool await_store(struct exchange *x, struct write *w)
+{
+	bool others = ack_of_others(w->ack);
+	int64_t deadline = others ? w->deadline_ms : exchange_started_ms(x) + WRITE_COMMIT_MS_MAX;
 	enum err e = ERR_OK;
 
-	if (w->stored)
-		return true;
 	if (exchange_stored(x, w->result.batch, &e)) {
 		w->stored = e == ERR_OK;
 		if (!w->stored)
 			not_stored(x, w, e);
-		return w->stored;
-	}
-	if (resource_late(x, deadline)) {
+	} else if (!resource_late(x, deadline)) {
+		exchange_watch_commit(x, w->result.batch);
+		exchange_park(x, deadline);
+	} else if (others) {
+		not_acknowledged(x, w);
+	} else {
 		not_stored(x, w, ERR_OK);
+	}
+	return w->stored;
+}
+
+static bool await_others(struct exchange *x, struct write *w)
+{
+	size_t members, have = horde_replicated(resource_horde(x), w->result.dot, &members);
+
+	w->acknowledged = have >= ack_needs(w->ack, members);
+	if (w->acknowledged)
+		return true;
+	if (resource_late(x, w->deadline_ms)) {
+		not_acknowledged(x, w);
 		return false;
 	}
-	exchange_watch_commit(x, w->result.batch);
-	exchange_park(x, deadline);
+	exchange_watch_key(x, "ack", strlen("ack"));
+	/* Who counts may change as well. */
+	exchange_watch_prefix(x, "member/", strlen("member/"));
+	exchange_park(x, w->deadline_ms);
 	return false;
+}
+
+bool write_settled(struct exchange *x, struct write *w)
+{
+	return (w->stored || await_store(x, w)) && (w->acknowledged || await_others(x, w));
+}
+
+static void put_replicated(struct exchange *x, const struct write *w)
+{
+	size_t members, have = horde_replicated(resource_horde(x), w->result.dot, &members);
+	char text[48];
+
+	snprintf(text, sizeof(text), "%zu/%zu", have, members);
+	exchange_header_set(x, "Horde-Replicated", text);
 }
 
 void write_headers(struct exchange *x, const struct write *w, const struct etag *etag)
@@ -290,6 +328,7 @@ void write_headers(struct exchange *x, const struct write *w, const struct etag 
 	if (w->done && !w->missing) {
 		dot_to_text(w->result.dot, dot);
 		exchange_header_set(x, "Horde-Dot", dot);
+		put_replicated(x, w);
 	}
 	if (etag) {
 		snprintf(quoted, sizeof(quoted), "\"%s\"", etag->text);

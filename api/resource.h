@@ -15,6 +15,7 @@
 #ifndef HORDE_API_RESOURCE_H
 #define HORDE_API_RESOURCE_H
 
+#include "api/ack.h"
 #include "api/exchange.h"
 #include "api/reads.h"
 #include "api/service.h"
@@ -22,6 +23,7 @@
 
 /* How long a commit may take before the reply says that it did not happen in time. */
 #define WRITE_COMMIT_MS_MAX 30000
+#define WAIT_ACK_MS 5000    /* the default `wait` of a write that brings nothing else about */
 #define WAIT_START_MS 5000  /* the default `wait` of what starts a process */
 #define WAIT_STOP_MS 10000  /* and of what ends one */
 #define ONLY_NAME "default" /* the one supervisor, and the one registry */
@@ -45,6 +47,8 @@ int64_t wall_now_ms(void);
 /* RFC 3339 in UTC with milliseconds, as a JSON string: 1000 is "1970-01-01T00:00:01.000Z". */
 void json_put_time(struct text *t, const char *name, int64_t wall_ms);
 void json_put_origin(struct text *t, const char *name, struct origin_id id);
+/* One that a peer may have made up: at most 2^53 - 1, the greatest that JSON is sure to keep. */
+void json_put_count(struct text *t, const char *name, uint64_t count);
 
 /* The time until which this request wants to wait: `?wait=`, `Prefer: wait=`, or the fallback. */
 int64_t resource_deadline_ms(const struct exchange *x, int64_t fallback_ms);
@@ -76,23 +80,33 @@ void resource_fail(struct exchange *x, enum err e);
 
 struct write {
 	struct command_result result;
-	bool done;    /* the command was carried out */
-	bool stored;  /* and is on disk, or nobody asked for that */
-	bool missing; /* nothing was there to be removed, which is fine */
-	char *kept;   /* what the handler wants to remember (exchange_alloc), or NULL */
+	enum ack ack;
+	int64_t deadline_ms; /* of the request: what is not so far by then is said to be so */
+	bool done;           /* the command was carried out */
+	bool stored;         /* and is on disk, or nobody asked for that */
+	bool acknowledged;   /* and on as many others as were asked for */
+	bool missing;        /* nothing was there to be removed, which is fine */
+	char *kept;          /* what the handler wants to remember (exchange_alloc), or NULL */
 	size_t kept_bytes;
 };
 
-/* The exchange's new state; NULL: 503 was answered. Comes before the command, which must not be
- * forgotten once it is done. */
-struct write *write_begin(struct exchange *x);
+/*
+ * The exchange's new state, with a deadline of `wait`, else `fallback_ms`; NULL: 503 was answered.
+ * Comes before the command, which must not be forgotten once it is done.
+ */
+struct write *write_begin(struct exchange *x, int64_t fallback_ms);
 /* Copies into `kept`; false: 503 was answered. */
 bool write_keep(struct exchange *x, struct write *w, const char *bytes, size_t count);
 /* Errors: those of the event. Nothing is answered. */
 enum err write_command(struct exchange *x, struct event *e, struct write *w);
-/* False: it waits for the commit, or the commit failed and that was answered. */
+/* Instead of a command: there is nothing to remove, and that is fine. */
+void write_missing(struct write *w);
+/*
+ * Is it where `ack` wants it? False: it waits for that, or it failed or is late, and that was
+ * answered, with `applied`. Once true it stays so.
+ */
 bool write_settled(struct exchange *x, struct write *w);
-/* Sets Horde-Dot and ETag for a reply; `etag` may be NULL. */
+/* Sets Horde-Dot, Horde-Replicated and ETag for a reply; `etag` may be NULL. */
 void write_headers(struct exchange *x, const struct write *w, const struct etag *etag);
 
 #endif

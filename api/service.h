@@ -5,7 +5,9 @@
 #ifndef HORDE_API_SERVICE_H
 #define HORDE_API_SERVICE_H
 
+#include "api/snapshot_service.h"
 #include "server/core/horde.h"
+#include "server/core/stream.h"
 
 struct command_result {
 	uint64_t batch; /* the store batch that carries it: wait for exchange_stored */
@@ -35,6 +37,13 @@ struct service {
 	enum call_state (*call_result)(void *node, uint64_t ticket, unsigned *ret_status,
 		const char **ret_body, size_t *ret_bytes);
 	void (*call_end)(void *node, uint64_t ticket);
+	const struct snapshot_service *snapshots;
+	/*
+	 * A full difference in pieces (server/core/stream.h); `sums` may be NULL. It is to be freed
+	 * before the node is. Errors: NO_MEMORY.
+	 */
+	enum err (*stream)(void *node, const struct vector *after, const struct block_sums *sums,
+		struct stream **ret_stream);
 	/* For getNode and getVersion. */
 	int64_t started_wall_ms;
 	const char *version;

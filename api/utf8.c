@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Bytes of the sequence at `p` (Unicode 15, table 3-7), 0 when it is malformed. */
-static size_t sequence(const unsigned char *p, size_t left)
+/* Unicode 15, table 3-7. */
+size_t utf8_sequence(const unsigned char *p, size_t left)
 {
 	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
 
@@ -26,7 +26,7 @@ bool utf8_is_text(const char *bytes, size_t count)
 	for (size_t i = 0; i < count; i += n) {
 		if (p[i] < 0x20 || p[i] == 0x7F)
 			return false;
-		n = sequence(p + i, count - i);
+		n = utf8_sequence(p + i, count - i);
 		if (n == 0)
 			return false;
 	}
@@ -49,7 +49,7 @@ void utf8_trim(char *string)
 	while (last > 0 && end - last < 4 && ((unsigned char)string[last - 1] & 0xC0) == 0x80)
 		last--;
 	if (last > 0 && (unsigned char)string[last - 1] >= 0xC0 &&
-		sequence((unsigned char *)string + last - 1, end - last + 1) == 0)
+		utf8_sequence((unsigned char *)string + last - 1, end - last + 1) == 0)
 		string[last - 1] = '\0';
 }
 

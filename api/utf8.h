@@ -7,6 +7,8 @@
 
 #include "server/core/text.h"
 
+/* Bytes of the sequence at `p`, of which `left` > 0 are there; 0 when it is malformed. */
+size_t utf8_sequence(const unsigned char *p, size_t left);
 /* Valid UTF-8 (no overlong forms, no surrogates) without control characters (C0 and DEL)? */
 bool utf8_is_text(const char *bytes, size_t count);
 /* Its code points; `string` is valid UTF-8. */

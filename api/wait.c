@@ -280,6 +280,14 @@ static void client_gone(void *data, uint32_t events)
 
 /* ---- parking ---- */
 
+bool exchange_has_room(struct exchange *x)
+{
+	if (x->parked || x->http->parked_count < HTTP_PARKED_MAX)
+		return true;
+	exchange_problem(x, PROBLEM_WATCH_SLOTS, "%u requests wait already", HTTP_PARKED_MAX);
+	return false;
+}
+
 void exchange_park(struct exchange *x, int64_t deadline_ms)
 {
 	int64_t latest = x->started_ms + HTTP_WAIT_MS_MAX;
@@ -288,12 +296,8 @@ void exchange_park(struct exchange *x, int64_t deadline_ms)
 		return;
 	/* Only who reads is refused: a write was applied by now and waits for the disk, and without
 	 * its polls the cluster would fall apart. */
-	if (!x->parked && x->operation->method == METHOD_GET &&
-		x->http->parked_count >= HTTP_PARKED_MAX) {
-		exchange_problem(
-			x, PROBLEM_WATCH_SLOTS, "%u requests wait already", HTTP_PARKED_MAX);
+	if (x->operation->method == METHOD_GET && !exchange_has_room(x))
 		return;
-	}
 	x->wants_park = true;
 	x->deadline_ms = deadline_ms < latest ? deadline_ms : latest;
 }
@@ -405,36 +409,6 @@ void wait_leave(struct exchange *x)
 
 /* ---- running ---- */
 
-/* Horde-Min-Dot: does this node have what the client wrote elsewhere? False: answered or parked. */
-static bool covered(struct exchange *x)
-{
-	const struct http_config *c = &x->http->config;
-	bool yes = true;
-	enum err e;
-
-	if (x->dots_covered || !x->heads.min_dot || !c->covered ||
-		x->operation->method != METHOD_GET)
-		return true;
-	e = c->covered(c->service, x->heads.min_dot, &yes);
-	if (e == ERR_MALFORMED) {
-		exchange_problem(x, PROBLEM_BAD_HEADER, "Horde-Min-Dot is not a list of dots");
-	} else if (e != ERR_OK) {
-		exchange_fail(x, e);
-	} else if (yes) {
-		x->dots_covered = true;
-		x->expired = false;
-		return true;
-	} else if (x->expired) {
-		exchange_problem(x, PROBLEM_NOT_YET_REPLICATED,
-			"this node does not have %.200s yet", x->heads.min_dot);
-	} else {
-		exchange_watch_prefix(x, "", 0);
-		exchange_park(
-			x, x->started_ms + exchange_query_ms(x, "wait", HTTP_MIN_DOT_WAIT_MS));
-	}
-	return false;
-}
-
 void wait_run(struct exchange *x)
 {
 	leave_watches(x);
@@ -443,7 +417,7 @@ void wait_run(struct exchange *x)
 	x->wants_park = false;
 	if (x->http->draining)
 		exchange_problem(x, PROBLEM_SHUTTING_DOWN, NULL);
-	else if (covered(x))
+	else if (min_dot_covered(x))
 		x->operation->handle(x);
 	if (!x->response && x->starved)
 		exchange_fail(x, ERR_NO_MEMORY);

@@ -41,6 +41,11 @@ bool exchange_stored(const struct exchange *x, uint64_t number, enum err *ret_er
 /* Parks until a watch fires or `deadline_ms` (loop time; at most 10 minutes on). With no slot left
  * (HTTP_PARKED_MAX) it answers 503 `watch-slots-exhausted` to a GET instead. */
 void exchange_park(struct exchange *x, int64_t deadline_ms);
+/*
+ * Is there a slot left to park in? False: 503 `watch-slots-exhausted` was answered. A write that is
+ * going to wait for other nodes asks this before it is applied, since it is never refused after.
+ */
+bool exchange_has_room(struct exchange *x);
 /* This run is, at the latest, the deadline's: waiting any longer was not asked for. */
 bool exchange_expired(const struct exchange *x);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/json_read.h"
+#include "api/json_scan.h"
 
 /* Steps over exactly this text. */
 static void skip(struct wire_cursor *c, const char *text)
@@ -35,15 +36,15 @@ static uint64_t number(struct wire_cursor *c)
 }
 
 /* Two numbers, index of an origin and seq. */
-static struct dot dot(struct wire_cursor *c, const struct origin_id *origins, size_t count)
+static struct dot dot(struct wire_cursor *c, const struct wire_origins *origins)
 {
 	struct dot d = {{0, 0}, 0};
 	uint64_t index = number(c);
 
 	skip(c, ",");
 	d.seq = number(c);
-	if (c->ok && index < count && d.seq > 0)
-		d.origin = origins[index];
+	if (c->ok && index < origins->used && d.seq > 0)
+		d.origin = origins->items[index];
 	else
 		c->ok = false;
 	return d;
@@ -81,8 +82,11 @@ static enum err decode_string(
 	const char *json, size_t count, size_t most, char **ret, size_t *ret_bytes)
 {
 	json_t *s = NULL;
-	enum err e = json_read(json, count, JSON_DECODE_ANY, &s);
+	enum err e;
 
+	if (count > 0 && json_scan_plain(json, count) == count)
+		return copy(json + 1, count - 2, most, ret, ret_bytes);
+	e = json_read(json, count, JSON_DECODE_ANY, &s);
 	if (e != ERR_OK)
 		return e;
 	e = ERR_MALFORMED;
@@ -92,8 +96,8 @@ static enum err decode_string(
 	return e;
 }
 
-enum err wire_line_put(const char *line, size_t count, const struct origin_id *origins,
-	size_t origin_count, struct fragment_put *ret_put)
+enum err wire_line_put(const char *line, size_t count, const struct wire_origins *origins,
+	struct fragment_put *ret_put)
 {
 	struct wire_cursor c = {line, line + count, true};
 	bool plain = count > 2 && line[2] == 'p';
@@ -102,7 +106,7 @@ enum err wire_line_put(const char *line, size_t count, const struct origin_id *o
 	enum err e;
 
 	skip(&c, plain ? "[\"p\"," : "[\"s\",");
-	ret_put->dot = dot(&c, origins, origin_count);
+	ret_put->dot = dot(&c, origins);
 	skip(&c, ",");
 	ret_put->clock = number(&c);
 	skip(&c, ",");
@@ -120,32 +124,100 @@ enum err wire_line_put(const char *line, size_t count, const struct origin_id *o
 	return decode_string(c.at, count, VALUE_BYTES_MAX, &ret_put->value, &ret_put->value_bytes);
 }
 
-enum err wire_line_kills(struct wire_kills *k, const char *line, size_t count,
-	const struct origin_id *origins, size_t origin_count, struct dot *ret_killer)
+/* ---- lists ---- */
+
+enum err wire_line_kills(struct wire_list *l, const char *line, size_t count,
+	const struct wire_origins *origins, struct dot *ret_killer)
 {
-	*k = (struct wire_kills){{line, line + count, true}, origins, origin_count, true, false};
-	skip(&k->cursor, "[\"k\",");
-	*ret_killer = dot(&k->cursor, origins, origin_count);
-	skip(&k->cursor, ",[");
-	return k->cursor.ok ? ERR_OK : ERR_MALFORMED;
+	*l = (struct wire_list){{line, line + count, true}, origins, true, false};
+	skip(&l->cursor, "[\"k\",");
+	*ret_killer = dot(&l->cursor, origins);
+	skip(&l->cursor, ",[");
+	return l->cursor.ok ? ERR_OK : ERR_MALFORMED;
 }
 
-bool wire_line_victim(struct wire_kills *k, struct dot *ret_victim)
+/* Behind an item: is the list at its end? */
+static bool end_item(struct wire_list *l)
 {
-	struct wire_cursor *c = &k->cursor;
+	struct wire_cursor *c = &l->cursor;
 
-	if (k->done || !c->ok)
-		return false;
-	skip(c, k->first ? "[" : ",[");
-	*ret_victim = dot(c, k->origins, k->origin_count);
-	skip(c, "]");
-	k->first = false;
-	k->done = c->ok && c->at < c->end && *c->at == ']';
+	l->first = false;
+	l->done = c->ok && c->at < c->end && *c->at == ']';
 	return c->ok;
 }
 
-bool wire_line_kills_ok(const struct wire_kills *k)
+bool wire_line_victim(struct wire_list *l, struct dot *ret_victim)
 {
-	return k->cursor.ok && k->done && k->cursor.end - k->cursor.at == 2 &&
-	       memcmp(k->cursor.at, "]]", 2) == 0;
+	struct wire_cursor *c = &l->cursor;
+
+	if (l->done || !c->ok)
+		return false;
+	skip(c, l->first ? "[" : ",[");
+	*ret_victim = dot(c, l->origins);
+	skip(c, "]");
+	return end_item(l);
+}
+
+enum err wire_line_check(struct wire_list *l, const char *line, size_t count,
+	const struct wire_origins *origins, struct fragment_check *ret_check)
+{
+	struct wire_cursor *c = &l->cursor;
+	uint64_t index;
+
+	*l = (struct wire_list){{line, line + count, true}, origins, true, false};
+	skip(c, "[\"c\",");
+	index = number(c);
+	skip(c, ",");
+	ret_check->after = number(c);
+	skip(c, ",");
+	ret_check->upto = number(c);
+	skip(c, ",[");
+	l->done = c->ok && c->at < c->end && *c->at == ']';
+	if (!c->ok || index >= origins->used || ret_check->after >= ret_check->upto)
+		return ERR_MALFORMED;
+	ret_check->origin = origins->items[index];
+	return ERR_OK;
+}
+
+bool wire_line_seq(struct wire_list *l, uint64_t *ret_seq)
+{
+	if (l->done || !l->cursor.ok)
+		return false;
+	if (!l->first)
+		skip(&l->cursor, ",");
+	*ret_seq = number(&l->cursor);
+	return end_item(l);
+}
+
+enum err wire_line_origins(struct wire_list *l, const char *line, size_t count)
+{
+	/* The list is the line itself: its end is the line's, and one bracket short. */
+	*l = (struct wire_list){{line, line + count, true}, NULL, false, false};
+	skip(&l->cursor, "[\"o\"");
+	return l->cursor.ok ? ERR_OK : ERR_MALFORMED;
+}
+
+bool wire_line_origin(struct wire_list *l, struct origin_id *ret_origin)
+{
+	struct wire_cursor *c = &l->cursor;
+	char hex[ORIGIN_HEX_BYTES] = "";
+
+	if (l->done || !c->ok)
+		return false;
+	skip(c, ",\"");
+	if (c->ok && c->end - c->at >= ORIGIN_HEX_BYTES - 1)
+		memcpy(hex, c->at, ORIGIN_HEX_BYTES - 1);
+	c->ok = c->ok && origin_from_hex(hex, ret_origin);
+	if (c->ok)
+		c->at += ORIGIN_HEX_BYTES - 1;
+	skip(c, "\"");
+	return end_item(l);
+}
+
+bool wire_line_ok(const struct wire_list *l)
+{
+	size_t brackets = l->origins ? 2 : 1;
+
+	return l->cursor.ok && l->done && (size_t)(l->cursor.end - l->cursor.at) == brackets &&
+	       memcmp(l->cursor.at, "]]", brackets) == 0;
 }

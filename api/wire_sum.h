@@ -2,17 +2,9 @@
 #ifndef HORDE_API_WIRE_SUM_H
 #define HORDE_API_WIRE_SUM_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define WIRE_SUM_SEED 0
-
-static inline uint64_t wire_sum(const char *bytes, size_t count)
-{
-	return XXH64(bytes, count, WIRE_SUM_SEED);
-}
 
 #endif

@@ -10,12 +10,19 @@
 
 #include "server/log.h"
 
+#define HOUR_MS (60 * 60 * (int64_t)1000)
+
 void node_wake(struct node *n, const char *key, size_t bytes)
 {
 	/* The first changes come before there is a server. */
 	if (n->http)
 		http_wake_key(n->http, key, bytes);
 	n->woken = true;
+}
+
+static enum err draw(struct origin_id *ret)
+{
+	return getrandom(ret, sizeof *ret, 0) == (ssize_t)sizeof *ret ? ERR_OK : ERR_SYSTEM;
 }
 
 enum err node_step(struct node *n, struct event *e)
@@ -26,6 +33,9 @@ enum err node_step(struct node *n, struct event *e)
 	n->stepping = true;
 	e->now_ms = loop_now_ms(n->config.loop);
 	e->wall_ms = loop_wall_ms();
+	/* Without it a fork is found again by the next exchange. */
+	if ((e->kind == EVENT_FRAGMENT || e->kind == EVENT_POLLED) && draw(&e->fresh))
+		e->fresh = (struct origin_id){0, 0};
 	actions_clear(&n->actions);
 	err = horde_step(n->horde, e, &n->actions);
 	node_keep_changes(n, &n->actions.changes);
@@ -143,11 +153,6 @@ void node_terminate(struct node *n)
 
 /* ---- start ---- */
 
-static enum err draw(struct origin_id *ret)
-{
-	return getrandom(ret, sizeof *ret, 0) == (ssize_t)sizeof *ret ? ERR_OK : ERR_SYSTEM;
-}
-
 static enum err make_core(struct node *n)
 {
 	const struct options *o = n->config.options;
@@ -158,6 +163,8 @@ static enum err make_core(struct node *n)
 		.joins = o->join.count > 0,
 		.startup_grace_ms = o->startup_grace_ms,
 		.restart_grace_ms = o->restart_grace_ms,
+		.kill_log_max = (size_t)o->kill_log_max,
+		.kill_log_age_ms = o->kill_log_hours * HOUR_MS,
 	};
 
 	if (!origin_from_hex(n->config.directory->node_id, &c.node_id))
@@ -170,6 +177,13 @@ static enum err make_core(struct node *n)
 static void on_peer_event(void *data, struct event *e)
 {
 	node_step(data, e);
+}
+
+static const struct vector *retired(void *data, uint64_t *ret_hash)
+{
+	struct node *n = data;
+
+	return horde_retired(n->horde, ret_hash);
 }
 
 static void on_call_ended(void *data, uint64_t ticket)
@@ -187,6 +201,7 @@ static enum err make_peers(struct node *n)
 		.secret = n->config.options->secret,
 		.event = on_peer_event,
 		.call_ended = on_call_ended,
+		.retired = retired,
 		.data = n,
 	};
 
@@ -244,6 +259,8 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e)
 		e = make_writer(n);
 	if (!e)
+		e = node_open_snapshots(n, why);
+	if (!e)
 		e = make_peers(n);
 	if (!e)
 		e = node_serve(n, why);
@@ -296,6 +313,7 @@ void node_free(struct node *n)
 	else if (n->config.listen_fd >= 0)
 		close(n->config.listen_fd);
 	n->http = NULL;
+	node_snapshots_fini(n);
 	peers_free(n->peers);
 	if (n->processes)
 		processes_free(n->processes);

@@ -108,11 +108,19 @@ static void do_signal(struct node *n, const struct action *a)
 
 static void do_poll(struct node *n, const struct action *a)
 {
+	struct peers_ask ask = {.poll = a->poll,
+		.ack = &n->acked,
+		.wait_ms = a->timeout_ms,
+		.digest = a->kind == ACTION_DIGEST,
+		.repair = a->repair};
+	struct block_sums sums = {0};
 	struct hello self;
 
 	horde_hello(n->horde, &self);
-	peers_poll(n->peers, a->link, a->url, &self, map_vector(horde_map(n->horde)), &n->acked,
-		a->timeout_ms);
+	if (ask.digest && map_block_sums(horde_map(n->horde), &sums) == ERR_OK)
+		ask.sums = &sums;
+	peers_poll(n->peers, a->link, a->url, &self, &ask);
+	block_sums_fini(&sums);
 }
 
 static void do_hello(struct node *n, const struct action *a)
@@ -155,6 +163,7 @@ static void carry_out(struct node *n, const struct action *a)
 		do_hello(n, a);
 		break;
 	case ACTION_POLL:
+	case ACTION_DIGEST:
 		do_poll(n, a);
 		break;
 	case ACTION_UNLINK:
@@ -177,6 +186,12 @@ static void carry_out(struct node *n, const struct action *a)
 		break;
 	case ACTION_WAKE:
 		do_wake(n);
+		break;
+	case ACTION_ACKED:
+		node_wake(n, "ack", strlen("ack"));
+		break;
+	case ACTION_DUMP:
+		node_dump(n, a->url, a->fragment);
 		break;
 	case ACTION_LOG:
 		log_event(log_level_of(a->event), a->event, a->subject, "%s", a->detail);

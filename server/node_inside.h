@@ -9,6 +9,7 @@
 #include "server/peers.h"
 #include "server/processes.h"
 #include "storage/batch.h"
+#include "storage/snapshots.h"
 #include "storage/writer.h"
 
 struct pending {     /* something that an action could not do at once */
@@ -54,6 +55,8 @@ struct node {
 	size_t commit_first;
 	size_t commit_count;
 	struct vector acked;
+	struct snapshots *snapshots;
+	struct loop_io snapshots_io;
 	uint64_t stored; /* collected and not told to the core yet; 0 none */
 
 	bool terminating;
@@ -73,6 +76,10 @@ void node_carry_out(struct node *n);
 bool node_run_pending(struct node *n);
 extern const struct processes_events node_process_events; /* its `data` is the node */
 
+/* ---- node_dump.c ---- */
+/* Keeps both sides of a divergence from `peer` in a file of the data directory, for people. */
+void node_dump(struct node *n, const char *peer, const struct fragment *f);
+
 /* ---- node_spawn.c ---- */
 /* Errors: as processes_spawn. */
 enum err node_spawn(struct node *n, const struct action *a);
@@ -89,7 +96,15 @@ enum err node_watch_writer(struct node *n);
 bool node_overloaded(const struct node *n);
 void node_store_fini(struct node *n);
 
+/* ---- node_snapshots.c ---- */
+extern const struct snapshot_service node_snapshots;
+/* Finds the snapshots of the data directory. On failure `why` says what is wrong. */
+enum err node_open_snapshots(struct node *n, char why[NODE_WHY_BYTES]);
+void node_snapshots_fini(struct node *n);
+
 /* ---- node_service.c ---- */
+/* An event on behalf of a request, as of service.h. */
+enum err node_command(void *node, struct event *e, struct command_result *ret);
 enum err node_serve(struct node *n, char why[NODE_WHY_BYTES]);
 
 #endif

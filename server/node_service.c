@@ -10,21 +10,23 @@
 #include "api/health.h"
 #include "api/peer.h"
 #include "api/registry.h"
+#include "api/snapshots.h"
 #include "server/log.h"
 
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
 	peer_bindings, children_bindings, children_write_bindings, children_call_bindings,
-	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings, NULL};
+	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings,
+	snapshots_bindings, restore_bindings, NULL};
 
 /* Only what requests cause is held back; what peers and processes cause has happened already. */
 static bool is_write(enum event_kind kind)
 {
 	return kind == EVENT_PUT_SPEC || kind == EVENT_REMOVE_SPEC || kind == EVENT_REGISTER ||
 	       kind == EVENT_UPDATE || kind == EVENT_UNREGISTER || kind == EVENT_PUT_META ||
-	       kind == EVENT_REMOVE_META;
+	       kind == EVENT_REMOVE_META || kind == EVENT_MERGE;
 }
 
-static enum err command(void *node, struct event *e, struct command_result *ret)
+enum err node_command(void *node, struct event *e, struct command_result *ret)
 {
 	struct node *n = node;
 	enum err err;
@@ -61,6 +63,14 @@ static void call_end(void *node, uint64_t ticket)
 	struct node *n = node;
 
 	peers_call_end(n->peers, ticket);
+}
+
+static enum err stream(void *node, const struct vector *after, const struct block_sums *sums,
+	struct stream **ret_stream)
+{
+	struct node *n = node;
+
+	return stream_new(horde_map_mutable(n->horde), after, sums, ret_stream);
 }
 
 static enum err covered(void *service, const char *dots, bool *ret_covered)
@@ -107,6 +117,7 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 		.secret = n->config.options->secret,
 		.service = &n->service,
 		.tables = tables,
+		.receivers = snapshots_receivers,
 		.covered = covered,
 		.answered = log_wants(LOG_LEVEL_DEBUG) ? answered : NULL,
 	};
@@ -115,10 +126,12 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 	n->service = (struct service){
 		.horde = n->horde,
 		.node = n,
-		.command = command,
+		.command = node_command,
 		.call = call,
 		.call_result = call_result,
 		.call_end = call_end,
+		.snapshots = &node_snapshots,
+		.stream = stream,
 		.started_wall_ms = loop_wall_ms(),
 		.version = HORDE_VERSION,
 	};

@@ -6,75 +6,20 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "api/records.h"
 #include "server/core/fragment.h"
+#include "server/load_map.h"
 #include "storage/changes.h"
 #include "storage/sqlite.h"
 
-#define CLUSTER_SETTING "cluster_id"
-
-/* ---- loading ---- */
-
-static enum err load_setting(
-	void *data, const char *name, size_t name_bytes, const char *text, size_t text_bytes)
-{
-	struct node *n = data;
-	char hex[ORIGIN_HEX_BYTES];
-
-	if (name_bytes != strlen(CLUSTER_SETTING) || memcmp(name, CLUSTER_SETTING, name_bytes) != 0)
-		return ERR_OK;
-	if (text_bytes != sizeof hex - 1)
-		return ERR_STORAGE_CORRUPT;
-	memcpy(hex, text, text_bytes);
-	hex[text_bytes] = '\0';
-	return origin_from_hex(hex, &n->cluster_id) ? ERR_OK : ERR_STORAGE_CORRUPT;
-}
-
-static enum err load_vector(
-	void *data, struct origin_id origin, uint64_t count, uint64_t floor, uint64_t chain)
-{
-	struct node *n = data;
-	enum err e = map_load_vector(horde_map_mutable(n->horde), origin, count);
-
-	(void)floor;
-	(void)chain;
-	return e ? e : vector_raise(&n->acked, origin, count);
-}
-
-static enum err load_entry(void *data, struct dot dot, uint64_t clock, const char *key,
-	size_t key_bytes, const char *value, size_t value_bytes)
-{
-	struct node *n = data;
-	struct record *record = NULL;
-	enum err e = record_decode(key, key_bytes, value, value_bytes, &record);
-
-	if (e)
-		return e;
-	e = map_load_entry(horde_map_mutable(n->horde), dot, clock, key, key_bytes, value,
-		value_bytes, record);
-	if (e)
-		record_free(record);
-	return e;
-}
-
-static enum err load_kill(void *data, struct dot killer, struct dot victim)
-{
-	struct node *n = data;
-
-	return map_load_kill(horde_map_mutable(n->horde), killer, victim);
-}
-
 enum err node_load(struct node *n, char why[NODE_WHY_BYTES])
 {
-	struct store_visitor visitor = {n, load_setting, load_vector, load_entry, load_kill};
+	struct map *m = horde_map_mutable(n->horde);
 	struct store_problem problem = {0};
 	char path[DIRECTORY_PATH_MAX + 32];
-	enum err e = store_load(n->config.store, &visitor);
+	enum err e = load_map(n->config.store, m, true, &n->cluster_id);
 
 	if (!e)
-		e = map_load_end(horde_map_mutable(n->horde));
-	if (e == ERR_MALFORMED || e == ERR_LIMIT)
-		e = ERR_STORAGE_CORRUPT;
+		e = vector_join(&n->acked, map_vector(m));
 	if (e) {
 		snprintf(path, sizeof path, "%s/" SQLITE_FILE, n->config.directory->path);
 		sqlite_explain(path, e, &problem);
@@ -128,11 +73,8 @@ static enum err dump_fragment(struct node *n, const struct fragment *f)
 {
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; i < f->kill_count && !e; i++) {
+	for (size_t i = 0; i < f->kill_count && !e; i++)
 		e = batch_kill(&n->batch, f->kills[i].killer, f->kills[i].victim);
-		if (!e)
-			e = batch_drop(&n->batch, f->kills[i].victim);
-	}
 	for (size_t i = 0; i < f->put_count && !e; i++)
 		e = batch_put(&n->batch, f->puts[i].dot, f->puts[i].clock, f->puts[i].key,
 			f->puts[i].key_bytes, f->puts[i].value, f->puts[i].value_bytes);
@@ -141,18 +83,22 @@ static enum err dump_fragment(struct node *n, const struct fragment *f)
 
 static enum err dump_vector(struct node *n)
 {
-	const struct vector *v = map_vector(horde_map(n->horde));
+	const struct map *m = horde_map(n->horde);
+	const struct vector *v = map_vector(m);
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; i < v->used && !e; i++)
-		e = batch_vector(&n->batch, v->items[i].origin, v->items[i].count, 0, 0);
+	for (size_t i = 0; i < v->used && !e; i++) {
+		struct dot top = {v->items[i].origin, v->items[i].count};
+
+		e = batch_vector(&n->batch, top.origin, top.seq, map_floor(m, top.origin),
+			map_chain(m, top));
+	}
 	return e ? e : vector_join(&n->batch_vector, v);
 }
 
 /*
- * The difference against nothing is everything: each live entry, each kill record. An entry that is
- * on disk and no longer live was killed by one of those records, so dropping all victims leaves
- * exactly what is live.
+ * The difference against nothing is everything: each live entry, each kill record above its floor.
+ * What is on disk goes first, since no record may be left of who killed what is there.
  */
 static enum err dump(struct node *n)
 {
@@ -164,7 +110,9 @@ static enum err dump(struct node *n)
 	if (e)
 		return e;
 	batch_clear(&n->batch);
-	e = dump_fragment(n, &all);
+	e = batch_reset(&n->batch);
+	if (!e)
+		e = dump_fragment(n, &all);
 	if (!e)
 		e = dump_vector(n);
 	origin_to_hex(n->cluster_id, hex);

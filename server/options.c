@@ -107,6 +107,24 @@ static void set_ms(struct option_reading *r, const struct option_row *row, int64
 		*ret = ms;
 }
 
+static void set_number(struct option_reading *r, const struct option_row *row, int64_t *ret,
+	const char *where, const char *value)
+{
+	int64_t number;
+
+	if (!*value || value[strspn(value, "0123456789")]) {
+		option_fault(r, "%s: '%s' is no plain number", where, value);
+		return;
+	}
+	errno = 0;
+	number = strtoll(value, NULL, 10);
+	if (errno || number < row->min || number > row->max)
+		option_fault(r, "%s: must be from %lld to %lld", where, (long long)row->min,
+			(long long)row->max);
+	else
+		*ret = number;
+}
+
 static void set_choice(struct option_reading *r, const struct option_row *row, int *ret,
 	const char *where, const char *value)
 {
@@ -159,6 +177,9 @@ void option_set(struct option_reading *r, const struct option_row *row, enum opt
 		break;
 	case OPTION_MS:
 		set_ms(r, row, place, where, value);
+		break;
+	case OPTION_NUMBER:
+		set_number(r, row, place, where, value);
 		break;
 	case OPTION_CHOICE:
 		set_choice(r, row, place, where, value);

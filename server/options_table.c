@@ -7,6 +7,8 @@
 #define AT(member) offsetof(struct options, member)
 #define MINUTE_MS 60000
 #define HOUR_MS (60 * MINUTE_MS)
+#define KILL_LOG_RECORDS_MAX 1000000000 /* 24 GB of memory */
+#define KILL_LOG_HOURS_MAX 87600        /* ten years */
 
 /* In the order of the enums. */
 static const char *const on_terminate[] = {"restart", "leave", NULL};
@@ -14,48 +16,57 @@ static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL}
 
 const struct option_row option_rows[OPTION_COUNT] = {
 	{"config", OPTION_TEXT, AT(config), SOURCE_FLAG | SOURCE_ENVIRONMENT, NULL, "FILE",
-		"read options from this YAML file", 0, NULL},
+		"read options from this YAML file", 0, 0, NULL},
 	{"name", OPTION_TEXT, AT(name), SOURCE_ALL, NULL, "NAME",
-		"this node's name, unique in the cluster (default: the host name)", 0, NULL},
+		"this node's name, unique in the cluster (default: the host name)", 0, 0, NULL},
 	{"listen", OPTION_TEXT, AT(listen), SOURCE_ALL, "127.0.0.1:" OPTIONS_PORT, "ADDR:PORT",
-		"where to serve HTTP; port 0 takes a free one", 0, NULL},
+		"where to serve HTTP; port 0 takes a free one", 0, 0, NULL},
 	{"advertise", OPTION_TEXT, AT(advertise), SOURCE_ALL, NULL, "URL",
-		"where peers reach this node (default: the address it listens on)", 0, NULL},
+		"where peers reach this node (default: the address it listens on)", 0, 0, NULL},
 	{"data-dir", OPTION_TEXT, AT(data_dir), SOURCE_ALL, NULL, "DIR",
 		"where the store and the logs are (default: /var/lib/horde when it is writable, "
 		"else $XDG_STATE_HOME/horde or ~/.local/state/horde)",
-		0, NULL},
+		0, 0, NULL},
 	{"join", OPTION_LIST, AT(join), SOURCE_ALL, NULL, "URL",
-		"a node of the cluster to join; may be repeated", 0, NULL},
+		"a node of the cluster to join; may be repeated", 0, 0, NULL},
 	{"cluster", OPTION_TEXT, AT(cluster), SOURCE_ALL, "horde", "NAME",
-		"the cluster's name; nodes of another one are refused", 0, NULL},
+		"the cluster's name; nodes of another one are refused", 0, 0, NULL},
 	{"token-file", OPTION_TEXT, AT(token_file), SOURCE_ALL, NULL, "FILE",
-		"holds the bearer token that users must show", 0, NULL},
+		"holds the bearer token that users must show", 0, 0, NULL},
 	{"token", OPTION_TEXT, AT(token), SOURCE_ENVIRONMENT, NULL, "TOKEN", "the token itself", 0,
-		NULL},
-	{"secret-file", OPTION_TEXT, AT(secret_file), SOURCE_ALL, NULL, "FILE",
-		"holds the secret that the cluster's nodes share", 0, NULL},
-	{"secret", OPTION_TEXT, AT(secret), SOURCE_ENVIRONMENT, NULL, "SECRET", "the secret itself",
 		0, NULL},
+	{"secret-file", OPTION_TEXT, AT(secret_file), SOURCE_ALL, NULL, "FILE",
+		"holds the secret that the cluster's nodes share", 0, 0, NULL},
+	{"secret", OPTION_TEXT, AT(secret), SOURCE_ENVIRONMENT, NULL, "SECRET", "the secret itself",
+		0, 0, NULL},
 	{"insecure-plain-http", OPTION_FLAG, AT(insecure_plain_http), SOURCE_ALL, "false", NULL,
-		"serve other machines without TLS", 0, NULL},
+		"serve other machines without TLS", 0, 0, NULL},
 	{"allow-host", OPTION_LIST, AT(allow_host), SOURCE_ALL, NULL, "HOST",
-		"a further name that requests may use for this node; may be repeated", 0, NULL},
+		"a further name that requests may use for this node; may be repeated", 0, 0, NULL},
 	{"startup-grace-ms", OPTION_MS, AT(startup_grace_ms), SOURCE_ALL, "5000", "MS",
-		"how long after its start it judges no member that it has not met", HOUR_MS, NULL},
-	{"restart-grace-ms", OPTION_MS, AT(restart_grace_ms), SOURCE_ALL, "0", "MS",
-		"how long a killed node may take to come back before its children move", MINUTE_MS,
+		"how long after its start it judges no member that it has not met", 0, HOUR_MS,
 		NULL},
+	{"restart-grace-ms", OPTION_MS, AT(restart_grace_ms), SOURCE_ALL, "0", "MS",
+		"how long a killed node may take to come back before its children move", 0,
+		MINUTE_MS, NULL},
 	{"on-terminate", OPTION_CHOICE, AT(on_terminate), SOURCE_ALL, "restart", NULL,
-		"what SIGTERM announces: it will be back, or it leaves the cluster", 0,
+		"what SIGTERM announces: it will be back, or it leaves the cluster", 0, 0,
 		on_terminate},
 	{"back-within-ms", OPTION_MS, AT(back_within_ms), SOURCE_ALL, "10000", "MS",
-		"after SIGTERM with `restart`, how long its children wait for it", HOUR_MS, NULL},
+		"after SIGTERM with `restart`, how long its children wait for it", 0, HOUR_MS,
+		NULL},
+	{"kill-log-max", OPTION_NUMBER, AT(kill_log_max), SOURCE_ALL, "1000000", "N",
+		"how many records of what was deleted or replaced are kept for members that are "
+		"away; one that was away for more compares digests first, and loses nothing",
+		0, KILL_LOG_RECORDS_MAX, NULL},
+	{"kill-log-hours", OPTION_NUMBER, AT(kill_log_hours), SOURCE_ALL, "24", "N",
+		"how many hours such records are kept, at most", 1, KILL_LOG_HOURS_MAX, NULL},
 	{"log-level", OPTION_CHOICE, AT(log_level), SOURCE_ALL, "info", NULL,
-		"the least important lines to print", 0, log_levels},
-	{"help", OPTION_FLAG, AT(help), SOURCE_FLAG, "false", NULL, "print this and end", 0, NULL},
+		"the least important lines to print", 0, 0, log_levels},
+	{"help", OPTION_FLAG, AT(help), SOURCE_FLAG, "false", NULL, "print this and end", 0, 0,
+		NULL},
 	{"version", OPTION_FLAG, AT(version), SOURCE_FLAG, "false", NULL,
-		"print the version and end", 0, NULL},
+		"print the version and end", 0, 0, NULL},
 };
 
 static void respell(const char *name, const char *prefix, bool upper, char *ret_name)

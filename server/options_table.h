@@ -9,6 +9,7 @@ enum option_kind {
 	OPTION_TEXT,   /* char * */
 	OPTION_LIST,   /* struct option_list; repeat the flag, commas in a variable, a YAML list */
 	OPTION_MS,     /* int64_t; a bare number of ms, or 250ms, 30s, 5m, 1h */
+	OPTION_NUMBER, /* int64_t; a plain number */
 	OPTION_CHOICE, /* int, an index of `choices` */
 };
 
@@ -30,11 +31,12 @@ struct option_row {
 	const char *fallback; /* the default's text, or NULL */
 	const char *value;    /* the word for its value in the help */
 	const char *help;
-	int64_t max;                /* MS */
+	int64_t min;                /* NUMBER */
+	int64_t max;                /* MS, NUMBER */
 	const char *const *choices; /* CHOICE; ends with NULL */
 };
 
-#define OPTION_COUNT 20
+#define OPTION_COUNT 22
 #define OPTION_NAME_BYTES 40 /* any of the three names */
 extern const struct option_row option_rows[OPTION_COUNT];
 

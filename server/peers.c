@@ -15,8 +15,10 @@ struct peer_socket { /* one descriptor of curl's */
 
 /* ---- what has ended ---- */
 
-static void end_transfer(struct peers *p, struct transfer *t)
+void transfer_end(struct transfer *t)
 {
+	struct peers *p = t->peers;
+
 	t->ended = true;
 	switch (t->kind) {
 	case TRANSFER_HELLO:
@@ -46,7 +48,7 @@ static void collect(struct peers *p)
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
 		t->result = message->data.result;
 		curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->status);
-		end_transfer(p, t);
+		transfer_end(t);
 	}
 }
 

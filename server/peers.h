@@ -9,8 +9,10 @@
  *
  *	answered as it should be        HELLO_ANSWERED, FRAGMENT
  *	connection refused              LINK_REFUSED    (no process holds the port)
- *	reset, ended early, 410, or
- *	it says that it shuts down      LINK_LOST
+ *	reset, ended early, stuck in
+ *	mid-body, 410, written for
+ *	another table of retired
+ *	origins, or it shuts down       LINK_LOST
  *	no answer in time, no route,
  *	or the name does not resolve    LINK_SILENT
  *	a problem, or nonsense          LINK_REJECTED   (with the problem's code; MALFORMED)
@@ -21,6 +23,7 @@
 #define HORDE_PEERS_H
 
 #include "api/service.h"
+#include "server/core/blocks.h"
 #include "server/core/event.h"
 #include "server/loop.h"
 
@@ -28,8 +31,11 @@
 #define PEERS_CALLS_MAX 256               /* calls that were not ended */
 #define PEERS_REPLY_BYTES_MAX (64 * 1024) /* hello, call and problem bodies */
 #define PEERS_CONNECT_MS 1000
+#define PEERS_RESOLVED_S 1 /* a name may mean another address then */
 #define PEERS_HELLO_MS 3000
-#define PEERS_SLACK_MS 5000 /* how much longer than the wait a poll's answer may take */
+#define PEERS_SLACK_MS 5000 /* how much longer than the wait a poll's answer may take to begin */
+#define PEERS_STALL_MS 5000 /* and how long it may stand still after that */
+#define PEERS_ANSWER_MS_MAX (10 * 60 * 1000) /* the longest answer, its wait included */
 #define PEERS_GOODBYE_MS 1000
 #define PEERS_CALL_MS_MAX 60000
 
@@ -42,6 +48,8 @@ struct peers_config { /* borrowed, but for the secret's copy in the request head
 	 */
 	void (*event)(void *data, struct event *e);
 	void (*call_ended)(void *data, uint64_t ticket);
+	/* horde_retired: what vectors on the wire leave out. */
+	const struct vector *(*retired)(void *data, uint64_t *ret_hash);
 	void *data;
 };
 
@@ -52,9 +60,16 @@ void peers_free(struct peers *p);
 
 /* What the actions of the same names want; a failure comes as an event. */
 void peers_hello(struct peers *p, uint32_t link, const char *url, const struct hello *self);
-/* `after` is what this node knows, `ack` what it has on disk; parked for up to `wait_ms`. */
+struct peers_ask {
+	const struct poll *poll;  /* all but its `ack` */
+	const struct vector *ack; /* what this node has on disk */
+	int64_t wait_ms;          /* the longest time that it is parked */
+	bool digest;              /* post `sums`, of the whole map; NULL: there was no memory */
+	const struct block_sums *sums;
+	bool repair; /* with digest */
+};
 void peers_poll(struct peers *p, uint32_t link, const char *url, const struct hello *self,
-	const struct vector *after, const struct vector *ack, int64_t wait_ms);
+	const struct peers_ask *ask);
 void peers_unlink(struct peers *p, uint32_t link);
 /* Best effort, no event. */
 void peers_goodbye(struct peers *p, const char *url, const struct hello *self,

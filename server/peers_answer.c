@@ -13,11 +13,44 @@ static bool receive_lines(struct transfer *t, const char *bytes, size_t count)
 	return !t->refused;
 }
 
+/* The answer moves: from its begin on only a standstill is waited for. */
+static void move(struct transfer *t)
+{
+	struct loop *loop = t->peers->config.loop;
+	bool first = t->moved_ms == 0;
+
+	t->moved_ms = loop_clock_ms();
+	/* Without memory the first limit stays: it is late then, and asked again. */
+	if (first && t->kind == TRANSFER_POLL)
+		loop_timer_set(loop, &t->timer, t->moved_ms + PEERS_STALL_MS, transfer_late, t);
+}
+
+void transfer_late(void *data)
+{
+	struct transfer *t = data;
+	int64_t until_ms = t->moved_ms + PEERS_STALL_MS;
+
+	if (t->moved_ms > 0 && loop_clock_ms() < until_ms &&
+		loop_timer_set(t->peers->config.loop, &t->timer, until_ms, transfer_late, t) ==
+			ERR_OK)
+		return;
+	t->result = CURLE_OPERATION_TIMEDOUT;
+	transfer_end(t);
+}
+
+size_t transfer_receive_head(char *bytes, size_t one, size_t count, void *data)
+{
+	(void)bytes;
+	move(data);
+	return one * count;
+}
+
 size_t transfer_receive(char *bytes, size_t one, size_t count, void *data)
 {
 	struct transfer *t = data;
 	long status = 0;
 
+	move(t);
 	count *= one;
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (t->kind == TRANSFER_POLL && status == 200)
@@ -53,6 +86,8 @@ static enum event_kind failure_kind(const struct transfer *t)
 	case CURLE_PARTIAL_FILE:
 		return EVENT_LINK_LOST;
 	case CURLE_OPERATION_TIMEDOUT:
+		return t->kind == TRANSFER_POLL && t->moved_ms > 0 ? EVENT_LINK_LOST
+								   : EVENT_LINK_SILENT;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_OUT_OF_MEMORY:
 	case CURLE_AGAIN:
@@ -67,6 +102,9 @@ static enum event_kind failure_kind(const struct transfer *t)
 static enum err read_answer(
 	struct transfer *t, struct event *e, struct hello *hello, struct fragment *fragment)
 {
+	const struct peers_config *c = &t->peers->config;
+	const struct vector *retired;
+	uint64_t hash;
 	enum err err;
 
 	if (t->kind == TRANSFER_HELLO) {
@@ -77,7 +115,10 @@ static enum err read_answer(
 	}
 	e->kind = EVENT_FRAGMENT;
 	e->fragment = fragment;
-	return t->reader ? wire_reader_end(t->reader, fragment) : ERR_MALFORMED;
+	if (!t->reader)
+		return ERR_MALFORMED;
+	retired = c->retired(c->data, &hash);
+	return wire_reader_end(t->reader, retired, hash, fragment);
 }
 
 static void reject(struct event *e, enum err err)
@@ -108,9 +149,26 @@ static void judge(
 			e->kind = EVENT_LINK_LOST;
 	} else {
 		err = read_answer(t, e, hello, fragment);
-		if (err)
+		/* The tables changed on the way: a new hello begins with whole vectors. */
+		if (err == ERR_STALE)
+			e->kind = EVENT_LINK_LOST;
+		else if (err)
 			reject(e, err);
 	}
+}
+
+/* What the exchange took on the wire, heads included. */
+static void count_bytes(const struct transfer *t, struct event *e)
+{
+	curl_off_t received = 0, sent = 0;
+	long head = 0, request = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+	curl_easy_getinfo(t->easy, CURLINFO_HEADER_SIZE, &head);
+	curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+	curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &request);
+	e->bytes_received = (uint64_t)received + (uint64_t)head;
+	e->bytes_sent = (uint64_t)request;
 }
 
 void transfer_answer(struct transfer *t)
@@ -122,8 +180,12 @@ void transfer_answer(struct transfer *t)
 	struct peer_link *link = peers_link(p, t->link);
 
 	judge(t, &e, &hello, &fragment);
-	if (link && e.kind == EVENT_FRAGMENT)
+	if (e.kind == EVENT_FRAGMENT)
+		count_bytes(t, &e);
+	if (link && e.kind == EVENT_FRAGMENT) {
 		link->seen = link->polls;
+		link->retired_hash = wire_reader_retired(t->reader);
+	}
 	/* Freed first: the event may well start the next request of this link. */
 	transfer_free(t);
 	p->config.event(p->config.data, &e);

@@ -15,13 +15,15 @@ struct transfer { /* one request, from its start to its event, or to peers_call_
 	struct transfer *next;
 	struct peers *peers;
 	enum transfer_kind kind;
-	uint32_t link;   /* HELLO, POLL */
+	uint32_t link;   /* HELLO, POLL; a poll may be posted block sums */
 	uint64_t ticket; /* CALL */
 	CURL *easy;
 	bool ended;
 	struct text body;
 	struct text reply;          /* all but the answer of a poll */
 	struct wire_reader *reader; /* a poll's answer, from its first byte on */
+	struct loop_timer timer;    /* of a poll: the latest begin of its answer, then its stall */
+	int64_t moved_ms;           /* when there last was more of that answer; 0: none yet */
 	enum err refused;           /* why the answer is not taken */
 	CURLcode result;
 	long status;
@@ -30,8 +32,9 @@ struct transfer { /* one request, from its start to its event, or to peers_call_
 struct peer_link { /* what outlives one request of a link */
 	struct peer_link *next;
 	uint32_t link;
-	uint64_t polls; /* the number of the last poll */
-	uint64_t seen;  /* of the last one that was answered; 0: none since the last hello */
+	uint64_t polls;        /* the number of the last poll */
+	uint64_t seen;         /* of the last one that was answered; 0: none since the last hello */
+	uint64_t retired_hash; /* what that answer said of its server's retired origins; 0: none */
 };
 
 struct peers {
@@ -57,8 +60,15 @@ struct peer_link *peers_link(struct peers *p, uint32_t link); /* NULL when there
 /* Unlinks and frees, without an event. */
 void transfer_free(struct transfer *t);
 
+/* ---- peers.c ---- */
+/* It is over, in whatever way: its event, or what is kept of it. */
+void transfer_end(struct transfer *t);
+
 /* ---- peers_answer.c: what an ended request means ---- */
 size_t transfer_receive(char *bytes, size_t one, size_t count, void *data);
+size_t transfer_receive_head(char *bytes, size_t one, size_t count, void *data);
+/* The timer of a poll: is its answer late, or does it stand still? */
+void transfer_late(void *data);
 /* Delivers the event of an ended hello or poll. `t` is still whole, and is freed by the caller. */
 void transfer_answer(struct transfer *t);
 

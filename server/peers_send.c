@@ -99,6 +99,7 @@ void transfer_free(struct transfer *t)
 		*place = t->next;
 	if (t->kind == TRANSFER_CALL)
 		t->peers->calls--;
+	loop_timer_cancel(t->peers->config.loop, &t->timer);
 	give_handle(t->peers, t->easy);
 	if (t->reader)
 		wire_reader_free(t->reader);
@@ -136,6 +137,7 @@ static bool set_request(struct transfer *t, const char *url, int64_t timeout_ms)
 	       !curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) &&
 	       !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
 	       !curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)PEERS_CONNECT_MS) &&
+	       !curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)PEERS_RESOLVED_S) &&
 	       !curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms) &&
 	       !curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->peers->headers) &&
 	       !curl_easy_setopt(e, CURLOPT_USERAGENT, "horde/" HORDE_VERSION) &&
@@ -145,6 +147,18 @@ static bool set_request(struct transfer *t, const char *url, int64_t timeout_ms)
 	       !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, transfer_receive) &&
 	       !curl_easy_setopt(e, CURLOPT_WRITEDATA, t) &&
 	       !curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+}
+
+/* An answer that has begun may take long, but not stand still; and it may be compressed. */
+static bool set_poll(struct transfer *t, int64_t wait_ms)
+{
+	struct loop *loop = t->peers->config.loop;
+	int64_t late_ms = loop_clock_ms() + wait_ms + PEERS_SLACK_MS;
+
+	return !curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, transfer_receive_head) &&
+	       !curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t) &&
+	       !curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, "zstd, deflate") &&
+	       loop_timer_set(loop, &t->timer, late_ms, transfer_late, t) == ERR_OK;
 }
 
 /* Queues the request; peers_turn sets it going. False without memory: the caller frees `t`. */
@@ -176,6 +190,7 @@ void peers_hello(struct peers *p, uint32_t link, const char *url, const struct h
 	t = l ? transfer_new(p, TRANSFER_HELLO) : NULL;
 	if (t) {
 		l->seen = 0;
+		l->retired_hash = 0;
 		t->link = link;
 		peers_hello_write(&t->body, self);
 		if (send_request(t, url, "/peer/v1/hello", PEERS_HELLO_MS))
@@ -195,23 +210,42 @@ static void name_link(
 	snprintf(ret_name, WIRE_LINK_BYTES_MAX + 1, "%s-%u", hex, (unsigned)link);
 }
 
-void peers_poll(struct peers *p, uint32_t link, const char *url, const struct hello *self,
-	const struct vector *after, const struct vector *ack, int64_t wait_ms)
+/* Vectors leave out what the peer has in its table of retired origins, when it is the same. */
+static void write_ask(struct transfer *t, struct peer_link *l, const struct hello *self,
+	const struct peers_ask *ask)
 {
+	const struct peers_config *c = &t->peers->config;
+	struct wire_request q = {.n = ++l->polls,
+		.seen = l->seen,
+		.wait_ms = ask->wait_ms,
+		.digest = ask->digest,
+		.repair = ask->repair,
+		.poll = *ask->poll};
+	const struct vector *retired = c->retired(c->data, &q.retired_hash);
+
+	name_link(self, l->link, q.link);
+	q.compact = q.retired_hash != 0 && q.retired_hash == l->retired_hash;
+	q.poll.ack = *ask->ack;
+	if (ask->digest)
+		q.blocks = *ask->sums;
+	wire_request_write(&q, retired, &t->body);
+}
+
+void peers_poll(struct peers *p, uint32_t link, const char *url, const struct hello *self,
+	const struct peers_ask *ask)
+{
+	const char *path = ask->digest ? "/peer/v1/digest" : "/peer/v1/deltas";
 	struct peer_link *l;
 	struct transfer *t;
-	struct wire_request request = {.after = *after, .ack = *ack, .wait_ms = wait_ms};
 
 	drop_requests(p, link);
 	l = make_link(p, link);
-	t = l ? transfer_new(p, TRANSFER_POLL) : NULL;
+	t = l && (!ask->digest || ask->sums) ? transfer_new(p, TRANSFER_POLL) : NULL;
 	if (t) {
 		t->link = link;
-		name_link(self, link, request.link);
-		request.n = ++l->polls;
-		request.seen = l->seen;
-		wire_request_write(&request, &t->body);
-		if (send_request(t, url, "/peer/v1/deltas", wait_ms + PEERS_SLACK_MS))
+		write_ask(t, l, self, ask);
+		if (t->easy && set_poll(t, ask->wait_ms) &&
+			send_request(t, url, path, PEERS_ANSWER_MS_MAX))
 			return;
 		transfer_free(t);
 	}

@@ -111,7 +111,8 @@ enum err batch_vector(struct store_batch *b, struct origin_id origin, uint64_t c
 	struct store_op *last = b->vector_at ? &b->ops[b->vector_at - 1] : NULL;
 	enum err e;
 
-	if (last && origin_equal(last->dot.origin, origin)) {
+	/* Where the floor rises its place in the order counts: kills that were added since go. */
+	if (last && origin_equal(last->dot.origin, origin) && last->vector.floor == floor) {
 		op.at = last->at;
 		*last = op;
 		return ERR_OK;
@@ -119,6 +120,15 @@ enum err batch_vector(struct store_batch *b, struct origin_id origin, uint64_t c
 	e = add(b, op, NULL, 0, NULL, 0);
 	if (!e)
 		b->vector_at = b->count;
+	return e;
+}
+
+enum err batch_reset(struct store_batch *b)
+{
+	enum err e = add(b, (struct store_op){.kind = STORE_RESET}, NULL, 0, NULL, 0);
+
+	if (!e)
+		b->vector_at = 0;
 	return e;
 }
 

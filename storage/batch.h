@@ -21,10 +21,11 @@
 
 enum store_op_kind {
 	STORE_SETTING, /* a named text, such as the cluster's id */
-	STORE_VECTOR,  /* how much of an origin is in the store */
+	STORE_VECTOR,  /* how much of an origin is in the store; kills up to its floor go */
 	STORE_PUT,     /* an entry became live */
 	STORE_DROP,    /* an entry died */
 	STORE_KILL,    /* who killed whom */
+	STORE_RESET,   /* all of the map is gone: what follows is all there is */
 	STORE_OP_KINDS
 };
 
@@ -69,12 +70,17 @@ enum err batch_put(struct store_batch *b, struct dot entry, uint64_t clock, cons
 enum err batch_drop(struct store_batch *b, struct dot entry);
 enum err batch_kill(struct store_batch *b, struct dot killer, struct dot victim);
 /*
- * Replaces what is stored of this origin: events 1..count are in, kills up to `floor` are cut.
- * Since the batch is one transaction, the next one of the same origin takes the place of the one
- * before.
+ * Replaces what is stored of this origin: events 1..count are in, and its kills up to `floor` are
+ * deleted; `chain` is its chain hash at `count`. Since the batch is one transaction, the next one
+ * of the same origin takes the place of the one before, unless the floor has risen.
  */
 enum err batch_vector(struct store_batch *b, struct origin_id origin, uint64_t count,
 	uint64_t floor, uint64_t chain);
+/*
+ * All that is stored of the map is deleted: entries, kills, vectors; settings stay. So a batch that
+ * begins with it and holds the whole map leaves exactly that.
+ */
+enum err batch_reset(struct store_batch *b);
 /* Replaces a setting; `name` and `text` are strings. */
 enum err batch_setting(struct store_batch *b, const char *name, const char *text);
 /* Adds an operation of another batch. */

@@ -60,6 +60,7 @@ static int compare(
 		return order ? order : compare_dots(a->victim, b->victim);
 	case STORE_PUT:
 	case STORE_DROP:
+	case STORE_RESET:
 	case STORE_OP_KINDS:
 		break;
 	}
@@ -146,6 +147,14 @@ static void insert(struct table *t, struct row *row)
 	t->rows[at] = row;
 }
 
+static void remove_rows(struct table *t, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++)
+		free(t->rows[i]);
+	memmove(t->rows + first, t->rows + end, (t->count - end) * sizeof(struct row *));
+	t->count -= end - first;
+}
+
 static void drop(struct table *t, struct store_op op)
 {
 	bool found;
@@ -153,11 +162,43 @@ static void drop(struct table *t, struct store_op op)
 
 	op.kind = STORE_PUT;
 	at = find(t, &op, "", &found);
-	if (!found)
-		return;
-	free(t->rows[at]);
-	t->count--;
-	memmove(t->rows + at, t->rows + at + 1, (t->count - at) * sizeof(struct row *));
+	if (found)
+		remove_rows(t, at, at + 1);
+}
+
+/* The kills of an origin up to its floor lie side by side. */
+static void cut(struct table *t, const struct store_op *vector)
+{
+	struct store_op first = {.kind = STORE_KILL, .dot = {vector->dot.origin, 0}};
+	bool found;
+	size_t at = find(t, &first, "", &found), end = at;
+
+	while (end < t->count && t->rows[end]->op.kind == STORE_KILL &&
+		origin_equal(t->rows[end]->op.dot.origin, vector->dot.origin) &&
+		t->rows[end]->op.dot.seq <= vector->vector.floor)
+		end++;
+	remove_rows(t, at, end);
+}
+
+/* The settings lie before all else. */
+static void reset(struct table *t)
+{
+	struct store_op first = {.kind = STORE_VECTOR};
+	bool found;
+
+	remove_rows(t, find(t, &first, "", &found), t->count);
+}
+
+static void change(struct table *t, const struct store_op *op, struct row *row)
+{
+	if (op->kind == STORE_RESET)
+		reset(t);
+	else if (op->kind == STORE_DROP)
+		drop(t, *op);
+	else
+		insert(t, row);
+	if (op->kind == STORE_VECTOR)
+		cut(t, op);
 }
 
 /* Everything is allocated before the first row changes, so a batch is applied whole or not. */
@@ -167,15 +208,13 @@ static enum err apply(struct table *t, const struct store_batch *b)
 	enum err e = b->count && !rows ? ERR_NO_MEMORY : reserve(t, b->count);
 
 	for (size_t i = 0; i < b->count && !e; i++)
-		if (b->ops[i].kind != STORE_DROP)
+		if (b->ops[i].kind != STORE_DROP && b->ops[i].kind != STORE_RESET)
 			e = make_row(b, &b->ops[i], &rows[i]);
 	for (size_t i = 0; i < b->count && rows; i++) {
 		if (e)
 			free(rows[i]);
-		else if (rows[i])
-			insert(t, rows[i]);
 		else
-			drop(t, b->ops[i]);
+			change(t, &b->ops[i], rows[i]);
 	}
 	free(rows);
 	return e;
@@ -389,6 +428,7 @@ static enum err visit(const struct row *row, const struct store_visitor *v)
 	case STORE_KILL:
 		return !v->kill ? ERR_OK : v->kill(v->data, op->dot, op->victim);
 	case STORE_DROP:
+	case STORE_RESET:
 	case STORE_OP_KINDS:
 		break;
 	}

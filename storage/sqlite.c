@@ -1,8 +1,11 @@
 #include "storage/sqlite.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -81,14 +84,14 @@ static enum err prepare_file(const char *path, struct store_problem *problem)
 	return ERR_OK;
 }
 
-static enum err check_pages(struct sqlite *q, const char *path)
+static enum err check_pages(struct sqlite *q, const char *path, int64_t bytes_max)
 {
 	sqlite3_stmt *s;
 	struct stat file;
 	const char *text;
 	enum err e = ERR_OK;
 
-	if (stat(path, &file) || file.st_size > SQLITE_CHECK_BYTES_MAX)
+	if (stat(path, &file) || file.st_size > bytes_max)
 		return ERR_OK;
 	if (sqlite3_prepare_v2(q->db, "PRAGMA quick_check(1)", -1, &s, NULL))
 		return sqlite_failure(q);
@@ -101,9 +104,12 @@ static enum err check_pages(struct sqlite *q, const char *path)
 	return e;
 }
 
-/* Reads only. *ret_fresh: the file is empty and still to be given its tables. */
-static enum err check_file(
-	struct sqlite *q, const char *path, bool *ret_fresh, struct store_problem *problem)
+/*
+ * Reads only. Files up to `bytes_max` are checked page by page. *ret_fresh: the file is empty and
+ * still to be given its tables.
+ */
+static enum err check_file(struct sqlite *q, const char *path, int64_t bytes_max, bool *ret_fresh,
+	struct store_problem *problem)
 {
 	int64_t application = 0, version = 0, pages = 0;
 	enum err e = number_of(q, "PRAGMA application_id", &application);
@@ -121,7 +127,7 @@ static enum err check_file(
 			"name another data directory",
 			path, (long long)version, USER_VERSION);
 	*ret_fresh = !pages;
-	return e || !pages ? e : check_pages(q, path);
+	return e || !pages ? e : check_pages(q, path, bytes_max);
 }
 
 /* The tables and the numbers that identify the file appear in one transaction or not at all. */
@@ -144,7 +150,7 @@ static enum err set_up(struct sqlite *q, const char *path, struct store_problem 
 	/* Until all checks have passed, closing must not move the log into the file either. */
 	sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_busy_timeout(q->db, SQLITE_BUSY_MS);
-	e = check_file(q, path, &fresh, problem);
+	e = check_file(q, path, SQLITE_CHECK_BYTES_MAX, &fresh, problem);
 	if (!e && fresh)
 		e = create_tables(q);
 	if (!e)
@@ -198,4 +204,83 @@ enum err sqlite_open(const char *path, struct store *ret_store, struct store_pro
 	}
 	*ret_store = (struct store){&ops, q};
 	return ERR_OK;
+}
+
+/* ---- a snapshot ----------------------------------------------------------------------------- */
+
+/* As a URI, because only so SQLite can be told that nobody changes the file: "file:...". */
+static bool immutable_uri(const char *path, char *out, size_t size)
+{
+	size_t used = (size_t)snprintf(out, size, "file:");
+
+	for (; *path && used + 4 < size; path++) {
+		bool plain = isalnum((unsigned char)*path) || strchr("/._-", *path);
+
+		used += (size_t)snprintf(
+			out + used, size - used, plain ? "%c" : "%%%02X", (unsigned char)*path);
+	}
+	return !*path && (size_t)snprintf(out + used, size - used, "?immutable=1") < size - used;
+}
+
+/* Whoever made the file may have meant to make us run something. */
+static enum err distrust(struct sqlite *q)
+{
+	int64_t strangers = 0;
+	enum err e = execute(q, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+
+	sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (!e)
+		e = number_of(q,
+			"SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index') "
+			"OR sql LIKE 'CREATE VIRTUAL%'",
+			&strangers);
+	return !e && strangers ? ERR_STORAGE_CORRUPT : e;
+}
+
+static enum err refuse_commit(void *self, const struct store_batch *const *batches, size_t count)
+{
+	(void)self;
+	(void)batches;
+	(void)count;
+	return ERR_STORAGE_READ_ONLY;
+}
+
+static enum err open_unchanging(struct sqlite *q, const char *path)
+{
+	const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+	char uri[3 * PATH_MAX + 32];
+	bool empty = false;
+	enum err e;
+
+	if (!immutable_uri(path, uri, sizeof uri))
+		return ERR_LIMIT;
+	if (sqlite3_open_v2(uri, &q->db, flags, NULL))
+		return sqlite_failure(q);
+	e = distrust(q);
+	if (!e)
+		e = check_file(q, path, INT64_MAX, &empty, NULL);
+	if (!e && empty)
+		e = ERR_STORAGE_CORRUPT;
+	if (!e)
+		e = execute(q, "SELECT o, s, key, hlc, val FROM entry LIMIT 0;"
+			       "SELECT ko, ks, vo, vs FROM kill LIMIT 0;"
+			       "SELECT o, n, floor, chain FROM vec LIMIT 0;"
+			       "SELECT name, text FROM setting LIMIT 0");
+	return e ? e : sqlite_read_origins(q);
+}
+
+enum err sqlite_open_snapshot(const char *path, struct store *ret_store)
+{
+	static const struct store_ops ops = {refuse_commit, sqlite_load, sqlite_close};
+	struct sqlite *q = calloc(1, sizeof *q);
+	enum err e;
+
+	if (!q)
+		return ERR_NO_MEMORY;
+	e = open_unchanging(q, path);
+	if (e)
+		sqlite_close(q);
+	else
+		*ret_store = (struct store){&ops, q};
+	return e;
 }

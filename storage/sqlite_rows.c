@@ -12,8 +12,12 @@ static const char *const statement_sql[STATEMENTS] = {
 	[ADD_ENTRY] = "REPLACE INTO entry (o, s, key, hlc, val) VALUES (?, ?, ?, ?, ?)",
 	[DROP_ENTRY] = "DELETE FROM entry WHERE o = ? AND s = ?",
 	[ADD_KILL] = "INSERT OR IGNORE INTO kill (ko, ks, vo, vs) VALUES (?, ?, ?, ?)",
+	[CUT_KILLS] = "DELETE FROM kill WHERE ko = ? AND ks BETWEEN ? AND ?",
 	[SET_VECTOR] = "REPLACE INTO vec (o, n, floor, chain) VALUES (?, ?, ?, ?)",
 	[SET_SETTING] = "REPLACE INTO setting (name, text) VALUES (?, ?)",
+	[CLEAR_ENTRIES] = "DELETE FROM entry",
+	[CLEAR_KILLS] = "DELETE FROM kill",
+	[CLEAR_VECTOR] = "DELETE FROM vec",
 };
 
 static int errno_of(sqlite3_file *file)
@@ -128,6 +132,38 @@ static enum err bind_dot(struct sqlite *q, enum statement which, int column, str
 	return e;
 }
 
+static enum err cut_between(struct sqlite *q, struct origin_id origin, int64_t first, int64_t last)
+{
+	sqlite3_stmt *s = q->statements[CUT_KILLS];
+	enum err e = bind_origin(q, CUT_KILLS, 1, origin);
+
+	sqlite3_bind_int64(s, 2, first);
+	sqlite3_bind_int64(s, 3, last);
+	return e ? e : run(q, CUT_KILLS);
+}
+
+/* Seqs from 2^63 on are negative numbers in the file. */
+static enum err cut_kills(struct sqlite *q, struct origin_id origin, uint64_t floor)
+{
+	enum err e = ERR_OK;
+
+	if (floor)
+		e = cut_between(q, origin, 0, floor > INT64_MAX ? INT64_MAX : (int64_t)floor);
+	if (!e && floor > INT64_MAX)
+		e = cut_between(q, origin, INT64_MIN, (int64_t)floor);
+	return e;
+}
+
+/* The numbers of the origins stay: they are no part of the map. */
+static enum err reset(struct sqlite *q)
+{
+	enum err e = run(q, CLEAR_ENTRIES);
+
+	if (!e)
+		e = run(q, CLEAR_KILLS);
+	return e ? e : run(q, CLEAR_VECTOR);
+}
+
 static enum err write_op(struct sqlite *q, const struct store_batch *b, const struct store_op *op)
 {
 	static const enum statement of_kind[STORE_OP_KINDS] = {
@@ -139,8 +175,14 @@ static enum err write_op(struct sqlite *q, const struct store_batch *b, const st
 	};
 	enum statement which = of_kind[op->kind];
 	sqlite3_stmt *s = q->statements[which];
-	enum err e = op->kind == STORE_SETTING ? ERR_OK : bind_dot(q, which, 1, op->dot);
+	enum err e = ERR_OK;
 
+	if (op->kind == STORE_RESET)
+		return reset(q);
+	if (op->kind == STORE_VECTOR)
+		e = cut_kills(q, op->dot.origin, op->vector.floor);
+	if (!e && op->kind != STORE_SETTING)
+		e = bind_dot(q, which, 1, op->dot);
 	if (e)
 		return e;
 	switch (op->kind) {
@@ -161,6 +203,7 @@ static enum err write_op(struct sqlite *q, const struct store_batch *b, const st
 		e = bind_dot(q, which, 3, op->victim);
 		break;
 	case STORE_DROP:
+	case STORE_RESET:
 	case STORE_OP_KINDS:
 		break;
 	}
@@ -330,7 +373,7 @@ enum err sqlite_load(void *self, const struct store_visitor *visitor)
 	if (!e && visitor->kill)
 		e = each_row(q, "SELECT ko, ks, vo, vs FROM kill ORDER BY ko, ks, vo, vs",
 			read_kill, visitor);
-	(void)run(q, ROLLBACK);
+	(void)sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
 	return e;
 }
 

@@ -10,6 +10,7 @@ enum action_kind {
 	ACTION_HELLO,   /* POST hello to `url`, answer with an event for `link` */
 	ACTION_POLL,    /* POST deltas to `url`, parked up to `timeout_ms`; answer with an event for
 			   `link` */
+	ACTION_DIGEST,  /* POST `poll` with the block sums of the whole map; else like POLL */
 	ACTION_UNLINK,  /* drop what is under way for `link`; no event is wanted any more */
 	ACTION_GOODBYE, /* tell `url`, best effort, no event */
 	ACTION_SPAWN,   /* start `ref` as `spec` says, with `epoch` */
@@ -17,6 +18,8 @@ enum action_kind {
 	ACTION_SIGNAL,  /* `signal` to ref and epoch, or its `group` */
 	ACTION_CLUSTER, /* keep `cluster_id` in the store */
 	ACTION_WAKE,    /* opinions changed: wake the watchers of members and lists */
+	ACTION_ACKED,   /* a member has more on its disk: wake those that wait for that */
+	ACTION_DUMP,    /* a divergence: keep both sides of `fragment`'s checks in a file */
 	ACTION_LOG,  /* one event line: `event` is its name, `subject` and `detail` what it is about
 		      */
 	ACTION_EXIT, /* all is stopped and written: flush and end */
@@ -26,6 +29,10 @@ struct action { /* texts and specs are borrowed until the next step */
 	enum action_kind kind;
 	uint32_t link;
 	const char *url;
+	const struct poll
+		*poll; /* POLL, DIGEST; its `ack` is empty: what is on disk, the shell knows */
+	bool repair;   /* DIGEST: the answer is to bring what differs */
+	const struct fragment *fragment; /* DUMP */
 	const char *ref;
 	uint64_t epoch;
 	const struct spec_record *spec;

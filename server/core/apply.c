@@ -1,380 +1,396 @@
-/* The join of a full fragment (replication.md 1.3, lemma 2): checked and prepared, then done. */
+/*
+ * The join of fragments (replication.md 1.3, lemmas 2, 3b and 4): all that may fail first, then the
+ * change, in the order of the lemmas: inserts, absences, kill records, vector, floors.
+ */
 #include "server/core/fragment.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/core/replica.h"
+#include "server/core/join.h"
+#include "server/core/naive.h"
 
-struct staged {                 /* a put of the fragment, made ready */
-	struct live *live;      /* NULL: its event is known here already */
-	struct key_node *node;  /* of the map, if it has the key already */
-	struct key_node *fresh; /* else one to add, unless an earlier put of the fragment did */
-	struct record *record;  /* a copy, when the fragment is borrowed */
+struct staged { /* a put that is new here, made ready */
+	struct fragment_put *put;
+	bool borrowed;
+	struct history *history;
+	struct live *live;
+	struct key_node *node; /* taken by the map, unless it has the key */
+	struct record *record; /* a copy, when the fragment is borrowed */
 };
 
-struct join {
-	struct map *m;
-	struct fragment *f;
-	struct changes *changes;
-	struct history **histories; /* of each range */
-	struct staged *staged;      /* of each put */
-	size_t losses_max;          /* at most so many entries can die */
+struct work {
+	struct join j;
+	struct staged *puts; /* by dot, each once */
+	size_t put_count;
+	struct fragment_kill *kills; /* the new ones by killer, each once */
+	size_t kill_count;
+	struct vector_item *raised; /* origins with new events, and up to where */
+	size_t raised_count;
 };
 
-static int compare_ranges(const void *a, const void *b)
+/* ---- what is new ---- */
+
+static bool is_new(const struct work *w, struct dot d)
 {
-	return origin_compare(((const struct fragment_range *)a)->origin,
-		((const struct fragment_range *)b)->origin);
+	return !vector_has(&w->j.m->vector, d);
 }
 
-static int compare_puts(const void *a, const void *b)
+static int compare_staged(const void *a, const void *b)
 {
 	return dot_compare(
-		((const struct fragment_put *)a)->dot, ((const struct fragment_put *)b)->dot);
+		((const struct staged *)a)->put->dot, ((const struct staged *)b)->put->dot);
 }
 
-static int compare_kills(const void *a, const void *b)
+static void gather_puts(struct work *w, struct fragment *f)
 {
-	const struct fragment_kill *left = a, *right = b;
-	int order = dot_compare(left->killer, right->killer);
-
-	return order != 0 ? order : dot_compare(left->victim, right->victim);
+	for (size_t i = 0; i < f->put_count; i++)
+		if (is_new(w, f->puts[i].dot))
+			w->puts[w->put_count++] =
+				(struct staged){.put = &f->puts[i], .borrowed = f->borrowed};
 }
 
-/* Sorts unless it is sorted already, as all that comes from map_difference is. */
-static void sort(
-	void *items, size_t count, size_t bytes, int (*compare)(const void *, const void *))
+static void gather_kills(struct work *w, const struct fragment *f)
 {
-	const char *at = items;
+	for (size_t i = 0; i < f->kill_count; i++)
+		if (is_new(w, f->kills[i].killer))
+			w->kills[w->kill_count++] = f->kills[i];
+}
 
-	for (size_t i = 1; i < count; i++, at += bytes) {
-		if (compare(at, at + bytes) <= 0)
-			continue;
-		qsort(items, count, bytes, compare);
-		return;
+/* Slices of one origin from two links may overlap: each event is taken once. */
+static void make_unique(struct work *w)
+{
+	size_t kept = 0;
+
+	join_sort(w->puts, w->put_count, sizeof(*w->puts), compare_staged);
+	for (size_t i = 0; i < w->put_count; i++)
+		if (kept == 0 || compare_staged(&w->puts[kept - 1], &w->puts[i]) != 0)
+			w->puts[kept++] = w->puts[i];
+	w->put_count = kept;
+	kept = 0;
+	join_sort(w->kills, w->kill_count, sizeof(*w->kills), join_compare_kills);
+	for (size_t i = 0; i < w->kill_count; i++)
+		if (kept == 0 || join_compare_kills(&w->kills[kept - 1], &w->kills[i]) != 0)
+			w->kills[kept++] = w->kills[i];
+	w->kill_count = kept;
+}
+
+static enum err gather(struct work *w)
+{
+	size_t puts = 0, kills = 0;
+
+	for (size_t i = 0; i < w->j.count; i++) {
+		puts += w->j.fragments[i]->put_count;
+		kills += w->j.fragments[i]->kill_count;
 	}
-}
-
-/* The index of the range of `origin`, or range_count. */
-static size_t range_of(const struct fragment *f, struct origin_id origin)
-{
-	size_t low = 0, high = f->range_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (origin_compare(f->ranges[middle].origin, origin) < 0)
-			low = middle + 1;
-		else
-			high = middle;
+	w->puts = malloc((puts + 1) * sizeof(*w->puts));
+	w->kills = malloc((kills + 1) * sizeof(*w->kills));
+	if (!w->puts || !w->kills)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < w->j.count; i++) {
+		gather_puts(w, w->j.fragments[i]);
+		gather_kills(w, w->j.fragments[i]);
 	}
-	if (low < f->range_count && origin_equal(f->ranges[low].origin, origin))
-		return low;
-	return f->range_count;
-}
-
-/* The range that `d` lies in, or range_count. */
-static size_t range_with(const struct fragment *f, struct dot d)
-{
-	size_t r = range_of(f, d.origin);
-
-	if (r < f->range_count && d.seq > f->ranges[r].after && d.seq <= f->ranges[r].upto)
-		return r;
-	return f->range_count;
-}
-
-static bool check_ranges(const struct join *j)
-{
-	const struct fragment *f = j->f;
-
-	for (size_t i = 0; i < f->range_count; i++) {
-		const struct fragment_range *r = &f->ranges[i];
-
-		if (r->after > r->upto || r->after > vector_get(&j->m->vector, r->origin) ||
-			(i > 0 && compare_ranges(r - 1, r) == 0))
-			return false;
-		/* Nobody knows of an event of this life that has not happened. */
-		if (origin_equal(r->origin, j->m->self_id) && r->upto > j->m->self->count)
-			return false;
-	}
-	return true;
-}
-
-/*
- * After a full difference the client knows all that the server knew. If it would not, the fragment
- * was made for another vector, and could tell that an entry is dead without telling why.
- */
-static bool check_vector(const struct join *j)
-{
-	const struct fragment *f = j->f;
-
-	for (size_t i = 0; i < f->vector.used; i++) {
-		const struct vector_item *known = &f->vector.items[i];
-		size_t r = range_of(f, known->origin);
-
-		if (vector_get(&j->m->vector, known->origin) < known->count &&
-			(r == f->range_count || f->ranges[r].upto < known->count))
-			return false;
-	}
-	return true;
-}
-
-static bool check_puts(const struct join *j)
-{
-	const struct fragment *f = j->f;
-
-	for (size_t i = 0; i < f->put_count; i++) {
-		const struct fragment_put *p = &f->puts[i];
-
-		if (range_with(f, p->dot) == f->range_count || p->key_bytes > KEY_BYTES_MAX ||
-			p->value_bytes > VALUE_BYTES_MAX || memchr(p->key, '\0', p->key_bytes) ||
-			(i > 0 && compare_puts(p - 1, p) == 0))
-			return false;
-	}
-	return true;
-}
-
-/* True when the event `d` is known here, or will be after the join (I3). */
-static bool is_covered(const struct join *j, struct dot d)
-{
-	size_t r = range_of(j->f, d.origin);
-
-	if (d.seq == 0)
-		return false;
-	return vector_has(&j->m->vector, d) ||
-	       (r < j->f->range_count && d.seq <= j->f->ranges[r].upto);
-}
-
-static bool check_kills(const struct join *j)
-{
-	const struct fragment *f = j->f;
-
-	for (size_t i = 0; i < f->kill_count; i++) {
-		const struct fragment_kill *k = &f->kills[i];
-
-		if (range_with(f, k->killer) == f->range_count || !is_covered(j, k->victim) ||
-			dot_compare(k->killer, k->victim) == 0)
-			return false;
-	}
-	return true;
-}
-
-static enum err check(struct join *j)
-{
-	struct fragment *f = j->f;
-
-	sort(f->ranges, f->range_count, sizeof(*f->ranges), compare_ranges);
-	sort(f->puts, f->put_count, sizeof(*f->puts), compare_puts);
-	sort(f->kills, f->kill_count, sizeof(*f->kills), compare_kills);
-	if (!check_ranges(j) || !check_vector(j) || !check_puts(j) || !check_kills(j))
-		return ERR_MALFORMED;
+	make_unique(w);
 	return ERR_OK;
 }
 
 /* ---- memory, all of it before anything is changed ---- */
 
-static enum err stage_put(const struct join *j, const struct fragment_put *p, struct staged *s)
+static enum err stage_put(struct work *w, struct staged *s)
 {
+	const struct fragment_put *p = s->put;
+
+	s->history = replica_find_history(w->j.m, p->dot.origin);
 	s->live = live_new(p->value, p->value_bytes);
-	s->node = replica_find_key(j->m, p->key, p->key_bytes);
-	if (!s->node)
-		s->fresh = key_node_new(p->key, p->key_bytes);
-	if (j->f->borrowed && p->record)
+	s->node = key_node_new(p->key, p->key_bytes);
+	if (s->borrowed && p->record)
 		s->record = record_dup(p->record);
-	if (!s->live || (!s->node && !s->fresh) || (j->f->borrowed && p->record && !s->record))
+	if (!s->live || !s->node || (s->borrowed && p->record && !s->record))
 		return ERR_NO_MEMORY;
 	return ERR_OK;
 }
 
-static enum err stage_puts(const struct join *j, size_t *slots)
+static enum err stage_puts(struct work *w)
 {
-	for (size_t i = 0; i < j->f->put_count; i++) {
-		const struct fragment_put *p = &j->f->puts[i];
-		size_t r = range_with(j->f, p->dot);
+	enum err e = ERR_OK;
 
-		if (p->dot.seq <= j->histories[r]->count)
-			continue;
-		if (stage_put(j, p, &j->staged[i]) != ERR_OK)
-			return ERR_NO_MEMORY;
-		slots[r]++;
-	}
+	for (size_t i = 0; i < w->put_count && e == ERR_OK; i++)
+		e = stage_put(w, &w->puts[i]);
+	return e;
+}
+
+/* How many of the new puts, and kill records, are of each origin: both lists are in its order. */
+static enum err stage_history(struct work *w, struct history *h, size_t *put, size_t *kill)
+{
+	size_t puts = *put, kills = *kill;
+
+	while (puts < w->put_count && origin_equal(w->puts[puts].put->dot.origin, h->origin))
+		puts++;
+	while (kills < w->kill_count && origin_equal(w->kills[kills].killer.origin, h->origin))
+		kills++;
+	if (history_reserve(h, puts - *put, kills - *kill) != ERR_OK)
+		return ERR_NO_MEMORY;
+	*put = puts;
+	*kill = kills;
 	return ERR_OK;
 }
 
-/* Room in the histories for the new puts and kills, `slots` and `kills` by range. */
-static enum err stage_events(struct join *j, size_t *slots, size_t *kills)
+/* Origins with news, in order; each has a history afterwards, with room. */
+static enum err stage_origins(struct work *w)
 {
-	const struct fragment *f = j->f;
-	enum err e = stage_puts(j, slots);
+	const struct vector *tops = &w->j.tops;
+	size_t put = 0, kill = 0;
 
-	for (size_t i = 0; i < f->kill_count; i++)
-		kills[range_with(f, f->kills[i].killer)]++;
-	for (size_t r = 0; e == ERR_OK && r < f->range_count; r++) {
-		struct history *h = j->histories[r];
+	w->raised = malloc((tops->used + 1) * sizeof(*w->raised));
+	if (!w->raised)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < tops->used; i++) {
+		struct history *h;
 
-		e = history_reserve(h, slots[r], kills[r]);
-		j->losses_max += h->slot_used - history_slot_after(h, f->ranges[r].after);
+		if (vector_get(&w->j.m->vector, tops->items[i].origin) >= tops->items[i].count)
+			continue;
+		h = replica_history(w->j.m, tops->items[i].origin);
+		if (!h || stage_history(w, h, &put, &kill) != ERR_OK)
+			return ERR_NO_MEMORY;
+		w->raised[w->raised_count++] = tops->items[i];
 	}
+	return vector_reserve(&w->j.m->vector, w->raised_count);
+}
+
+/* No more entries can die than are live in the ranges and checks, are new, or are named. */
+static size_t losses_max(const struct work *w)
+{
+	size_t most = w->kill_count;
+
+	for (size_t i = 0; i < w->j.count; i++) {
+		const struct fragment *f = w->j.fragments[i];
+
+		for (size_t k = 0; k < f->range_count; k++) {
+			const struct history *h = replica_find_history(w->j.m, f->ranges[k].origin);
+
+			if (h)
+				most += h->slot_used - history_slot_after(h, f->ranges[k].after);
+		}
+		for (size_t k = 0; k < f->check_count; k++) {
+			const struct history *h = replica_find_history(w->j.m, f->checks[k].origin);
+
+			if (h)
+				most += history_slot_after(h, f->checks[k].upto) -
+					history_slot_after(h, f->checks[k].after);
+		}
+	}
+	return most;
+}
+
+static enum err stage(struct work *w)
+{
+	enum err e = gather(w);
+	size_t floors = 0;
+
+	if (e == ERR_OK)
+		e = stage_origins(w);
+	if (e == ERR_OK)
+		e = stage_puts(w);
+	for (size_t i = 0; i < w->j.count; i++)
+		floors += w->j.fragments[i]->floors.used;
+	if (NAIVE(NODEPS) || NAIVE(CUT))
+		for (size_t i = 0; i < w->kill_count && e == ERR_OK; i++)
+			e = replica_history(w->j.m, w->kills[i].victim.origin) ? ERR_OK
+									       : ERR_NO_MEMORY;
+	if (e == ERR_OK)
+		e = changes_reserve(w->j.changes, 3 * w->put_count + losses_max(w) + w->kill_count +
+							  w->raised_count + floors);
 	return e;
 }
 
-static enum err stage(struct join *j)
+static void unstage(struct work *w)
 {
-	const struct fragment *f = j->f;
-	size_t *slots = calloc(2 * f->range_count + 1, sizeof(*slots));
-	enum err e = ERR_NO_MEMORY;
-
-	j->histories = calloc(f->range_count + 1, sizeof(struct history *));
-	j->staged = calloc(f->put_count + 1, sizeof(*j->staged));
-	if (!slots || !j->histories || !j->staged)
-		goto out;
-	for (size_t i = 0; i < f->range_count; i++) {
-		j->histories[i] = replica_history(j->m, f->ranges[i].origin);
-		if (!j->histories[i])
-			goto out;
+	for (size_t i = 0; w->puts && i < w->put_count; i++) {
+		free(w->puts[i].live);
+		free(w->puts[i].node);
+		record_free(w->puts[i].record);
 	}
-	j->losses_max = f->kill_count;
-	e = stage_events(j, slots, slots + f->range_count);
-	if (e == ERR_OK)
-		e = vector_reserve(&j->m->vector, f->range_count);
-	if (e == ERR_OK)
-		e = changes_reserve(
-			j->changes, f->put_count + j->losses_max + f->kill_count + f->range_count);
-out:
-	free(slots);
-	return e;
+	free(w->puts);
+	free(w->kills);
+	free(w->raised);
+	vector_fini(&w->j.tops);
 }
 
-static void unstage(struct join *j)
-{
-	for (size_t i = 0; j->staged && i < j->f->put_count; i++) {
-		free(j->staged[i].live);
-		free(j->staged[i].fresh);
-		record_free(j->staged[i].record);
-	}
-	free(j->staged);
-	free(j->histories);
-}
+/* ---- the change; nothing fails from here on ---- */
 
-/* ---- the change, in the order of the lemma: inserts, absences, kills, vector ---- */
-
-static void insert_put(struct join *j, struct fragment_put *p, struct staged *s)
+static void insert(struct work *w, struct staged *s)
 {
-	struct history *h = j->histories[range_of(j->f, p->dot.origin)];
+	struct fragment_put *p = s->put;
+	struct key_node *n = replica_add_key(w->j.m, s->node);
 	struct record *record = s->record;
 
-	if (!s->node)
-		s->node = replica_find_key(j->m, p->key, p->key_bytes);
-	if (!s->node) {
-		s->node = s->fresh;
-		s->fresh = NULL;
-		replica_add_key(j->m, s->node);
-	}
-	if (!j->f->borrowed) {
+	if (n == s->node)
+		s->node = NULL;
+	if (!s->borrowed) {
 		record = p->record;
 		p->record = NULL;
 	}
-	replica_add(j->m, s->live, s->node, h, p->dot.seq, p->clock, record);
-	changes_add(j->changes, CHANGE_PUT, p->dot, (struct dot){0}, &s->live->entry);
+	replica_add(w->j.m, s->live, n, s->history, p->dot.seq, p->clock, record);
+	changes_add(w->j.changes, CHANGE_PUT, p->dot, (struct dot){0}, &s->live->entry);
 	s->live = NULL;
 	s->record = NULL;
 }
 
-static void drop(struct join *j, struct live *l)
+static void drop(struct work *w, struct live *l)
 {
-	changes_add(j->changes, CHANGE_DROP, l->entry.dot, (struct dot){0}, &l->entry);
-	replica_drop(j->m, l);
+	changes_add(w->j.changes, CHANGE_DROP, l->entry.dot, (struct dot){0}, &l->entry);
+	replica_drop(w->j.m, l);
 }
 
 /* What is live here, lies in the range, and is not among the puts, is dead at the server. */
-static void drop_absent(struct join *j, size_t r)
+static void drop_absent(struct work *w, const struct fragment *f, const struct fragment_range *r)
 {
-	const struct fragment_range *range = &j->f->ranges[r];
-	struct history *h = j->histories[r];
-	struct fragment_put least = {.dot = {range->origin, range->after + 1}};
-	size_t low = 0, high = j->f->put_count;
+	struct history *h = replica_find_history(w->j.m, r->origin);
+	size_t put = join_put_from(f, (struct dot){r->origin, r->after + 1});
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+	for (size_t i = history_slot_after(h, r->after);
+		i < h->slot_used && h->slots[i].seq <= r->upto; i++) {
+		struct dot d = {h->origin, h->slots[i].seq};
 
-		if (compare_puts(&j->f->puts[middle], &least) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (size_t i = history_slot_after(h, range->after); i < h->slot_used; i++) {
-		struct live *l = h->slots[i].live;
-
-		if (h->slots[i].seq > range->upto)
-			break;
-		while (low < j->f->put_count &&
-			dot_compare(j->f->puts[low].dot, (struct dot){h->origin, h->slots[i].seq}) <
-				0)
-			low++;
-		if (l && (low == j->f->put_count ||
-				 dot_compare(j->f->puts[low].dot, l->entry.dot) != 0))
-			drop(j, l);
+		while (put < f->put_count && dot_compare(f->puts[put].dot, d) < 0)
+			put++;
+		if (h->slots[i].live &&
+			(put == f->put_count || dot_compare(f->puts[put].dot, d) != 0))
+			drop(w, h->slots[i].live);
 	}
 }
 
-static void add_kill(struct join *j, const struct fragment_kill *k)
+/* The same for a check, which lists what is alive. */
+static void drop_unlisted(struct work *w, const struct fragment *f, const struct fragment_check *c)
 {
-	struct history *h = j->histories[range_of(j->f, k->killer.origin)];
-	struct history *victim = replica_find_history(j->m, k->victim.origin);
+	struct history *h = replica_find_history(w->j.m, c->origin);
+	size_t k = 0;
+
+	for (size_t i = h ? history_slot_after(h, c->after) : 0;
+		h && i < h->slot_used && h->slots[i].seq <= c->upto; i++) {
+		while (k < c->count && f->alive[c->first + k] < h->slots[i].seq)
+			k++;
+		if (h->slots[i].live &&
+			(k == c->count || f->alive[c->first + k] != h->slots[i].seq))
+			drop(w, h->slots[i].live);
+	}
+}
+
+static void add_kill(struct work *w, const struct fragment_kill *k)
+{
+	struct history *h = replica_find_history(w->j.m, k->killer.origin);
+	struct history *victim = replica_find_history(w->j.m, k->victim.origin);
 	struct live *l = history_live(victim, k->victim.seq);
 
-	if (k->killer.seq <= h->count)
-		return;
 	if (l)
-		drop(j, l);
-	history_add_kill(h, k->killer.seq, victim, k->victim.seq);
-	changes_add(j->changes, CHANGE_KILL, k->killer, k->victim, NULL);
+		drop(w, l);
+	replica_add_kill(w->j.m, h, k->killer.seq, victim, k->victim.seq);
+	changes_add(w->j.changes, CHANGE_KILL, k->killer, k->victim, NULL);
 }
 
-static void raise(struct join *j, size_t r)
+/* The chain hash that one of the fragments has for the end of what is known now. */
+static uint64_t chain_of(const struct work *w, const struct vector_item *top)
 {
-	struct history *h = j->histories[r];
-	uint64_t upto = j->f->ranges[r].upto;
+	for (size_t i = 0; i < w->j.count; i++) {
+		const struct fragment *f = w->j.fragments[i];
+		size_t r = join_range_of(f, top->origin);
 
-	if (upto <= h->count)
-		return;
-	replica_raise(j->m, h, upto);
-	changes_add(
-		j->changes, CHANGE_VECTOR, (struct dot){h->origin, upto}, (struct dot){0}, NULL);
-}
-
-static void commit(struct join *j)
-{
-	const struct fragment *f = j->f;
-
-	for (size_t i = 0; i < f->put_count; i++) {
-		if (j->staged[i].live)
-			insert_put(j, &f->puts[i], &j->staged[i]);
+		if (r < f->range_count && f->ranges[r].upto == top->count &&
+			f->ranges[r].chain_upto)
+			return f->ranges[r].chain_upto;
 	}
-	for (size_t r = 0; r < f->range_count; r++)
-		drop_absent(j, r);
-	for (size_t i = 0; i < f->kill_count; i++) {
-		if (i == 0 || compare_kills(&f->kills[i - 1], &f->kills[i]) != 0)
-			add_kill(j, &f->kills[i]);
-	}
-	for (size_t r = 0; r < f->range_count; r++)
-		raise(j, r);
-	replica_settle(j->m);
-	for (size_t i = 0; i < j->m->used; i++)
-		history_tidy(j->m->histories[i]);
+	return 0;
 }
 
-enum err map_apply(struct map *m, struct fragment *f, struct changes *changes)
+static void raise(struct work *w, const struct vector_item *top)
 {
-	struct join j = {.m = m, .f = f, .changes = changes};
-	enum err e = f->mode == FRAGMENT_FULL ? check(&j) : ERR_OK;
+	struct history *h = replica_find_history(w->j.m, top->origin);
 
-	if (e != ERR_OK || f->mode != FRAGMENT_FULL)
-		return e;
-	e = stage(&j);
+	replica_raise(w->j.m, h, top->count, chain_of(w, top));
+	changes_add_vector(w->j.changes, h);
+}
+
+static void take_floors(struct work *w, const struct fragment *f)
+{
+	for (size_t i = 0; i < f->floors.used; i++) {
+		struct history *h = replica_find_history(w->j.m, f->floors.items[i].origin);
+
+		if (!h || f->floors.items[i].count <= h->floor)
+			continue;
+		replica_cut(w->j.m, h, f->floors.items[i].count);
+		w->j.m->floors_taken++;
+		changes_add_vector(w->j.changes, h);
+	}
+}
+
+/* The naive way: the winner alone is kept, and nothing says why the others are gone. */
+static void collapse(struct work *w)
+{
+	replica_settle(w->j.m);
+	for (size_t i = 0; i < w->put_count; i++) {
+		const struct fragment_put *p = w->puts[i].put;
+		struct key_node *n = replica_find_key(w->j.m, p->key, p->key_bytes);
+
+		while (n && n->winner->next)
+			drop(w, n->winner->next);
+	}
+}
+
+static void commit(struct work *w)
+{
+	for (size_t i = 0; i < w->put_count; i++)
+		insert(w, &w->puts[i]);
+	for (size_t i = 0; i < w->j.count; i++) {
+		const struct fragment *f = w->j.fragments[i];
+
+		for (size_t k = 0; k < f->range_count; k++)
+			drop_absent(w, f, &f->ranges[k]);
+		for (size_t k = 0; k < f->check_count; k++)
+			drop_unlisted(w, f, &f->checks[k]);
+	}
+	for (size_t i = 0; i < w->kill_count; i++)
+		add_kill(w, &w->kills[i]);
+	for (size_t i = 0; i < w->raised_count; i++)
+		raise(w, &w->raised[i]);
+	for (size_t i = 0; i < w->j.count; i++)
+		take_floors(w, w->j.fragments[i]);
+	if (NAIVE(COLLAPSE))
+		collapse(w);
+	replica_settle(w->j.m);
+}
+
+/* An origin whose chain at the begin of a range is another one here; zero when there is none. */
+static struct origin_id find_fork(const struct join *j)
+{
+	for (size_t i = 0; i < j->count; i++) {
+		const struct fragment *f = j->fragments[i];
+
+		for (size_t k = 0; k < f->range_count; k++) {
+			const struct fragment_range *r = &f->ranges[k];
+			uint64_t here = map_chain(j->m, (struct dot){r->origin, r->after});
+
+			if (here && r->chain_after && here != r->chain_after)
+				return r->origin;
+		}
+	}
+	return (struct origin_id){0, 0};
+}
+
+enum err map_apply(struct map *m, struct fragment *const *fragments, size_t count,
+	struct changes *changes, struct origin_id *ret_forked)
+{
+	struct work w = {.j = {m, fragments, count, changes, VECTOR_INIT}};
+	struct origin_id forked;
+	enum err e = join_check(&w.j);
+
 	if (e == ERR_OK)
-		commit(&j);
-	unstage(&j);
+		e = stage(&w);
+	if (e == ERR_OK) {
+		forked = find_fork(&w.j);
+		commit(&w);
+		*ret_forked = forked;
+	}
+	unstage(&w);
 	return e;
 }

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "server/core/digest.h"
 
 bool contact_virgin(const struct horde *h)
 {
@@ -25,7 +24,7 @@ static void adopt(struct horde *h, struct origin_id cluster_id)
 
 	h->cluster_id = cluster_id;
 	h->cluster_batch = h->batch;
-	map_rekey(h->map, XXH3_64bits(&cluster_id, sizeof(cluster_id)));
+	map_rekey(h->map, digest_key(cluster_id));
 	a = act(h, ACTION_CLUSTER);
 	if (a)
 		a->cluster_id = cluster_id;
@@ -96,15 +95,14 @@ static bool name_taken(struct horde *h, const struct hello *peer)
 			return true;
 	}
 	l = link_by_node(h, peer->node_id);
-	return l && l->state == LINK_POLLING && !origin_equal(l->incarnation, peer->incarnation) &&
+	return l && link_polls(l) && !origin_equal(l->incarnation, peer->incarnation) &&
 	       strcmp(l->url, peer->url) != 0;
 }
 
 /* The present life of the peer has answered a poll; the next one is parked, with nothing to say. */
 static bool answers(const struct link *l, const struct hello *peer)
 {
-	return l->state == LINK_POLLING && !l->greeted &&
-	       origin_equal(l->incarnation, peer->incarnation);
+	return link_polls(l) && !l->greeted && origin_equal(l->incarnation, peer->incarnation);
 }
 
 /* Its call is a sign of life; a new life of it has said no goodbye. */
@@ -155,7 +153,7 @@ enum err contact_hello(struct horde *h, const struct hello *peer)
 	said_hello(h, l, peer);
 	l->none = origin_is_zero(peer->cluster_id);
 	greeting = l->state == LINK_GREETING && strcmp(l->url, peer->url) == 0;
-	if (l->state != LINK_POLLING && !greeting) /* else crossing hellos would never end */
+	if (!link_polls(l) && !greeting)    /* else crossing hellos would never end */
 		link_anew(h, l, peer->url); /* it is there now: do not wait for the back-off */
 	contact_found(h);
 	return ERR_OK;

@@ -5,9 +5,9 @@
 #ifndef HORDE_CORE_EVENT_H
 #define HORDE_CORE_EVENT_H
 
-#include "server/core/fragment.h"
+#include "server/core/serve.h"
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define NAME_BYTES_MAX 128
 #define URL_BYTES_MAX 512
 #define REF_BYTES_MAX 264 /* "sup/child" and its NUL */
@@ -37,7 +37,7 @@ enum event_kind {
 	EVENT_JOIN,         /* connect to `join.url` */
 	/* links, as client: every one names the link that the action named */
 	EVENT_HELLO_ANSWERED, /* `answered` */
-	EVENT_FRAGMENT,       /* `fragment`: a poll was answered */
+	EVENT_FRAGMENT,       /* `fragment`: a poll, or posted block sums, were answered */
 	EVENT_LINK_REFUSED,   /* connection refused: no process there (link) */
 	EVENT_LINK_LOST,      /* the connection ended, or a poll was answered 410 (link) */
 	EVENT_LINK_SILENT,    /* no answer in time, or no route (link) */
@@ -61,6 +61,7 @@ enum event_kind {
 	EVENT_UNREGISTER,    /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
 	EVENT_PUT_META,      /* `put`: key meta/REG/KEY, no record */
 	EVENT_REMOVE_META,   /* `put.key`; ret NOT_FOUND */
+	EVENT_MERGE,         /* `fragment`, of a snapshot (a full difference): ret OK, MALFORMED */
 	EVENT_STOP,          /* SIGTERM: `stop` */
 	EVENT_COUNT
 };
@@ -77,6 +78,10 @@ struct event {
 	int64_t now_ms;  /* monotonic */
 	int64_t wall_ms; /* for stamps and for people */
 	uint32_t link;   /* of link events */
+	bool ack_wanted; /* of commands: its writer waits until other members have it on disk */
+	uint64_t bytes_received; /* of FRAGMENT: what the exchange took on the wire */
+	uint64_t bytes_sent;
+	struct origin_id fresh; /* of FRAGMENT and POLLED: random; the next origin, after a fork */
 	union {
 		struct {
 			struct origin_id cluster_id; /* as stored, or zero */
@@ -91,12 +96,13 @@ struct event {
 				    */
 		} join;
 		const struct hello *hello; /* HELLO, HELLO_ANSWERED */
-		struct fragment *fragment; /* emptied by the step */
+		struct fragment *fragment; /* emptied by the step; MERGE leaves it alone */
 		struct {
 			enum err err; /* REJECTED: CLUSTER_MISMATCH, NAME_TAKEN, ... */
 		} rejected;
 		struct {
 			struct origin_id incarnation;
+			const struct poll *poll;
 		} polled;
 		struct {
 			struct origin_id node_id;

@@ -6,6 +6,7 @@
 #ifndef HORDE_CORE_FRAGMENT_H
 #define HORDE_CORE_FRAGMENT_H
 
+#include "server/core/clock.h"
 #include "server/core/map.h"
 
 enum fragment_mode {
@@ -72,23 +73,50 @@ struct fragment {
 
 void fragment_fini(struct fragment *f);
 
+/* ---- the server's side; what is given borrows from the map until its next mutation ---- */
 /*
  * The full difference of `m` against `after` (entries, kill records and ranges of all events that
- * `after` lacks), or a tick when there is none. The fragment borrows from the map and is good until
- * its next mutation. Errors: NO_MEMORY.
+ * `after` lacks): FULL, or a TICK when there is none, or NEED when `after` is below a floor, so
+ * that kill records are missing; but a client that has no origin in common with this node gets a
+ * FULL with floors at once. Errors: NO_MEMORY.
  */
 enum err map_difference(const struct map *m, const struct vector *after, struct fragment *ret);
+/*
+ * The events of some origins that `after` lacks, each up to the last one known: SLICE, or a TICK
+ * when there is none, or REDO when `after` is below the floor of one of them. Errors: NO_MEMORY.
+ */
+enum err map_slice(const struct map *m, const struct vector *after, const struct origin_id *want,
+	size_t count, struct fragment *ret);
+/* True when map_difference would answer NEED. */
+bool map_needs_sums(const struct map *m, const struct vector *after);
+/* About how many entries and kill records a difference would carry; O(origins log n). */
+size_t map_difference_weight(const struct map *m, const struct vector *after);
+
+/* ---- the client's side ---- */
+/*
+ * Joins fragments into the map in one step, atomically (lemmas 2, 3b and 4): one FULL, or slices
+ * that need each other. A FULL requires that the map covers the vector that it was made for, or has
+ * grown since; slices, that each begins where the map or another one ends, and that all deps are
+ * known then. What is known already is harmless, so applying twice changes nothing. Texts are
+ * copied. Records are taken out of fragments that own them, on success, and copied from borrowed
+ * ones. Puts, kills and ranges are sorted in place.
+ * `ret_forked` becomes an origin of which the server knows another history than this node, else
+ * zero; the fragments are joined all the same.
+ * Errors: NO_MEMORY, MALFORMED (a range begins beyond what is known, a FULL does not lead to its
+ * server's vector or a slice's deps are missing, a dot is outside the ranges, a victim is not
+ * covered, a put twice, a check or floor beyond what is known). The map is unchanged then.
+ */
+enum err map_apply(struct map *m, struct fragment *const *fragments, size_t count,
+	struct changes *changes, struct origin_id *ret_forked);
 
 /*
- * Joins a full fragment into the map, atomically. Requires that the map covers the vector
- * that the fragment was made for, or has grown since; ranges that are known already are harmless,
- * so applying twice changes nothing. A tick changes nothing.
- * Texts are copied. Records are taken out of a fragment that owns them, on success, and copied from
- * a borrowed one. The puts, kills and ranges are sorted in place.
- * Errors: NO_MEMORY, MALFORMED (a range begins beyond the map's vector, the fragment does not
- * lead to the server's, a dot is outside the ranges, a victim is not covered, a put twice). The map
- * is unchanged then.
+ * The repair of a divergence (part 6, "Forks"). `f` answers block sums with `repair`, both sides
+ * having the vector of this map. Each entry in a check that lives on one side only, or on both with
+ * another content, is written anew under this node's origin, the old dot being killed: what either
+ * side had survives. In the order of the old clocks; stamps come from `clock`.
+ * Errors: NO_MEMORY (what was written so far stands, the rest is found by the next comparison).
  */
-enum err map_apply(struct map *m, struct fragment *f, struct changes *changes);
+enum err map_repair(struct map *m, struct fragment *f, struct hybrid_clock *clock, int64_t wall_ms,
+	struct changes *changes);
 
 #endif

@@ -56,7 +56,7 @@ const char *horde_silent_at(const struct horde *h, size_t index)
 	for (size_t i = 0; i < h->link_count && !h->synced; i++) {
 		const struct link *l = &h->links[i];
 
-		if (!l->tried && !l->once && !l->self && !l->none && index-- == 0)
+		if ((!l->tried || l->taken) && !l->once && !l->self && !l->none && index-- == 0)
 			return l->url;
 	}
 	return NULL;

@@ -29,6 +29,10 @@ struct horde_config { /* texts are copied */
 	bool joins;          /* started with seeds: it makes no cluster id by itself */
 	int64_t startup_grace_ms;
 	int64_t restart_grace_ms;
+	/* The kill log, while a member has not acknowledged: both may be reached, then it is cut.
+	 */
+	size_t kill_log_max;     /* records */
+	int64_t kill_log_age_ms; /* of the oldest */
 };
 
 enum err horde_new(const struct horde_config *config, struct horde **ret_horde);
@@ -65,6 +69,12 @@ struct readiness horde_readiness(const struct horde *h);
 const char *horde_silent_at(const struct horde *h, size_t index);
 /* Why a write is refused now, or OK. */
 enum err horde_write_refused(const struct horde *h);
+
+/*
+ * How many configured members have the event `d` of this node on disk, itself included, each
+ * counted once; `ret_members` is how many there are.
+ */
+size_t horde_replicated(const struct horde *h, struct dot d, size_t *ret_members);
 
 size_t horde_member_count(const struct horde *h);
 const struct member *horde_member_at(const struct horde *h, size_t index); /* by name */

@@ -1,10 +1,13 @@
 /*
- * Connections to peers, as client: each link greets, then keeps one poll parked at the peer.
+ * Connections to peers, as client: each link greets, then keeps one poll parked at the peer. What
+ * the polls carry is in sync.c.
  *
  *	             tick         answered      fragment     lost         refused, silent, rejected
  *	WAITING      GREETING     -             -            -            -
  *	GREETING     -            POLLING       -            WAITING      WAITING, with back-off
- *	POLLING      -            -             POLLING      GREETING     WAITING, with back-off
+ *	POLLING      -            -             POLLING,     GREETING     WAITING, with back-off
+ *	                                        STORING
+ *	STORING      POLLING, also once what came is on disk
  *	DONE         leads to this node, to a peer that another link has, or was tried once in vain
  */
 #include "server/core/parts.h"
@@ -57,21 +60,6 @@ static void greet(struct horde *h, struct link *l)
 	a->url = l->url;
 }
 
-static void poll(struct horde *h, struct link *l)
-{
-	struct action *a = act(h, ACTION_POLL);
-
-	if (!a) {
-		l->state = LINK_WAITING;
-		l->retry_ms = h->now_ms + RETRY_NO_MEMORY_MS;
-		return;
-	}
-	l->state = LINK_POLLING;
-	a->link = l->id;
-	a->url = l->url;
-	a->timeout_ms = l->greeted ? 0 : POLL_WAIT_MS;
-}
-
 /* The first of those that are done and that nobody asked to keep: only their result is in it. */
 static struct link *link_reuse(struct horde *h)
 {
@@ -97,6 +85,7 @@ static struct link *link_make(struct horde *h, const char *url)
 	l = h->link_count < MEMBERS_MAX ? &h->links[h->link_count++] : link_reuse(h);
 	if (!l)
 		return NULL;
+	sync_fini(l);
 	*l = (struct link){.id = ++h->link_last, .state = LINK_WAITING, .retry_ms = h->now_ms};
 	snprintf(l->url, sizeof(l->url), "%s", url);
 	return l;
@@ -181,6 +170,24 @@ bool link_awaited(struct horde *h, const struct link *l)
 	return !l->tried && !l->once && (l->keep || !m || !member_left(m));
 }
 
+static bool any_synced(const struct horde *h)
+{
+	for (size_t i = 0; i < h->link_count; i++)
+		if (h->links[i].synced_ms != 0)
+			return true;
+	return false;
+}
+
+bool link_blocks(struct horde *h, const struct link *l, bool patient)
+{
+	/* What is being sent is waited for, however much it is; and so is what was cut on its way,
+	 * when nobody else has sent it. And a copy of a directory whose original still lives must
+	 * not run what is assigned to both, for as long as that is so. */
+	bool sending = link_polls(l) || (l->joined && !any_synced(h));
+
+	return (link_awaited(h, l) && (patient || sending)) || l->taken;
+}
+
 void links_tick(struct horde *h)
 {
 	if (h->stopping)
@@ -214,7 +221,7 @@ void links_goodbye(struct horde *h)
 	for (size_t i = 0; i < h->link_count; i++) {
 		struct action *a;
 
-		if (h->links[i].state != LINK_POLLING)
+		if (!link_polls(&h->links[i]))
 			continue;
 		a = act(h, ACTION_GOODBYE);
 		if (!a)
@@ -226,8 +233,9 @@ void links_goodbye(struct horde *h)
 	}
 }
 
-static void back_off(struct horde *h, struct link *l, int64_t least_ms)
+void link_retry(struct horde *h, struct link *l, int64_t least_ms)
 {
+	bool polled = link_polls(l);
 	int64_t wait = LINK_RETRY_FIRST_MS << (l->failures < 8 ? l->failures : 8);
 
 	l->failures++;
@@ -238,6 +246,8 @@ static void back_off(struct horde *h, struct link *l, int64_t least_ms)
 	l->state = LINK_WAITING;
 	l->retry_ms = h->now_ms + wait;
 	l->tried = l->tried || !origin_is_zero(h->cluster_id);
+	if (polled)
+		sync_down(h, l);
 }
 
 /* A link that was asked for once has failed: it stays, done, so that the caller can read why. */
@@ -264,7 +274,7 @@ void link_anew(struct horde *h, struct link *l, const char *url)
 	l->retry_ms = h->now_ms;
 }
 
-static void in_contact(struct horde *h, struct link *l)
+void link_contact(struct horde *h, struct link *l)
 {
 	struct member *m = member_make(h, l->node_id);
 
@@ -298,6 +308,7 @@ static void done(struct horde *h, struct link *l)
 	l->state = LINK_DONE;
 	l->joined = true;
 	l->tried = true;
+	l->taken = false;
 	act(h, ACTION_WAKE);
 }
 
@@ -324,7 +335,7 @@ static bool superfluous(struct horde *h, struct link *l, const struct hello *pee
 
 		if (other == l || !origin_equal(other->node_id, peer->node_id))
 			continue;
-		if (other->state == LINK_POLLING) {
+		if (link_polls(other)) {
 			other->keep = other->keep || l->keep;
 			return true;
 		}
@@ -356,12 +367,14 @@ void link_answered(struct horde *h, struct link *l, const struct hello *peer)
 		return;
 	}
 	new_incarnation(h, l, peer);
-	in_contact(h, l);
+	link_contact(h, l);
+	l->taken = false;
 	l->none = origin_is_zero(peer->cluster_id);
 	clock_receive(&h->clock, peer->clock, h->wall_ms);
 	contact_found(h);
 	if (origin_is_zero(h->cluster_id) || !origin_equal(peer->cluster_id, h->cluster_id)) {
-		back_off(h, l, 0); /* one of us has no id yet, or has just changed it: ask again */
+		link_retry(
+			h, l, 0); /* one of us has no id yet, or has just changed it: ask again */
 		return;
 	}
 	l->joined = true;
@@ -369,58 +382,7 @@ void link_answered(struct horde *h, struct link *l, const struct hello *peer)
 	l->greeted = true;
 	l->error = ERR_OK;
 	act(h, ACTION_WAKE);
-	poll(h, l);
-}
-
-/* A clock that is far ahead is not adopted; that is said once, until it is right again. */
-static void note_clock(struct horde *h, struct link *l, uint64_t clock)
-{
-	bool skewed = !clock_receive(&h->clock, clock, h->wall_ms);
-
-	if (skewed && !l->skewed)
-		say(h, "clock.skew", l->name, "its clock is ahead of ours");
-	l->skewed = skewed;
-}
-
-/* Equal vectors have equal digests, or a replica has diverged: said once, repaired later. */
-static void compare_digests(struct horde *h, struct link *l, const struct fragment *f)
-{
-	struct digest d = map_digest(h->map);
-
-	if (!vector_equal(map_vector(h->map), &f->vector))
-		return;
-	if (d.sums[0] == f->digest.sums[0] && d.sums[1] == f->digest.sums[1]) {
-		l->diverged = false;
-		return;
-	}
-	if (!l->diverged)
-		say(h, "sync.diverged", l->name, "equal vectors, different digests");
-	l->diverged = true;
-}
-
-void link_fragment(struct horde *h, struct link *l, struct fragment *f)
-{
-	enum err err = ERR_OK;
-
-	if (l->state != LINK_POLLING)
-		return;
-	note_clock(h, l, f->clock);
-	if (f->mode == FRAGMENT_FULL)
-		err = map_apply(h->map, f, &h->out->changes);
-	if (err == ERR_NO_MEMORY) {
-		back_off(h, l, RETRY_NO_MEMORY_MS);
-		return;
-	}
-	if (err != ERR_OK) {
-		link_rejected(h, l, err);
-		return;
-	}
-	in_contact(h, l);
-	l->tried = true;
-	l->greeted = false;
-	l->complained = false;
-	compare_digests(h, l, f);
-	poll(h, l);
+	sync_begin(h, l);
 }
 
 /* Refused, that is: there was no process, at the moment of the attempt. */
@@ -437,7 +399,7 @@ void link_refused(struct horde *h, struct link *l)
 		m->refused_ms = h->now_ms;
 	if (m)
 		m->silent = false;
-	back_off(h, l, 0);
+	link_retry(h, l, 0);
 	give_up(h, l, ERR_UNREACHABLE);
 }
 
@@ -447,10 +409,15 @@ void link_refused(struct horde *h, struct link *l)
  */
 void link_lost(struct horde *h, struct link *l)
 {
-	if (l->state == LINK_POLLING && !l->greeted && !h->stopping)
+	bool cut = l->state == LINK_POLLING && !l->tried;
+
+	if (l->state == LINK_POLLING && !l->greeted && !h->stopping) {
 		greet(h, l);
-	else
-		back_off(h, l, 0);
+		sync_down(h, l);
+	} else {
+		link_retry(h, l, 0);
+		l->tried = l->tried && !cut; /* a difference that ended early was none */
+	}
 }
 
 void link_silent(struct horde *h, struct link *l)
@@ -461,7 +428,7 @@ void link_silent(struct horde *h, struct link *l)
 		m->silent = true;
 		m->refused_ms = 0;
 	}
-	back_off(h, l, 0);
+	link_retry(h, l, 0);
 	give_up(h, l, ERR_UNREACHABLE);
 }
 
@@ -470,6 +437,7 @@ void link_rejected(struct horde *h, struct link *l, enum err err)
 	if (!l->complained)
 		say(h, "peer.rejected", l->url, "%s", err_text(err));
 	l->complained = true;
-	back_off(h, l, err == ERR_NAME_TAKEN ? LINK_RETRY_MAX_MS : LINK_RETRY_REJECTED_MS);
+	l->taken = l->taken || err == ERR_NAME_TAKEN;
+	link_retry(h, l, err == ERR_NAME_TAKEN ? LINK_RETRY_MAX_MS : LINK_RETRY_REJECTED_MS);
 	give_up(h, l, err);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/core/naive.h"
+
 enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const char *key,
 	size_t key_bytes, const char *value, size_t value_bytes, struct record *record)
 {
@@ -38,24 +40,31 @@ enum err map_load_kill(struct map *m, struct dot killer, struct dot victim)
 
 	if (!h || !v || history_reserve(h, 0, 1) != ERR_OK)
 		return ERR_NO_MEMORY;
-	history_add_kill(h, killer.seq, v, victim.seq);
+	replica_add_kill(m, h, killer.seq, v, victim.seq);
 	return ERR_OK;
 }
 
-enum err map_load_vector(struct map *m, struct origin_id origin, uint64_t count)
+enum err map_load_vector(
+	struct map *m, struct origin_id origin, uint64_t count, uint64_t floor, uint64_t chain)
 {
 	struct history *h = replica_history(m, origin);
-	enum err e = h ? vector_raise(&m->vector, origin, count) : ERR_NO_MEMORY;
+	enum err e = h ? history_reserve(h, 0, 0) : ERR_NO_MEMORY;
 
-	if (e == ERR_OK && count > h->count)
-		h->count = count;
-	return e;
+	if (e == ERR_OK)
+		e = vector_reserve(&m->vector, 1);
+	if (e != ERR_OK)
+		return e;
+	if (count > h->count)
+		replica_raise(m, h, count, chain);
+	if (floor > h->floor)
+		h->floor = floor;
+	return ERR_OK;
 }
 
 /* True when a kill record of `h` names an entry that was loaded as live (I4). */
 static bool kills_a_live_one(const struct history *h)
 {
-	for (size_t i = 0; i < h->kill_used; i++) {
+	for (size_t i = h->kill_first; i < h->kill_used; i++) {
 		if (history_live(h->kills[i].victim, h->kills[i].victim_seq))
 			return true;
 	}
@@ -65,12 +74,14 @@ static bool kills_a_live_one(const struct history *h)
 enum err map_load_end(struct map *m)
 {
 	replica_settle(m);
+	m->kills = 0;
 	for (size_t i = 0; i < m->used; i++) {
 		if (!history_sort(m->histories[i]))
 			return ERR_MALFORMED;
+		m->kills += m->histories[i]->kill_used - m->histories[i]->kill_first;
 	}
 	for (size_t i = 0; i < m->used; i++) {
-		if (kills_a_live_one(m->histories[i]))
+		if (kills_a_live_one(m->histories[i]) && !NAIVE(NODEPS))
 			return ERR_MALFORMED;
 	}
 	return ERR_OK;

@@ -152,10 +152,9 @@ static void kill_siblings(struct map *m, struct key_node *n, const struct live *
 		next = l->next;
 		if (l == keep)
 			continue;
-		history_add_kill(m->self, killer.seq, l->history, l->entry.dot.seq);
+		replica_add_kill(m, m->self, killer.seq, l->history, l->entry.dot.seq);
 		changes_add(changes, CHANGE_DROP, l->entry.dot, (struct dot){0}, &l->entry);
 		replica_drop(m, l);
-		history_tidy(l->history);
 	}
 	for (size_t i = first, end = changes->used; i < end; i++)
 		changes_add(changes, CHANGE_KILL, killer, changes->items[i].dot, NULL);
@@ -170,8 +169,7 @@ static size_t count_siblings(const struct key_node *n)
 	return count;
 }
 
-/* The memory for one event of our own with `slots` entries and `kills` victims. */
-static enum err reserve_event(struct map *m, size_t slots, size_t kills, struct changes *changes)
+enum err replica_reserve_event(struct map *m, size_t slots, size_t kills, struct changes *changes)
 {
 	enum err e = history_reserve(m->self, slots, kills);
 
@@ -182,11 +180,25 @@ static enum err reserve_event(struct map *m, size_t slots, size_t kills, struct 
 	return e;
 }
 
-/* The end of each event of our own: its dot is known from now on. */
-static void finish_event(struct map *m, struct dot dot, struct changes *changes)
+/* The chain hash after `dot`, whose kill records are the last ones. */
+static uint64_t chain_at(const struct history *h, uint64_t seq, const struct chain_event *e)
 {
-	replica_raise(m, m->self, dot.seq);
-	changes_add(changes, CHANGE_VECTOR, dot, (struct dot){0}, NULL);
+	uint64_t chain = digest_chain(history_chain(h, seq - 1), seq, e);
+
+	for (size_t i = history_kill_after(h, seq - 1); i < h->kill_used; i++) {
+		const struct kill *k = &h->kills[i];
+
+		chain = digest_chain_victim(chain, (struct dot){k->victim->origin, k->victim_seq});
+	}
+	return chain;
+}
+
+void replica_finish_event(struct map *m, const struct chain_event *e, struct changes *changes)
+{
+	uint64_t seq = m->self->count + 1;
+
+	replica_raise(m, m->self, seq, chain_at(m->self, seq, e));
+	changes_add_vector(changes, m->self);
 	replica_settle(m);
 }
 
@@ -194,6 +206,7 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 	size_t value_bytes, struct record *record, uint64_t clock, struct changes *changes)
 {
 	struct dot dot = {m->self_id, m->self->count + 1};
+	struct chain_event event = {clock, key, key_bytes, value, value_bytes};
 	struct key_node *n, *fresh = NULL;
 	struct live *l;
 
@@ -205,41 +218,42 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 	if (!n)
 		n = fresh = key_node_new(key, key_bytes);
 	l = live_new(value, value_bytes);
-	if (!n || !l || reserve_event(m, 1, count_siblings(n), changes) != ERR_OK) {
+	if (!n || !l || replica_reserve_event(m, 1, count_siblings(n), changes) != ERR_OK) {
 		free(fresh);
 		free(l);
 		return ERR_NO_MEMORY;
 	}
 	if (fresh)
-		replica_add_key(m, fresh);
+		n = replica_add_key(m, fresh);
 	kill_siblings(m, n, NULL, dot, changes);
 	replica_add(m, l, n, m->self, dot.seq, clock, record);
 	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, &l->entry);
-	finish_event(m, dot, changes);
+	replica_finish_event(m, &event, changes);
 	return ERR_OK;
 }
 
 /* An event of our own without a value, that kills all of `n` but `keep`. */
-static enum err emit_kill(
-	struct map *m, struct key_node *n, const struct live *keep, struct changes *changes)
+static enum err emit_kill(struct map *m, struct key_node *n, const struct live *keep,
+	uint64_t clock, struct changes *changes)
 {
 	struct dot dot = {m->self_id, m->self->count + 1};
-	enum err e = reserve_event(m, 0, count_siblings(n), changes);
+	struct chain_event event = {clock, n->key, n->tree.name_bytes, NULL, 0};
+	enum err e = replica_reserve_event(m, 0, count_siblings(n), changes);
 
 	if (e != ERR_OK)
 		return e;
 	kill_siblings(m, n, keep, dot, changes);
-	finish_event(m, dot, changes);
+	replica_finish_event(m, &event, changes);
 	return ERR_OK;
 }
 
+/* Nobody ever compares the clock of an event without a value; it only goes into the chain. */
 enum err map_remove(
 	struct map *m, const char *key, size_t key_bytes, uint64_t clock, struct changes *changes)
 {
 	struct key_node *n = replica_find_key(m, key, key_bytes);
 
-	(void)clock; /* no one ever compares the clock of an event without a value */
-	return n ? emit_kill(m, n, NULL, changes) : ERR_NOT_FOUND;
+	return n ? emit_kill(m, n, NULL, clock, changes) : ERR_NOT_FOUND;
 }
 
 enum err map_resolve(
@@ -247,6 +261,5 @@ enum err map_resolve(
 {
 	struct key_node *n = replica_find_key(m, key, key_bytes);
 
-	(void)clock;
-	return n && n->winner->next ? emit_kill(m, n, n->winner, changes) : ERR_OK;
+	return n && n->winner->next ? emit_kill(m, n, n->winner, clock, changes) : ERR_OK;
 }

@@ -41,16 +41,20 @@ enum change_kind {
 	CHANGE_PUT,    /* entry `entry` (dot) is live now */
 	CHANGE_DROP,   /* the entry `dot` is no longer live */
 	CHANGE_KILL,   /* a kill record: event `dot` killed `victim` */
-	CHANGE_VECTOR, /* events of dot.origin up to dot.seq are known now */
+	CHANGE_VECTOR, /* events of dot.origin up to dot.seq are known now; or its floor rose */
 };
 
 struct change {
 	enum change_kind kind;
 	struct dot dot;
-	struct dot victim;
-	const struct entry *entry; /* of PUT, and of DROP what it was */
-	uint64_t floor;            /* of VECTOR: kill records up to it are gone */
-	uint64_t chain;            /* of VECTOR: the origin's chain hash at dot.seq, or 0 */
+	const struct entry *entry; /* of PUT, and of DROP what it was; else NULL */
+	union {
+		struct dot victim; /* KILL */
+		struct {
+			uint64_t floor; /* VECTOR: kill records up to it are gone, on disk too */
+			uint64_t chain; /* VECTOR: the origin's chain hash at dot.seq, or 0 */
+		};
+	};
 };
 
 struct changes {
@@ -83,6 +87,12 @@ const struct vector *map_vector(const struct map *m);
 struct digest map_digest(const struct map *m);
 /* The dot of this origin's last event. */
 struct dot map_last_dot(const struct map *m);
+/* Kill records of `origin` up to this seq are gone. */
+uint64_t map_floor(const struct map *m, struct origin_id origin);
+/* The origin's chain hash after this event; 0 when it is not known here (any more). */
+uint64_t map_chain(const struct map *m, struct dot at);
+/* The kill records held, of all origins; O(1). */
+size_t map_kills(const struct map *m);
 
 /* ---- the delta mutators (replication.md 1.3); all or nothing ---- */
 /*
@@ -98,15 +108,27 @@ enum err map_remove(
 enum err map_resolve(
 	struct map *m, const char *key, size_t key_bytes, uint64_t clock, struct changes *changes);
 
+/*
+ * Drops the kill records of each origin up to its count in `stable` (or up to what is known of it,
+ * if that is less), and raises its floor to there, where that drops one at least. Always safe: a
+ * client below a floor gets a digest answer instead (replication.md 1.7). Does nothing while a
+ * stream is open. Errors: NO_MEMORY.
+ */
+enum err map_truncate(struct map *m, const struct vector *stable, struct changes *changes);
+/* All later events get the origin `fresh`, of which nothing is known here. Errors: NO_MEMORY. */
+enum err map_renew(struct map *m, struct origin_id fresh);
+
 /* ---- loading a store, before anything else; rows in any order, then map_load_end ---- */
 /* The texts are copied, `record` is taken on success. Errors: NO_MEMORY, LIMIT, MALFORMED. */
 enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const char *key,
 	size_t key_bytes, const char *value, size_t value_bytes, struct record *record);
 enum err map_load_kill(struct map *m, struct dot killer, struct dot victim);
-enum err map_load_vector(struct map *m, struct origin_id origin, uint64_t count);
+enum err map_load_vector(
+	struct map *m, struct origin_id origin, uint64_t count, uint64_t floor, uint64_t chain);
 /*
- * Sorts and checks what was loaded. Errors: MALFORMED when a row is beyond the vector, is there
- * twice, or a kill names a live entry; the map may only be freed then.
+ * Sorts and checks what was loaded; kill records up to a floor are dropped. Errors: MALFORMED when
+ * a row or a floor is beyond the vector, is there twice, or a kill names a live entry; the map may
+ * only be freed then.
  */
 enum err map_load_end(struct map *m);
 

@@ -7,6 +7,7 @@
 #define HORDE_CORE_MEMBER_H
 
 #include "server/core/record.h"
+#include "server/core/vector.h"
 
 #define MEMBERS_MAX 256 /* more are refused at hello; their records are kept, and not polled */
 
@@ -35,6 +36,8 @@ struct member {
 	int64_t present_ms;
 	struct origin_id incarnation; /* as of its record */
 	int64_t incarnation_ms;       /* when that was first seen here */
+	struct vector ack;            /* what it has on disk, as it said last; not kept for self */
+	struct vector known;          /* what it has or holds, as it said last; not kept for self */
 };
 
 #endif

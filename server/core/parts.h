@@ -2,6 +2,8 @@
  * The files behind horde_step, and what they ask of each other.
  *
  *	step.c       one event in            link.c       connections to peers
+ *	sync.c       what they carry         diverge.c    forks, divergence and its repair
+ *	serve.c      answers to polls        acks.c       what members have on disk
  *	supervise.c  the children, carried   contact.c    first contact: one cluster or two
  *	             out as reconcile says   member.c     who is there, and what we think of them
  *	command.c    what the API asks       registry.c   who may register what, and when names end
@@ -48,17 +50,55 @@ struct link *link_by_url(struct horde *h, const char *url);
 struct link *link_by_node(struct horde *h, struct origin_id node_id);
 enum err link_join(struct horde *h, const char *url, bool keep);
 void links_follow_members(struct horde *h); /* a link to each recorded member */
+/* It has a request for deltas under way, or about to be. */
+static inline bool link_polls(const struct link *l)
+{
+	return l->state == LINK_POLLING || l->state == LINK_STORING;
+}
 bool link_awaited(struct horde *h, const struct link *l);
+/* The first sync is not over because of this one; `patient` says that there is time left for it. */
+bool link_blocks(struct horde *h, const struct link *l, bool patient);
 void links_tick(struct horde *h); /* starts what is due */
 int64_t links_deadline_ms(const struct horde *h);
 void links_goodbye(struct horde *h);
 void link_answered(struct horde *h, struct link *l, const struct hello *peer);
-void link_fragment(struct horde *h, struct link *l, struct fragment *f);
+void link_contact(struct horde *h, struct link *l);                 /* its peer is alive */
+void link_retry(struct horde *h, struct link *l, int64_t least_ms); /* with back-off */
 void link_anew(struct horde *h, struct link *l, const char *url);
 void link_refused(struct horde *h, struct link *l);
 void link_lost(struct horde *h, struct link *l);
 void link_silent(struct horde *h, struct link *l);
 void link_rejected(struct horde *h, struct link *l, enum err err);
+
+/* ---- sync.c: what links carry ---- */
+void sync_poll(struct horde *h, struct link *l);  /* the next request of a link */
+void sync_begin(struct horde *h, struct link *l); /* a hello was answered: all anew */
+void sync_answered(struct horde *h, struct link *l, const struct event *e);
+void sync_down(struct horde *h, struct link *l); /* it has stopped polling */
+void sync_stored(struct horde *h);               /* polls that waited for the disk go out */
+void sync_tick(struct horde *h);
+int64_t sync_deadline_ms(const struct horde *h);
+void sync_fini(struct link *l);
+
+/* ---- diverge.c: forks and divergence (replication.md part 6, "Forks") ---- */
+void diverge_compare(struct horde *h, struct link *l, const struct fragment *f);
+bool diverge_due(const struct horde *h, const struct link *l); /* post block sums now */
+void diverge_answered(struct horde *h, struct link *l, struct fragment *f_take);
+void diverge_tick(struct horde *h);
+int64_t diverge_deadline_ms(const struct horde *h);
+/* A peer knows more of this life than has happened here, or other things. */
+bool diverge_forked(const struct horde *h, const struct poll *p);
+/* From now on this node is another life. */
+void diverge_renew(struct horde *h, struct origin_id fresh);
+
+/* ---- acks.c: what members have on disk, and what that allows to forget ---- */
+void acks_received(struct horde *h, struct member *m, const struct poll *p);
+void acks_cut(struct horde *h, uint64_t batch);
+void acks_stored(struct horde *h, uint64_t batch);
+bool acks_wanted(const struct horde *h);
+void acks_changed(struct horde *h); /* kill records came, or members changed */
+void acks_tick(struct horde *h);
+void acks_fini(struct horde *h);
 
 /* ---- contact.c ---- */
 enum err contact_hello(struct horde *h, const struct hello *peer); /* as server */

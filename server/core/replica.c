@@ -113,15 +113,31 @@ enum err changes_reserve(struct changes *c, size_t extra)
 void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struct dot victim,
 	const struct entry *entry)
 {
+	assert(kind != CHANGE_VECTOR);
 	assert(c->used < c->size);
 	c->items[c->used++] =
 		(struct change){.kind = kind, .dot = dot, .victim = victim, .entry = entry};
 }
 
-void replica_add_key(struct map *m, struct key_node *n)
+void changes_add_vector(struct changes *c, const struct history *h)
 {
-	tree_insert(&m->keys, &n->tree, n->key, n->tree.name_bytes);
+	assert(c->used < c->size);
+	c->items[c->used++] = (struct change){
+		.kind = CHANGE_VECTOR,
+		.dot = {h->origin, h->count},
+		.floor = h->floor,
+		.chain = history_chain(h, h->count),
+	};
+}
+
+struct key_node *replica_add_key(struct map *m, struct key_node *n)
+{
+	struct tree_node *old = tree_insert(&m->keys, &n->tree, n->key, n->tree.name_bytes);
+
+	if (old)
+		return (struct key_node *)old;
 	m->counts[n->family]++;
+	return n;
 }
 
 static void mark_changed(struct map *m, struct key_node *n)
@@ -154,6 +170,15 @@ void replica_add(struct map *m, struct live *l, struct key_node *n, struct histo
 	mark_changed(m, n);
 }
 
+static void mark_touched(struct map *m, struct history *h)
+{
+	if (h->touched)
+		return;
+	h->touched = true;
+	h->next_touched = m->touched;
+	m->touched = h;
+}
+
 void replica_drop(struct map *m, struct live *l)
 {
 	struct live **at = &l->node->winner;
@@ -163,18 +188,46 @@ void replica_drop(struct map *m, struct live *l)
 	*at = l->next;
 	mark_changed(m, l->node);
 	history_drop(l->history, l->entry.dot.seq);
+	mark_touched(m, l->history);
 	digest_subtract(&m->digest, l->term);
 	l->entry.sibling = NULL;
 	l->next = m->dead;
 	m->dead = l;
 }
 
-void replica_raise(struct map *m, struct history *h, uint64_t count)
+void replica_add_kill(
+	struct map *m, struct history *h, uint64_t seq, struct history *victim, uint64_t victim_seq)
+{
+	history_add_kill(h, seq, victim, victim_seq);
+	m->kills++;
+}
+
+void replica_raise(struct map *m, struct history *h, uint64_t count, uint64_t chain)
 {
 	enum err e = vector_raise(&m->vector, h->origin, count);
 
 	assert(e == ERR_OK);
 	h->count = count;
+	history_add_chain(h, count, chain);
+}
+
+void replica_cut(struct map *m, struct history *h, uint64_t floor)
+{
+	m->kills -= history_cut(h, floor);
+}
+
+static void settle_key(struct map *m, struct key_node *n)
+{
+	n->changed = false;
+	if (n->winner) {
+		siblings_rank(n);
+		return;
+	}
+	/* Its key is still read through the entries that died with it. */
+	tree_remove(&m->keys, &n->tree);
+	m->counts[n->family]--;
+	n->next = m->dead_nodes;
+	m->dead_nodes = n;
 }
 
 void replica_settle(struct map *m)
@@ -183,15 +236,13 @@ void replica_settle(struct map *m)
 		struct key_node *n = m->changed;
 
 		m->changed = n->next;
-		n->changed = false;
-		if (n->winner) {
-			siblings_rank(n);
-			continue;
-		}
-		/* Its key is still read through the entries that died with it. */
-		tree_remove(&m->keys, &n->tree);
-		m->counts[n->family]--;
-		n->next = m->dead_nodes;
-		m->dead_nodes = n;
+		settle_key(m, n);
+	}
+	while (m->touched) {
+		struct history *h = m->touched;
+
+		m->touched = h->next_touched;
+		h->touched = false;
+		history_tidy(h);
 	}
 }

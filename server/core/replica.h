@@ -1,6 +1,6 @@
 /*
- * The inside of the map, shared by map.c, load.c, siblings.c, fragment.c and apply.c; nobody else
- * includes it.
+ * The inside of the map, shared by the files that are the map (map.c, load.c, siblings.c, floor.c,
+ * difference.c, blocks.c, stream.c, the join and the repair); nobody else includes it.
  *
  * Every change has two halves: first all memory is taken (it may fail, and nothing has happened),
  * then the state is changed by calls none of which can fail.
@@ -44,6 +44,10 @@ struct map {
 	struct digest digest;
 	struct tree keys;
 	size_t counts[FAMILY_COUNT];
+	size_t kills;             /* records, of all origins */
+	uint32_t streams;         /* open ones: no kill record may go meanwhile */
+	uint64_t floors_taken;    /* how often a join took over a floor: that ends a stream */
+	struct history *touched;  /* entries of them died; until replica_settle */
 	struct key_node *changed; /* until replica_settle */
 	struct live *dead;        /* until map_sweep */
 	struct key_node *dead_nodes;
@@ -59,19 +63,35 @@ struct key_node *key_node_new(const char *key, size_t key_bytes);
 struct live *live_new(const char *value, size_t value_bytes);
 enum err changes_reserve(struct changes *c, size_t extra);
 
+/* The memory for one event of our own with `slots` entries and `kills` victims. */
+enum err replica_reserve_event(struct map *m, size_t slots, size_t kills, struct changes *changes);
+
 /* ---- the second half: the change ---- */
 void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struct dot victim,
 	const struct entry *entry);
-/* Makes `n` a key of the map. */
-void replica_add_key(struct map *m, struct key_node *n);
+/* What is known of `h` now: CHANGE_VECTOR. */
+void changes_add_vector(struct changes *c, const struct history *h);
+/* Makes `n` a key of the map, unless it has that key: gives the node that is in it. */
+struct key_node *replica_add_key(struct map *m, struct key_node *n);
 /* Makes `l` live as event `seq` of `h`, whose slots have room; takes `record`. */
 void replica_add(struct map *m, struct live *l, struct key_node *n, struct history *h, uint64_t seq,
 	uint64_t clock, struct record *record);
 /* `l` dies; it stays readable until map_sweep. */
 void replica_drop(struct map *m, struct live *l);
-/* Events of `h` up to `count` are known now; the vector has room. */
-void replica_raise(struct map *m, struct history *h, uint64_t count);
-/* Chooses the winners of the keys that changed, and removes keys without entries. Always last. */
+/* The event `seq` of `h` killed `victim_seq` of `victim`; its record list has room. */
+void replica_add_kill(struct map *m, struct history *h, uint64_t seq, struct history *victim,
+	uint64_t victim_seq);
+/* Events of `h` up to `count` are known now, where the chain is `chain`; the vector has room. */
+void replica_raise(struct map *m, struct history *h, uint64_t count, uint64_t chain);
+/* The kill records of `h` up to `floor` are gone. */
+void replica_cut(struct map *m, struct history *h, uint64_t floor);
+/* The end of each event of our own, after its entry and kill records: it is known from now on. */
+struct chain_event;
+void replica_finish_event(struct map *m, const struct chain_event *e, struct changes *changes);
+/*
+ * Chooses the winners of the keys that changed, removes keys without entries, and tidies the
+ * histories that lost some. Always last.
+ */
 void replica_settle(struct map *m);
 
 /* Orders the entries of a key, the winner first (replication.md 1.4). */

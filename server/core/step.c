@@ -25,10 +25,13 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	char *name = strdup(config->name), *url = strdup(config->url);
 	char *cluster = strdup(config->cluster);
 
-	if (!h || !name || !url || !cluster || map_new(config->incarnation, 0, &h->map) != ERR_OK) {
+	if (!h || !name || !url || !cluster || held_new(&h->held) != ERR_OK ||
+		map_new(config->incarnation, 0, &h->map) != ERR_OK) {
 		free(name);
 		free(url);
 		free(cluster);
+		if (h)
+			held_free(h->held);
 		free(h);
 		return ERR_NO_MEMORY;
 	}
@@ -37,7 +40,7 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	h->config.url = url;
 	h->config.cluster = cluster;
 	h->batch = 1;
-	h->retry_ms = h->review_ms = INT64_MAX;
+	h->retry_ms = h->review_ms = h->truncate_ms = INT64_MAX;
 	map_batch_set(h->map, h->batch);
 	*ret_horde = h;
 	return ERR_OK;
@@ -52,6 +55,10 @@ void horde_free(struct horde *h)
 	while (h->all)
 		child_bury(h, h->all);
 	children_sweep(h);
+	for (size_t i = 0; i < h->link_count; i++)
+		sync_fini(&h->links[i]);
+	acks_fini(h);
+	held_free(h->held);
 	map_free(h->map);
 	free((char *)(uintptr_t)h->config.name);
 	free((char *)(uintptr_t)h->config.url);
@@ -85,6 +92,8 @@ static enum err on_stored(struct horde *h, const struct event *e)
 			(unsigned long long)e->stored.batch);
 	h->store_error = ERR_OK;
 	h->stored = e->stored.batch;
+	acks_stored(h, h->stored);
+	sync_stored(h);
 	for (struct child *c = h->all; c; c = c->next)
 		if (c->waiting)
 			child_mark_it(h, c);
@@ -96,6 +105,7 @@ static enum err on_store_failed(struct horde *h, const struct event *e)
 	if (h->store_error == ERR_OK)
 		say(h, "storage.error", h->config.name, "%s", err_text(e->stored.err));
 	h->store_error = e->stored.err;
+	sync_stored(h); /* who waits for the disk waits no longer */
 	return ERR_OK;
 }
 
@@ -108,7 +118,7 @@ static enum err on_link(struct horde *h, const struct event *e)
 	if (e->kind == EVENT_HELLO_ANSWERED)
 		link_answered(h, l, e->hello);
 	else if (e->kind == EVENT_FRAGMENT)
-		link_fragment(h, l, e->fragment);
+		sync_answered(h, l, e);
 	else if (e->kind == EVENT_LINK_REFUSED)
 		link_refused(h, l);
 	else if (e->kind == EVENT_LINK_LOST)
@@ -142,8 +152,12 @@ static enum err on_polled(struct horde *h, const struct event *e)
 		if (!origin_equal(h->links[i].incarnation, e->polled.incarnation))
 			continue;
 		m = member_by_id(h, h->links[i].node_id);
-		if (m)
+		if (m) {
 			m->seen_ms = h->now_ms;
+			acks_received(h, m, e->polled.poll);
+		}
+		if (diverge_forked(h, e->polled.poll))
+			diverge_renew(h, e->fresh);
 		return ERR_OK;
 	}
 	return ERR_UNKNOWN_LINK;
@@ -197,6 +211,15 @@ static enum err on_put_meta(struct horde *h, const struct event *e)
 	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
 	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes,
 		e->put.record, stamp(h), &h->out->changes);
+}
+
+/* A join with an older replica. A fork that it shows is found with the peers too, and told then. */
+static enum err on_merge(struct horde *h, const struct event *e)
+{
+	struct fragment *f = e->fragment;
+	struct origin_id forked;
+
+	return map_apply(h->map, &f, 1, &h->out->changes, &forked);
 }
 
 static enum err on_restart_child(struct horde *h, const struct event *e)
@@ -253,6 +276,7 @@ static const struct {
 	[EVENT_UNREGISTER] = {registry_unregister, true},
 	[EVENT_PUT_META] = {on_put_meta, true},
 	[EVENT_REMOVE_META] = {on_remove, true},
+	[EVENT_MERGE] = {on_merge, true},
 	[EVENT_STOP] = {on_stop, false},
 };
 _Static_assert(sizeof(events) / sizeof(events[0]) == EVENT_COUNT, "a row for each event");
@@ -274,8 +298,8 @@ static void try_sync(struct horde *h)
 	if (!h->synced) {
 		if (h->config.joins && h->link_count == 0)
 			return;
-		for (size_t i = 0; i < h->link_count && patient; i++)
-			if (link_awaited(h, &h->links[i]))
+		for (size_t i = 0; i < h->link_count; i++)
+			if (link_blocks(h, &h->links[i], patient))
 				return;
 		h->synced = true;
 		say(h, "node.synced", h->config.name, "runs what is assigned to it");
@@ -315,6 +339,7 @@ static void settle(struct horde *h)
 		if (h->members_stale) {
 			members_refresh(h);
 			links_follow_members(h);
+			acks_changed(h);
 		}
 		members_judge(h);
 		try_sync(h);
@@ -325,6 +350,14 @@ static void settle(struct horde *h)
 		try_exit(h);
 	} while (h->dirty || h->members_stale || h->seen < h->out->changes.used);
 	links_tick(h);
+}
+
+/* What time has made due between the replicas. */
+static void replicate(struct horde *h)
+{
+	sync_tick(h);
+	diverge_tick(h);
+	acks_tick(h);
 }
 
 enum err horde_step(struct horde *h, const struct event *e, struct actions *out)
@@ -340,7 +373,12 @@ enum err horde_step(struct horde *h, const struct event *e, struct actions *out)
 	h->wall_ms = e->wall_ms;
 	err = dispatch(h, e);
 	out->dot = map_last_dot(h->map);
+	if (e->ack_wanted && err == ERR_OK)
+		h->ack_seq = out->dot.seq;
+	replicate(h);
 	settle(h);
+	if (map_kills(h->map) > 0 && h->truncate_ms == INT64_MAX)
+		acks_changed(h);
 	h->out = NULL;
 	return err;
 }
@@ -354,7 +392,10 @@ int64_t horde_deadline_ms(const struct horde *h)
 {
 	int64_t at = least(links_deadline_ms(h), members_deadline_ms(h));
 
+	at = least(at, h->truncate_ms);
 	if (!h->stopping) {
+		at = least(at, sync_deadline_ms(h));
+		at = least(at, diverge_deadline_ms(h));
 		at = least(at, h->retry_ms);
 		at = least(at, h->review_ms);
 	}
@@ -371,6 +412,7 @@ uint64_t horde_batch_cut(struct horde *h)
 {
 	uint64_t cut = h->batch++;
 
+	acks_cut(h, cut);
 	map_batch_set(h->map, h->batch);
 	return cut;
 }

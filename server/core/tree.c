@@ -40,19 +40,27 @@ static void split(struct tree_node *t, const char *name, size_t bytes, struct tr
 	*above = NULL;
 }
 
-void tree_insert(struct tree *t, struct tree_node *n, const char *name, size_t name_bytes)
+struct tree_node *tree_insert(
+	struct tree *t, struct tree_node *n, const char *name, size_t name_bytes)
 {
 	struct tree_node **at = &t->root;
+	uint64_t priority = XXH3_64bits(name, name_bytes);
 
-	assert(!tree_find(t, name, name_bytes));
+	/* Equal names have equal priorities, so the way down to the new place meets the old one. */
+	while (*at && (*at)->priority >= priority) {
+		int order = compare_node(name, name_bytes, *at);
+
+		if (order == 0)
+			return *at;
+		at = order < 0 ? &(*at)->left : &(*at)->right;
+	}
 	n->name = name;
 	n->name_bytes = name_bytes;
-	n->priority = XXH3_64bits(name, name_bytes);
-	while (*at && (*at)->priority >= n->priority)
-		at = compare_node(name, name_bytes, *at) < 0 ? &(*at)->left : &(*at)->right;
+	n->priority = priority;
 	split(*at, name, name_bytes, &n->left, &n->right);
 	*at = n;
 	t->count++;
+	return NULL;
 }
 
 /* Joins two trees, every name of `below` being less than every name of `above`. */

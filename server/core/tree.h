@@ -26,8 +26,9 @@ struct tree {
 	size_t count;
 };
 
-/* `name` must not be in the tree already (assert). */
-void tree_insert(struct tree *t, struct tree_node *n, const char *name, size_t name_bytes);
+/* NULL, or the node that has this name already; then nothing has changed. */
+struct tree_node *tree_insert(
+	struct tree *t, struct tree_node *n, const char *name, size_t name_bytes);
 void tree_remove(struct tree *t, struct tree_node *n);
 struct tree_node *tree_find(const struct tree *t, const char *name, size_t name_bytes);
 /* The node with the least name greater than `name` (greater or equal for tree_from), or NULL. */

@@ -72,9 +72,9 @@ struct load {
 	unsigned long requests; /* how many in all; 0: as many as go in `ms` */
 	long ms;
 	/*
-	 * 0: a closed loop, each connection sends when it has its answer. Else an open loop: so many
-	 * requests a second are due for `ms`, whether the earlier ones were answered or not; one that
-	 * finds no free connection is late, never left out before the end of the time.
+	 * 0: a closed loop, each connection sends when it has its answer. Else an open loop: so
+	 * many requests a second are due for `ms`, whether the earlier ones were answered or not;
+	 * one that finds no free connection is late, never left out before the end of the time.
 	 */
 	unsigned rate;
 	/* Writes request `number` (counted over all connections); returns its length. */

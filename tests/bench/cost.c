@@ -4,9 +4,9 @@
 #include "tests/lib/children.h"
 #include "tests/lib/procs.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { QUIET_MS = 40, GUARDIANS_MAX = 4 };
 
@@ -25,35 +25,35 @@ double cost_rss(pid_t pid)
 	return kb * 1024;
 }
 
-/* The command in /proc/PID/stat may hold spaces and brackets, so the fields are read behind it. */
-static double ticks(pid_t pid)
+/* What the threads of a process have run so far, in nanoseconds, as the scheduler counts it. */
+static double ran_ns(pid_t pid)
 {
-	FILE *file = fopen(text_of("/proc/%d/stat", (int)pid), "re");
-	char text[1024] = "";
-	const char *end;
-	double user = 0, system = 0;
+	glob_t threads;
+	double sum = 0;
 
-	if (file && fgets(text, sizeof text, file)) {
-		end = strrchr(text, ')');
-		CHECK(end && sscanf(end + 1,
-				     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lf %lf", &user,
-				     &system) == 2,
-			"cannot read %s", text);
-	}
-	if (file)
+	CHECK(glob(text_of("/proc/%d/task/*/schedstat", (int)pid), 0, NULL, &threads) == 0,
+		"no schedstat of process %d", (int)pid);
+	for (size_t i = 0; i < threads.gl_pathc; i++) {
+		FILE *file = fopen(threads.gl_pathv[i], "re");
+		double ns = 0;
+
+		CHECK(file && fscanf(file, "%lf", &ns) == 1, "cannot read %s", threads.gl_pathv[i]);
 		fclose(file);
-	return user + system;
+		sum += ns;
+	}
+	globfree(&threads);
+	return sum;
 }
 
 double cost_cpu_ms(const struct node *node)
 {
 	pid_t guardians[GUARDIANS_MAX];
 	int count = procs_children(node->pid, guardians, GUARDIANS_MAX);
-	double sum = ticks(node->pid);
+	double sum = ran_ns(node->pid);
 
 	for (int i = 0; i < count; i++)
-		sum += ticks(guardians[i]);
-	return sum * 1000 / (double)sysconf(_SC_CLK_TCK);
+		sum += ran_ns(guardians[i]);
+	return sum / 1e6;
 }
 
 struct cost_traffic cost_traffic(const struct cluster *cluster)

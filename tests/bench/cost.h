@@ -7,8 +7,8 @@
 /* Resident bytes. */
 double cost_rss(pid_t pid);
 
-/* User and system time of a daemon and its guardian so far, in milliseconds; the kernel counts in
- * ticks of 10. */
+/* What a daemon and its guardian have run so far on any processor, in milliseconds. Their threads
+ * last as long as they do. */
 double cost_cpu_ms(const struct node *node);
 
 /* Sums over all relays of a proxied cluster. Fails when something passed that is no HTTP. */

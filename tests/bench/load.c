@@ -1,7 +1,7 @@
 /*
  * On each connection one request, its whole response, the next one: at once (closed loop), or when
- * it is due (open loop). It runs in a process of its own, so that it shares no lock and no heap with
- * what is measured.
+ * it is due (open loop). It runs in a process of its own, so that it shares no lock and no heap
+ * with what is measured.
  */
 #include "tests/bench/bench.h"
 
@@ -57,7 +57,8 @@ static void send_due(struct generator *g)
 		if (!g->free)
 			g->last = &g->free;
 		raw_send(c->fd, request,
-			g->load->write(g->load->data, c->index, g->sent++, request, sizeof request));
+			g->load->write(
+				g->load->data, c->index, g->sent++, request, sizeof request));
 		g->open++;
 	}
 }

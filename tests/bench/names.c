@@ -1,33 +1,39 @@
 #include "tests/bench/names.h"
 
-#include "storage/sqlite.h"
 #include "tests/bench/bench.h"
 #include "tests/lib/check.h"
 #include "tests/lib/children.h"
+#include "tests/lib/expect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	PUT_CONNECTIONS = 64,
-	UPDATE_CONNECTIONS = 16,
-	SEED_BATCH = 50000,
-	LOOK_MS = 2,
-	MODEL_BYTES = 4096
-};
+enum { PUT_CONNECTIONS = 64, UPDATE_CONNECTIONS = 16, LOOK_MS = 2 };
 
 #define COUNT "/v1/registries/default/count"
 
+/* The finalizer of splitmix64: each number gives digits that look like chance. */
+static uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
 const char *name_path(unsigned long number)
 {
-	return text_of(ENTRIES "/bench-%024lu", number);
+	return text_of(ENTRIES "/bench-%08lu%016llx", number, (unsigned long long)mix(number));
 }
 
 const char *name_body(unsigned long number, unsigned generation)
 {
-	return text_of("{\"owner\":{\"kind\":\"static\",\"id\":\"b\"},\"value\":\"%04u-%023lu\"}",
-		generation, number);
+	uint64_t chance = mix(number << 16 | generation);
+
+	return text_of("{\"owner\":{\"kind\":\"static\",\"id\":\"b\"},"
+		       "\"value\":\"%04u-%016llx%09llx\"}",
+		generation, (unsigned long long)chance, (unsigned long long)(mix(chance) >> 28));
 }
 
 /* ---- through the API ---- */
@@ -56,16 +62,19 @@ static size_t write_next(
 	return write_request(range->first + number, range->generation, out, size);
 }
 
-void names_put(
+void names_fill(
 	const struct node *node, unsigned long first, unsigned long count, unsigned generation)
 {
 	struct range range = {.first = first, .generation = generation};
 
-	load_rate(&(struct load){.port = node->port,
-		.connections = PUT_CONNECTIONS,
-		.requests = count,
-		.write = write_next,
-		.data = &range});
+	if (count > 1)
+		load_rate(&(struct load){.port = node->port,
+			.connections = PUT_CONNECTIONS,
+			.requests = count - 1,
+			.write = write_next,
+			.data = &range});
+	expect_success(node_call(node, "PUT", name_body(first + count - 1, generation), "%s",
+		name_path(first + count - 1)));
 }
 
 /* A multiplier that is odd and no power of two spreads the numbers over all names. */
@@ -93,98 +102,13 @@ unsigned long names_update(const struct node *node, unsigned long total, unsigne
 	return result.good;
 }
 
-/* ---- into the file ---- */
-
-struct model {
-	char key[MODEL_BYTES], value[MODEL_BYTES];
-	size_t key_bytes, value_bytes;
-	uint64_t clock;
-};
-
-static enum err ignore_setting(
-	void *data, const char *name, size_t name_length, const char *text, size_t text_length)
-{
-	(void)data;
-	(void)name;
-	(void)name_length;
-	(void)text;
-	(void)text_length;
-	return ERR_OK;
-}
-
-/* The name has the tail of its key to itself; the last such entry is as good as any. */
-static enum err take_model(void *data, struct dot dot, uint64_t clock, const char *key,
-	size_t key_length, const char *value, size_t value_length)
-{
-	struct model *m = data;
-
-	(void)dot;
-	if (key_length < NAME_KEY_BYTES || key_length > MODEL_BYTES || value_length > MODEL_BYTES ||
-		memcmp(key, "entry/", 6) != 0)
-		return ERR_OK;
-	memcpy(m->key, key, key_length);
-	memcpy(m->value, value, value_length);
-	m->key_bytes = key_length;
-	m->value_bytes = value_length;
-	m->clock = clock;
-	return ERR_OK;
-}
-
-static struct model read_model(struct store store)
-{
-	struct model m = {0};
-	struct store_visitor visitor = {
-		.data = &m, .setting = ignore_setting, .entry = take_model};
-
-	CHECK(store_load(store, &visitor) == ERR_OK && m.key_bytes, "no name in the file");
-	return m;
-}
-
-/* The number is the tail of the key; the value stays that of the model. */
-static void add_name(
-	struct store_batch *batch, struct model *m, struct dot dot, unsigned long number)
-{
-	char digits[25];
-
-	snprintf(digits, sizeof digits, "%024lu", number);
-	memcpy(m->key + m->key_bytes - 24, digits, 24);
-	CHECK(batch_put(batch, dot, m->clock, m->key, m->key_bytes, m->value, m->value_bytes) ==
-			ERR_OK,
-		"a batch cannot be filled");
-}
-
-void names_seed(const struct node *node, unsigned long first, unsigned long count)
-{
-	static const struct origin_id origin = {0x243f6a8885a308d3u, 0x13198a2e03707344u};
-	struct store_problem problem = {0};
-	struct store_batch batch = {0};
-	const struct store_batch *const batches[] = {&batch};
-	struct store store;
-	struct model m;
-
-	CHECK(sqlite_open(text_of("%s/" SQLITE_FILE, node->dir), &store, &problem) == ERR_OK, "%s",
-		problem.detail);
-	m = read_model(store);
-	for (unsigned long i = 0; i < count; i++) {
-		add_name(&batch, &m, (struct dot){origin, i + 1}, first + i);
-		if ((i + 1) % SEED_BATCH && i + 1 < count)
-			continue;
-		CHECK(batch_vector(&batch, origin, i + 1, 0, 0) == ERR_OK &&
-				store_commit(store, batches, 1) == ERR_OK,
-			"the names cannot be written");
-		batch_clear(&batch);
-	}
-	batch_fini(&batch);
-	store_close(store);
-}
-
 /* ---- until they are there ---- */
 
 static bool has_name(const struct node *node, unsigned long number, unsigned generation)
 {
 	struct http_reply *reply = node_call(node, "GET", NULL, "%s", name_path(number));
-	bool has = reply->status == 200 && strtoul(json_str(reply->json, "value"), NULL, 10) ==
-						   generation;
+	bool has = reply->status == 200 &&
+		   strtoul(json_str(reply->json, "value"), NULL, 10) == generation;
 
 	http_reply_free(reply);
 	return has;
@@ -193,8 +117,8 @@ static bool has_name(const struct node *node, unsigned long number, unsigned gen
 static bool counts(const struct node *node, unsigned long total)
 {
 	struct http_reply *reply = node_call(node, "GET", NULL, COUNT);
-	bool same = reply->status == 200 &&
-		    json_number_at(reply->json, "count") == (long long)total;
+	bool same =
+		reply->status == 200 && json_number_at(reply->json, "count") == (long long)total;
 
 	http_reply_free(reply);
 	return same;

@@ -1,6 +1,7 @@
 /*
- * Many names: keys of 30 bytes with values of 30 bytes, numbered from 0. A generation of 0 is the
- * first value of a name; another one gives another value.
+ * Many names: keys of 30 bytes with values of 30 bytes, numbered from 0. Both hold digits that do
+ * not compress, as host names, addresses and hashes do. A generation of 0 is the first value of a
+ * name; another one gives another value.
  */
 #ifndef HORDE_BENCH_NAMES_H
 #define HORDE_BENCH_NAMES_H
@@ -13,21 +14,18 @@ enum { NAME_KEY_BYTES = 30, NAME_VALUE_BYTES = 30 };
 const char *name_path(unsigned long number);
 const char *name_body(unsigned long number, unsigned generation);
 
-/* Puts names `first` to `first + count - 1` through the API, with ack=memory. */
-void names_put(const struct node *node, unsigned long first, unsigned long count,
-	unsigned generation);
+/*
+ * Puts names `first` to `first + count - 1` through the API, with ack=memory; the last one is on
+ * disk on return, and so are all.
+ */
+void names_fill(
+	const struct node *node, unsigned long first, unsigned long count, unsigned generation);
 
 /*
  * Overwrites names out of the first `total`, here and there, at `rate` a second for `ms`. Returns
  * how many were answered.
  */
 unsigned long names_update(const struct node *node, unsigned long total, unsigned rate, long ms);
-
-/*
- * Writes `count` further names behind `first` into the file of a daemon that does not run, as
- * entries of an origin of their own. One name must be there already: its record is the model.
- */
-void names_seed(const struct node *node, unsigned long first, unsigned long count);
 
 /*
  * Waits until `node` is ready, gives name `last` with the value of this generation and counts

@@ -93,7 +93,8 @@ static void bench_get(const struct node *node)
 	raw_end(bare.pid);
 	ratio = sample_ratio(&ours, &base);
 	table_row(&(struct row){"GET of a key, 16 connections", "/s", sample_median(&ours),
-		sample_median(&base), ratio, "5-14 k/s", ">= 0.6 of bare libmicrohttpd", ratio >= 0.6, NULL});
+		sample_median(&base), ratio, "5-14 k/s", ">= 0.6 of bare libmicrohttpd",
+		ratio >= 0.6, NULL});
 }
 
 static void bench_put(const struct cluster *cluster, const struct node *node)

@@ -93,6 +93,7 @@ struct node *cluster_declare(
 	CHECK(cluster->count < CLUSTER_NODES_MAX, "too many nodes");
 	cluster->count++;
 	snprintf(node->name, sizeof node->name, "n%d", cluster->count);
+	snprintf(node->host, sizeof node->host, "127.0.0.1");
 	name_files(node, cluster->dir);
 	CHECK(mkdir(node->dir, 0700) == 0, "mkdir %s: %s", node->dir, strerror(errno));
 	node_add_flags(node, (const char *const[]){node_program(), NULL});
@@ -168,6 +169,32 @@ void cluster_settle(struct cluster *cluster)
 				"all running members to be alive");
 }
 
+long cluster_bytes(const struct cluster *cluster)
+{
+	long bytes = 0;
+
+	for (int i = 0; i < cluster->count; i++)
+		if (cluster->nodes[i].proxy)
+			bytes += proxy_bytes(cluster->nodes[i].proxy);
+	return bytes;
+}
+
+long cluster_quiet(const struct cluster *cluster, long still_ms)
+{
+	int64_t end = check_now_ms() + check_ms(CLUSTER_START_MS), since = check_now_ms();
+	long bytes = cluster_bytes(cluster), before = bytes;
+
+	while (check_now_ms() - since < still_ms) {
+		CHECK(check_now_ms() < end, "the lines are never still for %ld ms", still_ms);
+		check_pause_ms(LOOK_MS);
+		bytes = cluster_bytes(cluster);
+		if (bytes != before)
+			since = check_now_ms();
+		before = bytes;
+	}
+	return bytes;
+}
+
 /* ---- the end ---- */
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
@@ -196,6 +223,8 @@ static void end_node(struct node *node)
 	proxy_stop(node->proxy);
 	for (int i = 0; node->args[i]; i++)
 		free(node->args[i]);
+	for (int i = 0; node->env[i]; i++)
+		free(node->env[i]);
 }
 
 /* Everything a daemon left falls to us, the subreaper, and must end soon by the guardian's hand. */

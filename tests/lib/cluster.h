@@ -18,6 +18,7 @@
 enum {
 	CLUSTER_NODES_MAX = 8,
 	CLUSTER_ARGS_MAX = 48,
+	NODE_ENV_MAX = 8,
 	CLUSTER_START_MS = 10000, /* from exec to listening, ready, and known to all */
 	CLUSTER_SOON_MS = 2000,   /* the "soon" of the scenarios: what one hop may take */
 	CLUSTER_FAIL_MS = 5000    /* after the kill of a daemon: everything runs elsewhere */
@@ -28,10 +29,12 @@ struct node {
 	char dir[256]; /* its data directory */
 	char log[300]; /* its stderr */
 	char url[64];  /* where to reach it; set once it listens, kept over restarts */
+	char host[32]; /* the loopback address that it listens on; 127.0.0.1 */
 	int port;
 	pid_t pid; /* 0 while it does not run */
 	char *args[CLUSTER_ARGS_MAX];
-	struct proxy *proxy; /* NULL unless the cluster is proxied */
+	char *env[NODE_ENV_MAX]; /* NAME=VALUE, beyond those of the test */
+	struct proxy *proxy;     /* NULL unless the cluster is proxied */
 };
 
 struct cluster {
@@ -71,6 +74,12 @@ int cluster_free_port(void);
 /* Waits until every running node is ready and lists every running node as alive. */
 void cluster_settle(struct cluster *cluster);
 
+/* Bytes that all proxies have passed so far, both ways. */
+long cluster_bytes(const struct cluster *cluster);
+
+/* Waits until nothing has passed the proxies for `still_ms`; returns cluster_bytes(). */
+long cluster_quiet(const struct cluster *cluster, long still_ms);
+
 /*
  * Kills the daemons, and fails when one of their descendants still lives soon after. The directory
  * goes when nothing failed; otherwise the logs are printed and it stays. NULL does nothing.
@@ -87,7 +96,10 @@ const char *node_program(void);
 
 /* Gives a flag its value, in place of the one it has; only --join may come twice. */
 void node_set_flag(struct node *node, const char *flag, const char *value);
-void node_set_listen(struct node *node, int port);
+void node_set_listen(struct node *node, int port); /* at `host` */
+
+/* Sets an environment variable of the daemon from its next start on; NULL takes it away. */
+void node_set_env(struct node *node, const char *name, const char *value);
 
 /* Many at once, ending with NULL; one that another flag or nothing follows has no value. */
 void node_add_flags(struct node *node, const char *const *flags);
@@ -101,6 +113,13 @@ void node_wait_ready(struct node *node);
 
 /* SIGKILL, and waits for the daemon's own end. Its children die by the guardian's hand. */
 void node_kill(struct node *node);
+
+/*
+ * SIGKILL after so many microseconds, from a thread, whatever the test does meanwhile; and the wait
+ * for it and for the daemon's end.
+ */
+void node_kill_later(struct node *node, long after_us);
+void node_wait_killed(struct node *node);
 
 /* Any other signal; SIGSTOP and SIGCONT too. */
 void node_signal(struct node *node, int sig);

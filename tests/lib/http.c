@@ -15,7 +15,8 @@
 enum { PARK_MS = 2000, PAUSE_MS = 10, PATH_MAX_BYTES = 256 };
 
 static struct http_reply *replies;
-static CURL *kept; /* keeps its connections between calls */
+static CURL *kept;        /* keeps its connections between calls */
+static CURLM *kept_multi; /* and so does this; NULL while somebody uses it */
 
 static bool append(char **text, size_t *size, const char *bytes, size_t count)
 {
@@ -163,33 +164,72 @@ static void collect(CURLM *multi)
 	}
 }
 
-void http_send_all(const struct http_request *requests, struct http_reply **ret_replies, int count)
-{
+struct http_flight {
+	CURLM *multi;
+	int count, running;
 	CURL *easy[HTTP_ALL_MAX];
 	struct curl_slist *headers[HTTP_ALL_MAX];
-	CURLM *multi = curl_multi_init();
-	int running = count;
+	struct http_reply *replies[HTTP_ALL_MAX];
+};
 
-	CHECK(multi && count <= HTTP_ALL_MAX, "%d requests at once", count);
+struct http_flight *http_begin(const struct http_request *requests, int count)
+{
+	struct http_flight *flight = calloc(1, sizeof *flight);
+
+	CHECK(flight && count <= HTTP_ALL_MAX, "%d requests at once", count);
+	flight->multi = kept_multi ? kept_multi : curl_multi_init();
+	kept_multi = NULL;
+	CHECK(flight->multi, "libcurl has no handle");
+	curl_multi_setopt(flight->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_ALL_MAX);
+	flight->count = flight->running = count;
 	for (int i = 0; i < count; i++) {
-		easy[i] = curl_easy_init();
-		headers[i] = header_list(&requests[i]);
-		ret_replies[i] = reply_new();
-		prepare(easy[i], &requests[i], ret_replies[i], headers[i]);
-		curl_multi_add_handle(multi, easy[i]);
+		flight->easy[i] = curl_easy_init();
+		flight->headers[i] = header_list(&requests[i]);
+		flight->replies[i] = reply_new();
+		prepare(flight->easy[i], &requests[i], flight->replies[i], flight->headers[i]);
+		curl_multi_add_handle(flight->multi, flight->easy[i]);
 	}
-	while (running > 0) {
-		CHECK(curl_multi_perform(multi, &running) == CURLM_OK, "libcurl failed");
-		collect(multi);
-		if (running > 0)
-			curl_multi_poll(multi, NULL, 0, 1000, NULL);
+	return flight;
+}
+
+/* Goes on with all of them, for at most `ms`. */
+static void fly(struct http_flight *flight, int ms)
+{
+	CHECK(curl_multi_perform(flight->multi, &flight->running) == CURLM_OK, "libcurl failed");
+	collect(flight->multi);
+	if (flight->running > 0)
+		curl_multi_poll(flight->multi, NULL, 0, ms, NULL);
+}
+
+bool http_parked(struct http_flight *flight, long ms)
+{
+	int64_t end = check_now_ms() + ms, left;
+
+	while ((left = end - check_now_ms()) > 0 && flight->running == flight->count)
+		fly(flight, (int)left);
+	return flight->running == flight->count;
+}
+
+void http_finish(struct http_flight *flight, struct http_reply **ret_replies)
+{
+	while (flight->running > 0)
+		fly(flight, 1000);
+	for (int i = 0; i < flight->count; i++) {
+		curl_multi_remove_handle(flight->multi, flight->easy[i]);
+		curl_easy_cleanup(flight->easy[i]);
+		curl_slist_free_all(flight->headers[i]);
+		ret_replies[i] = flight->replies[i];
 	}
-	for (int i = 0; i < count; i++) {
-		curl_multi_remove_handle(multi, easy[i]);
-		curl_easy_cleanup(easy[i]);
-		curl_slist_free_all(headers[i]);
-	}
-	curl_multi_cleanup(multi);
+	if (kept_multi)
+		curl_multi_cleanup(flight->multi);
+	else
+		kept_multi = flight->multi;
+	free(flight);
+}
+
+void http_send_all(const struct http_request *requests, struct http_reply **ret_replies, int count)
+{
+	http_finish(http_begin(requests, count), ret_replies);
 }
 
 const char *http_header(const struct http_reply *reply, const char *name)
@@ -231,6 +271,9 @@ void http_forget_all(void)
 	if (kept)
 		curl_easy_cleanup(kept);
 	kept = NULL;
+	if (kept_multi)
+		curl_multi_cleanup(kept_multi);
+	kept_multi = NULL;
 }
 
 const char *http_escape(const char *text)
@@ -240,6 +283,7 @@ const char *http_escape(const char *text)
 	char *out = ring[turn++ % 8];
 	size_t used = 0;
 
+	out[0] = '\0';
 	for (; *text && used + 4 < sizeof ring[0]; text++) {
 		unsigned char c = (unsigned char)*text;
 		bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||

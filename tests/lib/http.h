@@ -50,6 +50,16 @@ struct http_reply *http_send(const struct http_request *request);
  */
 void http_send_all(const struct http_request *requests, struct http_reply **ret_replies, int count);
 
+/*
+ * The same in two halves, for what happens while requests are parked: http_begin() sends them,
+ * http_parked() looks for `ms` and says whether all are still unanswered, http_finish() waits for
+ * the answers. The requests' texts must live until then.
+ */
+struct http_flight;
+struct http_flight *http_begin(const struct http_request *requests, int count);
+bool http_parked(struct http_flight *flight, long ms);
+void http_finish(struct http_flight *flight, struct http_reply **ret_replies);
+
 /* The value of a response header (case does not matter), or NULL; valid until the next call. */
 const char *http_header(const struct http_reply *reply, const char *name);
 

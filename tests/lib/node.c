@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 5, LOG_BYTES_MAX = 4 * 1024 * 1024 };
@@ -49,7 +52,7 @@ void node_set_listen(struct node *node, int port)
 {
 	char address[64];
 
-	snprintf(address, sizeof address, "127.0.0.1:%d", port);
+	snprintf(address, sizeof address, "%s:%d", node->host, port);
 	node_set_flag(node, "--listen", address);
 }
 
@@ -63,6 +66,25 @@ void node_add_flags(struct node *node, const char *const *args)
 		} else {
 			add_word(node, args[i]);
 		}
+	}
+}
+
+void node_set_env(struct node *node, const char *name, const char *value)
+{
+	size_t length = strlen(name);
+	int i = 0;
+
+	while (node->env[i] &&
+		(strncmp(node->env[i], name, length) != 0 || node->env[i][length] != '='))
+		i++;
+	CHECK(i + 1 < NODE_ENV_MAX, "too many variables for %s", node->name);
+	free(node->env[i]);
+	node->env[i] = NULL;
+	if (value)
+		CHECK(asprintf(&node->env[i], "%s=%s", name, value) > 0, "out of memory");
+	for (; !value && node->env[i + 1]; i++) {
+		node->env[i] = node->env[i + 1];
+		node->env[i + 1] = NULL;
 	}
 }
 
@@ -84,6 +106,8 @@ static void run_daemon(struct node *node)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* A test that crashes or times out takes its daemons along. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; node->env[i]; i++)
+		putenv(node->env[i]);
 	if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
 		_exit(126);
 	execv(node_program(), node->args);
@@ -134,7 +158,7 @@ static bool read_url(struct node *node)
 		CHECK(colon && strtol(colon + 1, NULL, 10) > 0, "%s holds '%s'", path, text);
 		node->port = (int)strtol(colon + 1, NULL, 10);
 	}
-	snprintf(node->url, sizeof node->url, "http://127.0.0.1:%d", node->port);
+	snprintf(node->url, sizeof node->url, "http://%s:%d", node->host, node->port);
 	return true;
 }
 
@@ -182,6 +206,38 @@ void node_kill(struct node *node)
 	node_signal(node, SIGKILL);
 	CHECK(waitpid(node->pid, &status, 0) == node->pid, "waitpid for %s", node->name);
 	node->pid = 0;
+}
+
+static struct {
+	pthread_t thread;
+	int pidfd;
+	long after_us;
+} shot; /* one at a time */
+
+/* By descriptor: a test that fails meanwhile has reaped the daemon, and its number may be taken. */
+static void *shoot(void *arg)
+{
+	struct timespec pause = {.tv_nsec = shot.after_us * 1000};
+
+	nanosleep(&pause, NULL);
+	pidfd_send_signal(shot.pidfd, SIGKILL, NULL, 0);
+	return arg;
+}
+
+void node_kill_later(struct node *node, long after_us)
+{
+	CHECK(after_us < 1000000, "%ld us", after_us);
+	shot.after_us = after_us;
+	shot.pidfd = pidfd_open(node->pid, 0);
+	CHECK(shot.pidfd >= 0 && pthread_create(&shot.thread, NULL, shoot, NULL) == 0,
+		"cannot aim at %s", node->name);
+}
+
+void node_wait_killed(struct node *node)
+{
+	pthread_join(shot.thread, NULL);
+	close(shot.pidfd);
+	CHECK_INT(node_wait_exit(node, CLUSTER_START_MS), 128 + SIGKILL);
 }
 
 int node_wait_exit(struct node *node, long ms)

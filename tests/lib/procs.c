@@ -117,6 +117,17 @@ int procs_in_group(pid_t group)
 	return count;
 }
 
+long procs_status_kb(pid_t pid, const char *name)
+{
+	char path[64], text[4096], *line;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	if (read_small(path, text, sizeof text) <= 0 || !(line = strstr(text, name)))
+		return 0;
+	line = strchr(line, ':');
+	return line ? strtol(line + 1, NULL, 10) : 0;
+}
+
 const char *procs_command(pid_t pid)
 {
 	static char text[512];

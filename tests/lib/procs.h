@@ -22,6 +22,9 @@ int procs_children(pid_t parent, pid_t *out, int cap);
 /* Live members of process group `group`. */
 int procs_in_group(pid_t group);
 
+/* A line of /proc/PID/status in kB, such as "VmHWM" (the most memory it ever had); 0 when gone. */
+long procs_status_kb(pid_t pid, const char *name);
+
 /* The command line with spaces between its words, for messages; "?" when gone. */
 const char *procs_command(pid_t pid);
 

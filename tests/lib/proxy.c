@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAIRS_MAX = 128, CHUNK_BYTES = 65536 };
+enum { PAIRS_MAX = 128, CHUNK_BYTES = 65536, SLOW_TURN_MS = 10 };
 
 struct pair {
 	int client, server;
@@ -27,7 +27,7 @@ struct proxy {
 	int listener, port;
 	int wake[2];
 	atomic_int target, mode, torn, ending;
-	atomic_long tear_bytes;
+	atomic_long bytes;
 	pthread_mutex_t lock; /* of `requests` and `answers` */
 	struct meter_sum requests, answers;
 	struct pair pairs[PAIRS_MAX];
@@ -112,18 +112,26 @@ static bool pass_request(struct proxy *proxy, struct pair *pair)
 static bool pass_answer(struct proxy *proxy, struct pair *pair)
 {
 	char chunk[CHUNK_BYTES];
-	ssize_t got = recv(pair->server, chunk, sizeof chunk, MSG_DONTWAIT);
-	long limit = atomic_load(&proxy->tear_bytes);
+	enum proxy_mode mode = (enum proxy_mode)atomic_load(&proxy->mode);
+	long limit = atomic_load(&proxy->bytes), most = CHUNK_BYTES;
+	ssize_t got;
 
+	if (mode == PROXY_SLOW && limit / (1000 / SLOW_TURN_MS) < most)
+		most = limit / (1000 / SLOW_TURN_MS) + 1;
+	got = recv(pair->server, chunk, (size_t)most, MSG_DONTWAIT);
 	if (got < 0)
 		return errno == EAGAIN;
 	if (got == 0)
 		return false;
-	if (atomic_load(&proxy->mode) == PROXY_TEAR && pair->answered + got > limit) {
+	if (mode == PROXY_TEAR && pair->answered + got > limit) {
 		send_whole(
 			pair->client, chunk, limit > pair->answered ? limit - pair->answered : 0);
 		atomic_fetch_add(&proxy->torn, 1);
 		return false;
+	}
+	if (mode == PROXY_ALTER && pair->answered <= limit && pair->answered + got > limit) {
+		chunk[limit - pair->answered] ^= 1;
+		atomic_fetch_add(&proxy->torn, 1);
 	}
 	pair->answered += got;
 	count(proxy, &pair->told, &proxy->answers, chunk, got);
@@ -158,6 +166,8 @@ static void turn(struct proxy *proxy)
 			drop_all(proxy);
 		return;
 	}
+	if (atomic_load(&proxy->mode) == PROXY_SLOW)
+		check_pause_ms(SLOW_TURN_MS);
 	/* Backwards, since dropping one moves the last into its place. */
 	for (int i = (int)(count - 2) / 2 - 1; i >= 0; i--)
 		if (!serve_pair(proxy, &proxy->pairs[i], fds[2 + 2 * i].revents,
@@ -211,11 +221,11 @@ static void wake(struct proxy *proxy, char what)
 	CHECK(write(proxy->wake[1], &what, 1) == 1, "a proxy cannot be woken");
 }
 
-void proxy_mode(struct proxy *proxy, enum proxy_mode mode, long tear_bytes)
+void proxy_mode(struct proxy *proxy, enum proxy_mode mode, long bytes)
 {
 	bool was_silent = atomic_load(&proxy->mode) == PROXY_SILENT;
 
-	atomic_store(&proxy->tear_bytes, tear_bytes);
+	atomic_store(&proxy->bytes, bytes);
 	atomic_store(&proxy->mode, (int)mode);
 	wake(proxy, was_silent && mode != PROXY_SILENT ? 'd' : 'm');
 }

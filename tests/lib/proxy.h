@@ -10,7 +10,10 @@
 enum proxy_mode {
 	PROXY_FORWARD, /* passes everything */
 	PROXY_SILENT,  /* a cut cable: connections stay and new ones are accepted, nothing passes */
-	PROXY_TEAR /* a peer that dies in mid sentence: closes after `tear_bytes` of one answer */
+	PROXY_TEAR,    /* a peer that dies in mid sentence: closes behind `bytes` of one answer */
+	PROXY_ALTER, /* a bad memory chip: the byte of an answer behind the first `bytes` is another
+		      */
+	PROXY_SLOW   /* about `bytes` a second of answers on each connection */
 };
 
 struct proxy;
@@ -26,11 +29,11 @@ void proxy_target(struct proxy *proxy, int port);
 
 /*
  * Changes the mode. Leaving PROXY_SILENT closes the connections that were held, as a line that
- * comes back after a cut would in the end. `tear_bytes` counts for PROXY_TEAR only.
+ * comes back after a cut would in the end. What `bytes` means is said at each mode.
  */
-void proxy_mode(struct proxy *proxy, enum proxy_mode mode, long tear_bytes);
+void proxy_mode(struct proxy *proxy, enum proxy_mode mode, long bytes);
 
-/* How many answers were torn so far. */
+/* How many answers were torn or altered so far. */
 int proxy_torn(const struct proxy *proxy);
 
 /* What it has passed on so far, both ways; and all bytes of that. */

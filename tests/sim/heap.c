@@ -124,7 +124,6 @@ bool next_happening(struct world *w, struct happening *ret)
 void happening_fini(struct happening *e)
 {
 	free(e->bytes);
-	vector_fini(&e->after);
 }
 
 void heap_fini(struct world *w)

@@ -31,6 +31,7 @@ static void world_init(struct world *w, uint64_t seed, bool trace)
 	w->trace = trace;
 	w->faults = draw_faults(w);
 	w->count = 3 + (int)below(w, 3);
+	w->kill_log_max = percent(w, 50) ? 1000 : below(w, 30);
 	for (int i = 0; i < w->count; i++) {
 		struct node *n = &w->nodes[i];
 
@@ -60,6 +61,8 @@ static void stored(struct world *w, struct node *n)
 	if (err == ERR_OK) {
 		n->pending = p->next;
 		n->stored = p->number;
+		vector_fini(&n->acked);
+		n->acked = p->vector;
 		batch_fini(&p->batch);
 		free(p);
 	} else {
@@ -129,7 +132,8 @@ static void happen(struct world *w, struct happening *e)
 			process_event(w, n, e);
 		else
 			net_happened(w, e);
-	} else if (e->what == AT_REQUEST_HELLO || e->what == AT_REQUEST_POLL) {
+	} else if (e->what == AT_REQUEST_HELLO || e->what == AT_REQUEST_POLL ||
+		   e->what == AT_REQUEST_DIGEST) {
 		e->kind = EVENT_LINK_REFUSED; /* it went down while the request was under way */
 		if (w->nodes[e->peer].up && w->nodes[e->peer].life == e->peer_life) {
 			struct happening *told = schedule(w, 1, AT_LINK, e->peer);

@@ -76,14 +76,44 @@ static void say_goodbye(struct world *w, struct node *n, const struct action *a)
 	e->goodbye.goodbye.back_within_ms = a->timeout_ms;
 }
 
+/* The request as it goes over the wire. */
+static void write_request(struct node *n, const struct action *a, struct happening *e)
+{
+	struct wire_request q = {.n = e->generation,
+		.wait_ms = a->timeout_ms,
+		.digest = a->kind == ACTION_DIGEST,
+		.repair = a->repair,
+		.poll = *a->poll};
+	const struct vector *retired = horde_retired(n->h, &q.retired_hash);
+	struct text t = TEXT_INIT;
+
+	q.link[0] = 'l';
+	q.poll.ack = n->acked;
+	q.compact = q.retired_hash && q.retired_hash == n->retired[a->link % MEMBERS_MAX];
+	if (q.digest && map_block_sums(horde_map(n->h), &q.blocks) != ERR_OK)
+		abort();
+	wire_request_write(&q, retired, &t);
+	block_sums_fini(&q.blocks);
+	e->count = t.used;
+	e->bytes = text_take(&t);
+}
+
+static enum what request_of(const struct action *a)
+{
+	if (a->kind == ACTION_HELLO)
+		return AT_REQUEST_HELLO;
+	return a->kind == ACTION_POLL ? AT_REQUEST_POLL : AT_REQUEST_DIGEST;
+}
+
 void net_action(struct world *w, struct node *n, const struct action *a)
 {
 	struct happening *e;
 
 	tracef(w, "%s link %u %s %s", n->name, a->link,
-		a->kind == ACTION_HELLO  ? "greets"
-		: a->kind == ACTION_POLL ? "polls"
-					 : "ends",
+		a->kind == ACTION_HELLO    ? "greets"
+		: a->kind == ACTION_POLL   ? "polls"
+		: a->kind == ACTION_DIGEST ? "posts its blocks to"
+					   : "ends",
 		a->url ? a->url : "");
 	if (a->kind == ACTION_UNLINK) {
 		n->generation[a->link % MEMBERS_MAX]++;
@@ -93,14 +123,13 @@ void net_action(struct world *w, struct node *n, const struct action *a)
 		say_goodbye(w, n, a);
 		return;
 	}
-	e = send_to(w, n, a, a->kind == ACTION_HELLO ? AT_REQUEST_HELLO : AT_REQUEST_POLL);
+	e = send_to(w, n, a, request_of(a));
 	if (!e)
 		return;
 	if (a->kind == ACTION_HELLO)
 		horde_hello(n->h, &e->hello);
-	else if (vector_copy(map_vector(horde_map(n->h)), &e->after) != ERR_OK)
-		abort();
-	e->at_once = a->timeout_ms == 0;
+	else
+		write_request(n, a, e);
 }
 
 /* ---- the server's side ---- */
@@ -146,19 +175,17 @@ static void hello_requested(struct world *w, struct node *n, struct happening *e
 	horde_hello(n->h, &reply->hello);
 }
 
-static void send_fragment(struct world *w, struct node *n, struct parked *p)
+static void send_fragment(
+	struct world *w, struct node *n, const struct parked *p, struct fragment *f)
 {
-	struct fragment f;
+	struct wire_sender sender = {.name = n->name};
 	struct text t = TEXT_INIT;
 	struct happening *e;
 
-	if (map_difference(horde_map(n->h), &p->after, &f) != ERR_OK)
-		abort();
-	f.clock = horde_clock(n->h);
-	wire_write(&f, n->name, &t);
-	fragment_fini(&f);
-	p->used = false;
-	vector_fini(&p->after);
+	sender.retired = horde_retired(n->h, &sender.retired_hash);
+	sender.compact = sender.retired_hash && sender.retired_hash == p->retired;
+	wire_write(f, &sender, &t);
+	fragment_fini(f);
 	e = answer(w, n, p->client, p->client_life, p->link, p->generation, AT_ANSWER_POLL);
 	if (!e) {
 		tell_link(w, p->client, p->link, p->generation, EVENT_LINK_SILENT, ERR_OK,
@@ -172,40 +199,121 @@ static void send_fragment(struct world *w, struct node *n, struct parked *p)
 		e->count = below(w, e->count); /* the connection breaks in mid-body */
 }
 
-static void poll_requested(struct world *w, struct node *n, struct happening *e)
+/* Answers a parked poll when it may be; else says when to look again. */
+static void look(struct world *w, struct node *n, struct parked *p)
 {
-	struct event event = {.kind = EVENT_POLLED, .polled = {w->nodes[e->peer].incarnation}};
-	struct parked *p = n->parked;
+	int64_t at = p->until_ms;
+	struct fragment f;
 
-	if (w->nodes[e->peer].life != e->peer_life)
-		return;
-	if (node_step(w, n, &event) != ERR_OK) {
-		tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_LOST, ERR_OK, delay(w));
+	if (!horde_serve_due(n->h, &p->poll, &p->serving, w->now_ms, &at) &&
+		w->now_ms < p->until_ms) {
+		if (p->look_ms <= w->now_ms || at < p->look_ms) {
+			p->look_ms = at;
+			schedule(w, at - w->now_ms, AT_SERVE, n->index)->pid = (int)(p - n->parked);
+		}
 		return;
 	}
-	for (struct parked *q = n->parked; q < n->parked + sizeof(n->parked) / sizeof(*q); q++)
-		if (q->used && q->client == e->peer && q->link == e->link) {
-			if (q->client_life == e->peer_life && q->generation > e->generation)
-				return; /* an older request that was overtaken */
-			q->used = false;
-			vector_fini(&q->after);
+	if (horde_serve(n->h, &p->poll, &f) != ERR_OK)
+		abort();
+	p->used = false;
+	send_fragment(w, n, p, &f);
+	poll_fini(&p->poll);
+}
+
+/* False: the client is not known any more, is another life by now, or was answered. */
+static bool polled(struct world *w, struct node *n, struct happening *e, struct wire_request *q)
+{
+	struct parked client = {.client = e->peer,
+		.client_life = e->peer_life,
+		.link = e->link,
+		.generation = e->generation,
+		.retired = q->retired_hash};
+	struct event event = {.kind = EVENT_POLLED,
+		.fresh = {chance(w), chance(w)},
+		.polled = {w->nodes[e->peer].incarnation, &q->poll}};
+	struct fragment f;
+
+	if (w->nodes[e->peer].life != e->peer_life)
+		return false;
+	if (q->stale) {
+		if (horde_serve_redo(n->h, &f) != ERR_OK)
+			abort();
+		send_fragment(w, n, &client, &f);
+		return false;
+	}
+	if (node_step(w, n, &event) == ERR_OK)
+		return n->up;
+	tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_LOST, ERR_OK, delay(w));
+	return false;
+}
+
+/* Keeps the request, in place of an older one of its link. */
+static void park(struct world *w, struct node *n, struct happening *e, struct wire_request *q)
+{
+	struct parked *p = n->parked;
+
+	for (struct parked *o = n->parked; o < n->parked + sizeof(n->parked) / sizeof(*o); o++)
+		if (o->used && o->client == e->peer && o->link == e->link) {
+			if (o->client_life == e->peer_life && o->generation > e->generation)
+				return; /* it was overtaken */
+			o->used = false;
+			poll_fini(&o->poll);
 		}
 	while (p->used)
 		p++;
-	*p = (struct parked){true, e->peer, e->peer_life, e->link, e->generation, e->after};
-	e->after = (struct vector)VECTOR_INIT;
-	if (e->at_once || !vector_covers(&p->after, map_vector(horde_map(n->h))))
-		send_fragment(w, n, p);
+	*p = (struct parked){.used = true,
+		.client = e->peer,
+		.client_life = e->peer_life,
+		.link = e->link,
+		.generation = e->generation,
+		.poll = q->poll,
+		.retired = q->retired_hash,
+		.until_ms = w->now_ms + q->wait_ms};
+	q->poll = (struct poll){0};
+	look(w, n, p);
+}
+
+static void digest_posted(
+	struct world *w, struct node *n, struct happening *e, struct wire_request *q)
+{
+	struct parked client = {.client = e->peer,
+		.client_life = e->peer_life,
+		.link = e->link,
+		.generation = e->generation,
+		.retired = q->retired_hash};
+	struct fragment f;
+
+	if (map_difference_checked(horde_map(n->h), &q->poll.after, &q->blocks, q->repair, &f) !=
+		ERR_OK)
+		abort();
+	horde_serve_sign(n->h, &f);
+	send_fragment(w, n, &client, &f);
+}
+
+static void poll_requested(struct world *w, struct node *n, struct happening *e)
+{
+	struct wire_request q;
+	uint64_t hash;
+	const struct vector *retired = horde_retired(n->h, &hash);
+
+	if (wire_request_read(e->bytes, e->count, retired, hash, &q) != ERR_OK) {
+		fail(w, "%s cannot read a request: %.*s", n->name, (int)e->count, e->bytes);
+		return;
+	}
+	if (polled(w, n, e, &q)) {
+		if (q.digest)
+			digest_posted(w, n, e, &q);
+		else
+			park(w, n, e, &q);
+	}
+	wire_request_fini(&q);
 }
 
 void net_wake(struct world *w, struct node *n)
 {
-	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++) {
-		struct parked *p = &n->parked[i];
-
-		if (p->used && !vector_covers(&p->after, map_vector(horde_map(n->h))))
-			send_fragment(w, n, p);
-	}
+	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++)
+		if (n->parked[i].used)
+			look(w, n, &n->parked[i]);
 }
 
 void net_forget(struct world *w, struct node *n)
@@ -219,7 +327,7 @@ void net_forget(struct world *w, struct node *n)
 			tell_link(w, p->client, p->link, p->generation, EVENT_LINK_LOST, ERR_OK,
 				w->cut[n->index][p->client] ? RPC_TIMEOUT_MS : delay(w));
 		p->used = false;
-		vector_fini(&p->after);
+		poll_fini(&p->poll);
 	}
 }
 
@@ -247,16 +355,20 @@ static void hello_answered(struct world *w, struct node *n, struct happening *e)
 
 static void poll_answered(struct world *w, struct node *n, struct happening *e)
 {
-	struct event event = {.kind = EVENT_FRAGMENT, .link = e->link};
+	struct event event = {
+		.kind = EVENT_FRAGMENT, .link = e->link, .fresh = {chance(w), chance(w)}};
 	struct wire_reader *reader;
 	struct fragment f;
 	bool twice = w->faults.duplicate && !w->healed && percent(w, 5);
+	uint64_t hash;
+	const struct vector *retired = horde_retired(n->h, &hash);
 
 	if (stale(n, e) || wire_reader_new(&reader) != ERR_OK)
 		return;
 	if (wire_reader_feed(reader, e->bytes, e->count) == ERR_OK &&
-		wire_reader_end(reader, &f) == ERR_OK) {
+		wire_reader_end(reader, retired, hash, &f) == ERR_OK) {
 		event.fragment = &f;
+		n->retired[e->link % MEMBERS_MAX] = wire_reader_retired(reader);
 		node_step(w, n, &event);
 		fragment_fini(&f);
 	} else {
@@ -300,7 +412,12 @@ void net_happened(struct world *w, struct happening *e)
 		hello_answered(w, n, e);
 		break;
 	case AT_REQUEST_POLL:
+	case AT_REQUEST_DIGEST:
 		poll_requested(w, n, e);
+		break;
+	case AT_SERVE:
+		if (n->parked[e->pid].used && n->parked[e->pid].look_ms == w->now_ms)
+			look(w, n, &n->parked[e->pid]);
 		break;
 	case AT_ANSWER_POLL:
 		poll_answered(w, n, e);

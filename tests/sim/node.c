@@ -42,9 +42,7 @@ static enum err load_vector(
 {
 	struct loading *l = data;
 
-	(void)floor;
-	(void)chain;
-	return map_load_vector(horde_map_mutable(l->h), origin, count);
+	return map_load_vector(horde_map_mutable(l->h), origin, count, floor, chain);
 }
 
 static enum err load_entry(void *data, struct dot dot, uint64_t clock, const char *key,
@@ -108,6 +106,8 @@ void node_boot(struct world *w, int index)
 		.cluster = "sim",
 		.joins = index != 0 || w->faults.all_join,
 		.startup_grace_ms = 3000,
+		.kill_log_max = w->kill_log_max,
+		.kill_log_age_ms = 8000,
 	};
 	struct event e = {.kind = EVENT_START};
 
@@ -121,6 +121,9 @@ void node_boot(struct world *w, int index)
 	if (horde_new(&config, &n->h) != ERR_OK)
 		abort();
 	e.start.cluster_id = load(w, n);
+	vector_fini(&n->acked);
+	if (vector_copy(map_vector(horde_map(n->h)), &n->acked) != ERR_OK)
+		abort();
 	tracef(w, "%s boots, life %llu", n->name, (unsigned long long)n->life);
 	node_step(w, n, &e);
 	join(w, n);
@@ -143,6 +146,7 @@ static void drop_pending(struct node *n)
 
 		n->pending = p->next;
 		batch_fini(&p->batch);
+		vector_fini(&p->vector);
 		free(p);
 	}
 	n->storing = false;
@@ -200,8 +204,9 @@ void node_fini(struct node *n)
 	memory_disk_free(n->disk);
 	memory_disk_free(n->backup);
 	vector_fini(&n->before);
+	vector_fini(&n->acked);
 	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++)
-		vector_fini(&n->parked[i].after);
+		poll_fini(&n->parked[i].poll);
 }
 
 /* ---- processes ---- */
@@ -266,6 +271,8 @@ static void cut_batch(struct world *w, struct node *n)
 	p->batch = n->batch;
 	n->batch = (struct store_batch){0};
 	p->number = horde_batch_cut(n->h);
+	if (vector_copy(map_vector(horde_map(n->h)), &p->vector) != ERR_OK)
+		abort();
 	for (at = &n->pending; *at; at = &(*at)->next)
 		;
 	*at = p;
@@ -299,6 +306,7 @@ static void carry_out(struct world *w, struct node *n)
 			break;
 		case ACTION_HELLO:
 		case ACTION_POLL:
+		case ACTION_DIGEST:
 		case ACTION_UNLINK:
 		case ACTION_GOODBYE:
 			net_action(w, n, a);
@@ -308,6 +316,8 @@ static void carry_out(struct world *w, struct node *n)
 			break;
 		case ACTION_SIGNAL:
 		case ACTION_WAKE:
+		case ACTION_ACKED:
+		case ACTION_DUMP:
 			break;
 		}
 	}
@@ -323,6 +333,12 @@ static void plan_tick(struct world *w, struct node *n)
 	schedule(w, n->tick_ms - w->now_ms, AT_TICK, n->index);
 }
 
+/* Did the step bring an event that this node had not known? Cutting the kill log is none. */
+static bool minted(const struct node *n)
+{
+	return !vector_covers(&n->before, map_vector(horde_map(n->h)));
+}
+
 enum err node_step(struct world *w, struct node *n, struct event *e)
 {
 	bool grew;
@@ -335,7 +351,7 @@ enum err node_step(struct world *w, struct node *n, struct event *e)
 	err = horde_step(n->h, e, &n->actions);
 	mix(w, map_digest(horde_map(n->h)).sums[0]);
 	grew = n->actions.changes.used > 0;
-	if (grew)
+	if (minted(n))
 		w->last_write_ms = w->now_ms;
 	if (batch_changes(&n->batch, &n->actions.changes) != ERR_OK)
 		abort();

@@ -36,12 +36,17 @@ struct parked { /* a poll that waits at its server */
 	uint64_t client_life;
 	uint32_t link;
 	uint32_t generation;
-	struct vector after;
+	struct poll poll;
+	uint64_t retired; /* the hash of the client's table */
+	struct serving serving;
+	int64_t until_ms;
+	int64_t look_ms; /* when it is looked at again */
 };
 
 struct pending { /* a batch that is on its way to the disk */
 	struct pending *next;
 	struct store_batch batch;
+	struct vector vector; /* what is on the disk once it is */
 	uint64_t number;
 };
 
@@ -62,6 +67,8 @@ struct node {
 	bool storing;
 	bool exiting;
 	uint64_t stored; /* the last batch on its disk */
+	struct vector acked;
+	uint64_t retired[MEMBERS_MAX + 1]; /* by link id: the hash in its last answer */
 	struct proc *procs;
 	struct parked parked[NODES_MAX * 4];
 	uint32_t generation[MEMBERS_MAX + 1]; /* by link id: answers to older requests are stale */
@@ -76,6 +83,8 @@ enum what {
 	AT_REQUEST_HELLO,
 	AT_ANSWER_HELLO,
 	AT_REQUEST_POLL,
+	AT_REQUEST_DIGEST,
+	AT_SERVE, /* a parked poll is looked at again */
 	AT_ANSWER_POLL,
 	AT_LINK,
 	AT_STARTED,
@@ -86,7 +95,7 @@ enum what {
 	AT_GOODBYE
 };
 
-struct happening { /* one entry of the event heap; owns `bytes` and `after` */
+struct happening { /* one entry of the event heap; owns `bytes` */
 	int64_t at_ms;
 	uint64_t order;
 	enum what what;
@@ -101,11 +110,9 @@ struct happening { /* one entry of the event heap; owns `bytes` and `after` */
 	struct hello hello;
 	char *bytes;
 	size_t count;
-	struct vector after;
-	bool at_once; /* AT_REQUEST_POLL */
 	char ref[REF_BYTES_MAX];
 	uint64_t epoch;
-	int pid;
+	int pid; /* of AT_SERVE: the place of the parked poll */
 	uint64_t batch;
 	struct event goodbye;
 };
@@ -129,6 +136,7 @@ struct world {
 	int count;
 	bool cut[NODES_MAX][NODES_MAX];
 	struct faults faults;
+	size_t kill_log_max;
 	bool healed;
 	int pids;
 	struct dot finished[CHILDREN]; /* writes of temporary children that were started */

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -102,6 +103,10 @@ static void put_durable(struct exchange *x)
 	uint64_t number = (uint64_t)exchange_query_int(x, "batch", 0);
 	enum err e;
 
+	if (exchange_query_bool(x, "patient", false) && !exchange_has_room(x))
+		return;
+	if (exchange_query_bool(x, "applied", false))
+		exchange_applied_set(x);
 	if (!exchange_stored(x, number, &e)) {
 		exchange_watch_commit(x, number);
 		exchange_park(x, exchange_started_ms(x) + 5000);
@@ -196,6 +201,46 @@ static void post_bytes(struct exchange *x)
 	exchange_reply_text(x, 200, "text/plain", &body);
 }
 
+/* What its receiver saw: the sum of the bytes, which tells whether all came, and in one piece or
+ * in many. */
+static struct {
+	unsigned long sum;
+	int pieces;
+} blob;
+
+static void receive_blob(struct exchange *x, const char *bytes, size_t count)
+{
+	if (!exchange_state(x)) {
+		exchange_state_set(x, &blob, free_state);
+		blob.sum = 0;
+		blob.pieces = 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		blob.sum += (unsigned char)bytes[i] * (exchange_body_passed(x) - count + i + 1);
+	if (++blob.pieces == 2 && exchange_query_bool(x, "fails", false))
+		exchange_problem(x, PROBLEM_STORAGE_FULL, NULL);
+}
+
+static void put_blob(struct exchange *x)
+{
+	struct text body = TEXT_INIT;
+
+	text_addf(&body, "%llu bytes, sum %lu, %s", (unsigned long long)exchange_body_passed(x),
+		blob.sum, blob.pieces > 1 ? "pieces" : "piece");
+	exchange_reply_text(x, 200, "text/plain", &body);
+}
+
+/* Its path is the key. */
+static void get_blob(struct exchange *x)
+{
+	int fd = open(exchange_path(x, "key"), O_RDONLY | O_CLOEXEC);
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	cr_assert_geq(lseek(fd, 0, SEEK_SET), 0);
+	exchange_header_set(x, "ETag", "\"blob\"");
+	exchange_reply_file(x, 200, "application/octet-stream", fd, (uint64_t)size);
+}
+
 static void get_nothing(struct exchange *x)
 {
 	(void)x;
@@ -230,12 +275,16 @@ static const struct binding served_bindings[] = {
 	{"putEntry", put_entry},
 	{"listNumbers", list_numbers},
 	{"postBytes", post_bytes},
+	{"putBlob", put_blob},
+	{"getBlob", get_blob},
 	{"getNothing", get_nothing},
 	{"getOwned", get_owned},
 	{"getOpen", get_owned},
 	{"postPeer", post_bytes},
 	{NULL, NULL},
 };
+
+static const struct receiver served_receivers[] = {{"putBlob", receive_blob}, {NULL, NULL}};
 
 static int served_turn(void *data)
 {
@@ -279,6 +328,7 @@ static void served_start(const char *token, const char *secret)
 		.token = token,
 		.secret = secret,
 		.tables = tables,
+		.receivers = served_receivers,
 		.documents = documents,
 		.covered = is_covered};
 	char why[HTTP_WHY_BYTES];

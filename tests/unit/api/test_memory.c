@@ -51,14 +51,14 @@ void *realloc(void *old, size_t size)
 TestSuite(memory, .init = served_setup, .fini = served_stop, .timeout = 120);
 
 /* Which of the allocations fails is up to the row; true while there still was one to fail. */
-static bool survives(const char *what, const char *body, int n, int status)
+static bool survives(const char *what, const char *headers, const char *body, int n, int status)
 {
 	struct answer *a;
 	bool failed;
 
 	failures = 0;
 	__atomic_store_n(&countdown, n, __ATOMIC_RELEASE);
-	a = ask(what, "", body);
+	a = ask(what, headers, body);
 	failed = __atomic_load_n(&countdown, __ATOMIC_ACQUIRE) < 0;
 	__atomic_store_n(&countdown, -1, __ATOMIC_RELEASE);
 	cr_assert(a->status == 0 || a->status == 500 || a->status == 503 || a->status == status,
@@ -73,23 +73,25 @@ static bool survives(const char *what, const char *body, int n, int status)
 Test(memory, a_failed_allocation_costs_one_answer_at_most)
 {
 	static const struct {
-		const char *what, *body;
+		const char *what, *headers, *body;
 		int status;
 	} rows[] = {
-		{"GET /value", NULL, 200},
-		{"GET /value?pretty", NULL, 200},
-		{"PUT /entries/a%2Fb", "{\"value\":[1,{\"a\":\"b\"}]}", 201},
-		{"PUT /entries/a", "{\"valu\":1,\"name\":7}", 422},
-		{"PUT /entries/a", "{", 400},
-		{"GET /numbers?limit=2&state=up", NULL, 200},
-		{"GET /wait?key=a&prefix=b&wait=5ms", NULL, 200},
-		{"GET /owned", NULL, 409},
+		{"GET /value", "", NULL, 200},
+		{"GET /value?pretty", "", NULL, 200},
+		{"PUT /entries/a%2Fb", "", "{\"value\":[1,{\"a\":\"b\"}]}", 201},
+		{"PUT /entries/a", "", "{\"valu\":1,\"name\":7}", 422},
+		{"PUT /entries/a", "", "{", 400},
+		{"GET /numbers?limit=2&state=up", "", NULL, 200},
+		{"GET /wait?key=a&prefix=b&wait=5ms", "", NULL, 200},
+		{"GET /owned", "", NULL, 409},
+		{"GET /blob/README.md", "", NULL, 200},
+		{"PUT /blob/a", "Content-Type: application/octet-stream\r\n", "some bytes", 200},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int n = 0;
 
-		while (survives(rows[i].what, rows[i].body, n, rows[i].status))
+		while (survives(rows[i].what, rows[i].headers, rows[i].body, n, rows[i].status))
 			n++;
 		cr_expect_gt(n, 3, "row %zu: only %d allocations", i, n);
 	}

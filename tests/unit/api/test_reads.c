@@ -138,6 +138,31 @@ Test(reads, a_read_waits_for_the_dots_it_names)
 	close(fd);
 }
 
+Test(reads, dots_may_come_in_several_headers)
+{
+	static const char *const bad[] = {"Horde-Min-Dot: a:1\r\nhorde-min-dot: x\r\n",
+		"Horde-Min-Dot: x\r\nHorde-Min-Dot: a:1\r\n"};
+	static const char *const more[] = {"Horde-Min-Dot: a:1\r\nhorde-min-dot: b:1\r\n",
+		"Horde-Min-Dot: b:1\r\nHorde-Min-Dot: a:1\r\n"};
+
+	ask("POST /dots/a:1", "", NULL);
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(ask("GET /value?wait=10ms", bad[i], NULL)->status, 400, "%s", bad[i]);
+		cr_expect_eq(
+			ask("GET /value?wait=10ms", more[i], NULL)->status, 504, "%s", more[i]);
+	}
+	cr_expect_eq(
+		ask("GET /value", "Horde-Min-Dot: a:1\r\nHorde-Min-Dot: a:1\r\n", NULL)->status,
+		200);
+}
+
+Test(reads, dots_mean_nothing_where_the_document_does_not_speak_of_them)
+{
+	cr_expect_eq(ask("GET /owned", "Horde-Min-Dot: a:1\r\n", NULL)->status, 409);
+	cr_expect_eq(ask("GET /owned", "Horde-Min-Dot: x\r\n", NULL)->status, 409);
+	cr_expect_eq(ask("POST /wake/a", "Horde-Min-Dot: a:1\r\n", "")->status, 204);
+}
+
 /* The text behind `before` up to the next `end`. */
 static const char *cut(const struct answer *a, const char *before, char end)
 {

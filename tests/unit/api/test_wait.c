@@ -157,8 +157,15 @@ Test(wait, parked_requests_have_a_limit)
 	ask("POST /commit/1", "", NULL);
 	cr_expect_eq(receive(write, false)->status, 204, "so do writes, which wait for the disk");
 	close(write);
+	a = ask("PUT /durable?batch=9&patient", "", NULL);
+	cr_expect_eq(a->status, 503, "but not one that has longer to wait");
+	cr_expect(says(a, "watch-slots-exhausted"));
 	close(fds[0]);
 	wait_parked(HTTP_PARKED_MAX - 1);
+	write = park("PUT /durable?batch=2&patient");
+	ask("POST /commit/2", "", NULL);
+	cr_expect_eq(receive(write, false)->status, 204);
+	close(write);
 	fds[0] = park("GET /wait?key=b&wait=60s");
 	ask("POST /wake/a", "", NULL);
 	for (unsigned i = 1; i < HTTP_PARKED_MAX; i++)
@@ -176,5 +183,24 @@ Test(wait, a_server_that_stops_answers_its_parked_requests)
 	a = receive(fd, false);
 	cr_expect_eq(a->status, 503);
 	cr_expect(says(a, "shutting-down"));
+	cr_expect_not(says(a, "applied"));
 	close(fd);
+}
+
+Test(wait, a_write_that_was_applied_is_said_to_be_when_its_wait_ends_badly)
+{
+	int stopped = park("PUT /durable?batch=8&applied");
+	int full = park("PUT /durable?batch=7&applied");
+	struct answer *a;
+
+	ask("POST /commit/7?full", "", NULL);
+	a = receive(full, false);
+	cr_expect_eq(a->status, 507);
+	cr_expect(says(a, "\"applied\":true"));
+	__atomic_store_n(&served.stop, true, __ATOMIC_RELEASE);
+	a = receive(stopped, false);
+	cr_expect_eq(a->status, 503);
+	cr_expect(says(a, "shutting-down"));
+	cr_expect(says(a, "\"applied\":true"));
+	close(stopped), close(full);
 }

@@ -1,159 +1,116 @@
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "api/wire.h"
+/* Fragments over the wire: what was written is read, and nothing else is. */
+#include "tests/unit/api/wire_scene.h"
 #include "tests/unit/core/failing.h"
 
-static struct origin_id origin(uint64_t n)
+/* ---- what comes back ---- */
+
+static void cr_same_vectors(const struct vector *a, const struct vector *b, const char *what)
 {
-	return (struct origin_id){n * 0x9e3779b97f4a7c15u, n};
+	cr_assert(vector_equal(a, b), "%s", what);
 }
 
-static struct map *new_map(uint64_t n)
+static void cr_same_ranges(const struct fragment *a, const struct fragment *b)
 {
-	struct map *m = NULL;
-
-	cr_assert_eq(map_new(origin(n), 42, &m), ERR_OK);
-	return m;
+	cr_assert_eq(a->range_count, b->range_count);
+	for (size_t i = 0; i < a->range_count; i++) {
+		cr_assert(origin_equal(a->ranges[i].origin, b->ranges[i].origin));
+		cr_assert_eq(a->ranges[i].after, b->ranges[i].after);
+		cr_assert_eq(a->ranges[i].upto, b->ranges[i].upto);
+		cr_assert_eq(a->ranges[i].chain_after, b->ranges[i].chain_after);
+		cr_assert_eq(a->ranges[i].chain_upto, b->ranges[i].chain_upto);
+	}
 }
 
-static void put_n(struct map *m, const char *key, size_t key_bytes, const char *value,
-	size_t value_bytes, uint64_t clock)
+static void cr_same_puts(const struct fragment *a, const struct fragment *b)
 {
-	struct changes c = {0};
+	cr_assert_eq(a->put_count, b->put_count);
+	for (size_t i = 0; i < a->put_count; i++) {
+		const struct fragment_put *p = &a->puts[i], *q = &b->puts[i];
 
-	cr_assert_eq(map_put(m, key, key_bytes, value, value_bytes, NULL, clock, &c), ERR_OK);
-	changes_fini(&c);
+		cr_assert_eq(dot_compare(p->dot, q->dot), 0);
+		cr_assert_eq(p->clock, q->clock);
+		cr_assert_eq(p->key_bytes, q->key_bytes);
+		cr_assert_eq(memcmp(p->key, q->key, p->key_bytes), 0);
+		cr_assert_eq(p->value_bytes, q->value_bytes);
+		cr_assert_eq(memcmp(p->value, q->value, p->value_bytes), 0);
+	}
 }
 
-static void put(struct map *m, const char *key, const char *value, uint64_t clock)
+static void cr_same_lists(const struct fragment *a, const struct fragment *b)
 {
-	put_n(m, key, strlen(key), value, strlen(value), clock);
+	cr_assert_eq(a->kill_count, b->kill_count);
+	for (size_t i = 0; i < a->kill_count; i++) {
+		cr_assert_eq(dot_compare(a->kills[i].killer, b->kills[i].killer), 0);
+		cr_assert_eq(dot_compare(a->kills[i].victim, b->kills[i].victim), 0);
+	}
+	cr_assert_eq(a->check_count, b->check_count);
+	for (size_t i = 0; i < a->check_count; i++) {
+		const struct fragment_check *c = &a->checks[i], *d = &b->checks[i];
+
+		cr_assert(origin_equal(c->origin, d->origin));
+		cr_assert(c->after == d->after && c->upto == d->upto && c->count == d->count);
+		for (size_t k = 0; k < c->count; k++)
+			cr_assert_eq(a->alive[c->first + k], b->alive[d->first + k]);
+	}
 }
 
-static void drop(struct map *m, const char *key)
+static void cr_same_fragments(const struct fragment *a, const struct fragment *b)
 {
-	struct changes c = {0};
-
-	cr_assert_eq(map_remove(m, key, strlen(key), 1, &c), ERR_OK);
-	changes_fini(&c);
+	cr_assert_eq(a->mode, b->mode);
+	cr_assert(origin_equal(a->from, b->from));
+	cr_same_ranges(a, b);
+	cr_same_puts(a, b);
+	cr_same_lists(a, b);
+	cr_same_vectors(&a->vector, &b->vector, "vector");
+	cr_same_vectors(&a->floors, &b->floors, "floors");
+	cr_assert_eq(a->digest.sums[0], b->digest.sums[0]);
+	cr_assert_eq(a->digest.sums[1], b->digest.sums[1]);
+	cr_assert_eq(a->clock, b->clock);
+	cr_assert_eq(a->ack_wanted, b->ack_wanted);
+	cr_assert_not(b->borrowed);
 }
 
-/* The body that `from` answers to one who knows `after`. */
-static struct text body_of(const struct map *from, const struct vector *after)
+Test(wire, every_kind_of_fragment_comes_back_whatever_the_pieces)
 {
-	struct text t = TEXT_INIT;
-	struct fragment f;
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		for (size_t piece = 1; piece < 4000; piece = piece * 3 / 2 + 1) {
+			struct fragment sent, read;
+			struct scene s;
+			struct text t;
 
-	cr_assert_eq(map_difference(from, after, &f), ERR_OK);
-	f.clock = (uint64_t)INT64_MAX;
-	wire_write(&f, "n\"1", &t);
-	cr_assert(text_ok(&t));
-	fragment_fini(&f);
-	return t;
+			scene_init(&s);
+			t = body_of(&s, kind, piece % 2, &sent);
+			cr_assert_eq(read_with(t.bytes, t.used, piece, &s.table, TABLE_HASH, &read),
+				ERR_OK, "kind %d", kind);
+			cr_same_fragments(&sent, &read);
+			fragment_fini(&sent);
+			fragment_fini(&read);
+			text_fini(&t);
+			scene_fini(&s);
+		}
+	}
 }
 
-/* Reads a body in pieces of `piece` bytes. */
-static enum err read_body(const char *bytes, size_t count, size_t piece, struct fragment *ret)
+Test(wire, what_was_read_is_joined_and_decoded)
 {
-	struct wire_reader *r = NULL;
-	enum err e = ERR_OK;
+	struct map *to = new_map(9);
+	struct fragment sent, read;
+	struct scene s;
+	struct text t;
 
-	cr_assert_eq(wire_reader_new(&r), ERR_OK);
-	for (size_t at = 0; e == ERR_OK && at < count; at += piece)
-		e = wire_reader_feed(r, bytes + at, count - at < piece ? count - at : piece);
-	if (e == ERR_OK)
-		e = wire_reader_end(r, ret);
-	else
-		cr_assert_eq(wire_reader_end(r, ret), e, "an error must stay");
-	if (e == ERR_OK)
-		cr_assert_str_eq(wire_reader_name(r), "n\"1");
-	wire_reader_free(r);
-	return e;
-}
-
-static enum err apply(struct map *m, struct fragment *f)
-{
-	struct changes c = {0};
-	enum err e = map_apply(m, f, &c);
-
-	map_sweep(m);
-	changes_fini(&c);
-	return e;
-}
-
-/* `to` learns by the wire, in pieces, what `from` knows. */
-static void pull(struct map *to, const struct map *from, size_t piece)
-{
-	struct text t = body_of(from, map_vector(to));
-	struct fragment f;
-
-	cr_assert_eq(read_body(t.bytes, t.used, piece, &f), ERR_OK);
-	cr_assert_eq(f.clock, (uint64_t)INT64_MAX);
-	cr_assert(origin_equal(f.from, map_last_dot(from).origin));
-	cr_assert(vector_equal(&f.vector, map_vector(from)));
-	cr_assert_eq(f.digest.sums[0], map_digest(from).sums[0]);
-	cr_assert_eq(f.digest.sums[1], map_digest(from).sums[1]);
-	cr_assert_not(f.borrowed);
-	cr_assert_eq(apply(to, &f), ERR_OK);
-	fragment_fini(&f);
+	scene_init(&s);
+	t = body_of(&s, KIND_WHOLE, false, &sent);
+	cr_assert_eq(read_body(t.bytes, t.used, 100, &read), ERR_OK);
+	cr_assert_eq(apply(to, &read), ERR_OK);
+	cr_same_vectors(map_vector(to), map_vector(s.m), "joined");
+	cr_assert_eq(map_digest(to).sums[0], map_digest(s.m).sums[0]);
+	cr_assert_eq(map_digest(to).sums[1], map_digest(s.m).sums[1]);
+	cr_assert_eq(map_get(to, "assign/default/a", 16)->record->assign.epoch, 9);
+	fragment_fini(&sent);
+	fragment_fini(&read);
 	text_fini(&t);
-}
-
-static void cr_same(const struct map *a, const struct map *b)
-{
-	cr_assert(vector_equal(map_vector(a), map_vector(b)));
-	cr_assert_eq(map_digest(a).sums[0], map_digest(b).sums[0]);
-	cr_assert_eq(map_digest(a).sums[1], map_digest(b).sums[1]);
-	for (const struct entry *e = map_from(a, "", 0); e;
-		e = map_after(a, e->key, e->key_bytes)) {
-		const struct entry *o = map_get(b, e->key, e->key_bytes);
-
-		cr_assert(o);
-		cr_assert_eq(o->value_bytes, e->value_bytes);
-		cr_assert_eq(memcmp(o->value, e->value, e->value_bytes), 0);
-		cr_assert_eq(o->clock, e->clock);
-	}
-}
-
-/* A map with siblings, kills and removals of two origins, and another that knows a part. */
-static struct map *scene(void)
-{
-	struct map *a = new_map(1), *b = new_map(2);
-
-	put(a, "meta/default/a", "1", 1);
-	put(b, "meta/default/a", "{\"x\":[1,2]}", 2);
-	put(b, "meta/default/b", "\"two\"", 3);
-	pull(a, b, 1000);
-	put(a, "meta/default/b", "3", 4);
-	put(b, "meta/default/c", "null", 5);
-	drop(b, "meta/default/b");
-	pull(a, b, 7);
-	drop(a, "meta/default/c");
-	put(a, "meta/default/a", "4", 6);
-	put(a, "assign/default/a",
-		"{\"node\":\"00000000000000000000000000000001\",\"incarnation\":"
-		"\"00000000000000000000000000000002\",\"epoch\":9}",
-		7);
-	map_free(b);
-	return a;
-}
-
-Test(wire, a_fragment_comes_back_whatever_the_pieces)
-{
-	for (size_t piece = 1; piece < 4000; piece = piece * 3 / 2 + 1) {
-		struct map *m = scene(), *to = new_map(9);
-
-		pull(to, m, piece);
-		cr_same(m, to);
-		cr_assert_eq(map_get(to, "assign/default/a", 16)->record->assign.epoch, 9);
-		pull(to, m, piece);
-		cr_same(m, to);
-		map_free(m);
-		map_free(to);
-	}
+	map_free(to);
+	scene_fini(&s);
 }
 
 Test(wire, keys_and_values_travel_byte_for_byte)
@@ -162,7 +119,11 @@ Test(wire, keys_and_values_travel_byte_for_byte)
 		"meta/d/\x7f\x01\n\t\r", "", "meta/d/ space", "meta/d/[\"p\",0]"};
 	static const char *const values[] = {"0.1", "1e2", " { \"a\" : 1 } ", "\"\\u00e9\xc3\xa9\"",
 		"[\n1,\n2\n]", "\"]]\\\"\"", "-0", "123456789012345678"};
-	struct map *m = new_map(1), *to = new_map(2);
+	struct wire_sender sender = {.name = NAME};
+	struct map *m = new_map(1);
+	struct vector none = VECTOR_INIT;
+	struct fragment sent, read;
+	struct text t = TEXT_INIT;
 	char *big = malloc(65537);
 
 	for (size_t i = 0; i < 6; i++)
@@ -176,250 +137,339 @@ Test(wire, keys_and_values_travel_byte_for_byte)
 	memset(big, 'x', 65536);
 	big[0] = big[65535] = '"';
 	put_n(m, "meta/big", 8, big, 65536, 1);
-	pull(to, m, 4096);
-	cr_same(m, to);
-	cr_assert_eq(map_get(to, "meta/big", 8)->value_bytes, 65536);
-	cr_assert_str_eq(map_get(to, "meta/v/4", 8)->value, "[\n1,\n2\n]");
+	cr_assert_eq(map_difference(m, &none, &sent), ERR_OK);
+	wire_write(&sent, &sender, &t);
+	cr_assert_eq(read_body(t.bytes, t.used, 4096, &read), ERR_OK);
+	cr_same_fragments(&sent, &read);
+	fragment_fini(&sent);
+	fragment_fini(&read);
+	text_fini(&t);
 	free(big);
 	map_free(m);
-	map_free(to);
 }
 
 Test(wire, a_tick_is_two_lines)
 {
-	struct map *m = scene();
-	struct text t = body_of(m, map_vector(m));
-	struct fragment f;
+	struct fragment sent, read;
+	struct scene s;
+	struct text t;
 	size_t lines = 0;
 
+	scene_init(&s);
+	t = body_of(&s, KIND_TICK, false, &sent);
 	for (size_t i = 0; i < t.used; i++)
 		lines += t.bytes[i] == '\n';
 	cr_assert_eq(lines, 2);
-	cr_assert_eq(read_body(t.bytes, t.used, 10, &f), ERR_OK);
-	cr_assert_eq(f.mode, FRAGMENT_TICK);
-	cr_assert_eq(apply(m, &f), ERR_OK);
-	fragment_fini(&f);
+	cr_assert_eq(read_body(t.bytes, t.used, 10, &read), ERR_OK);
+	fragment_fini(&sent);
+	fragment_fini(&read);
 	text_fini(&t);
-	map_free(m);
-	m = new_map(1);
-	t = body_of(m, map_vector(m));
-	cr_assert_eq(read_body(t.bytes, t.used, 10, &f), ERR_OK);
-	fragment_fini(&f);
-	text_fini(&t);
-	map_free(m);
+	scene_fini(&s);
 }
+
+/* ---- in pieces, as a stream ---- */
+
+/* A fragment whose puts, kills and checks are `count` ones of `f`, from the `at`-th. */
+static struct fragment part(const struct fragment *f, size_t at, size_t count)
+{
+	struct fragment p = {.mode = f->mode, .from = f->from, .borrowed = true};
+
+	if (at < f->put_count) {
+		p.puts = f->puts + at;
+		p.put_count = f->put_count - at < count ? f->put_count - at : count;
+	} else if (at - f->put_count < f->kill_count) {
+		p.kills = f->kills + (at - f->put_count);
+		p.kill_count = f->kill_count - (at - f->put_count);
+		p.kill_count = p.kill_count < count ? p.kill_count : count;
+	}
+	return p;
+}
+
+static void stream(
+	const struct fragment *f, const struct wire_sender *sender, size_t piece, struct text *body)
+{
+	struct wire_writer *w = NULL;
+	struct text t = TEXT_INIT;
+	struct fragment last = *f, p = part(f, 0, 0);
+
+	cr_assert_eq(wire_writer_new(sender, &w), ERR_OK);
+	p.ack_wanted = f->ack_wanted;
+	wire_writer_begin(w, &p, &t);
+	for (size_t at = 0; at < f->put_count + f->kill_count; at += p.put_count + p.kill_count) {
+		p = part(f, at, piece);
+		wire_writer_piece(w, &p, &t);
+		text_add(body, t.bytes, t.used);
+		text_clear(&t);
+	}
+	last.put_count = last.kill_count = 0;
+	wire_writer_piece(w, &last, &t);
+	wire_writer_end(w, &last, &t);
+	text_add(body, t.bytes, t.used);
+	text_fini(&t);
+	wire_writer_free(w);
+}
+
+Test(wire, a_stream_of_pieces_reads_as_one_body)
+{
+	for (int kind = KIND_FULL; kind <= KIND_CHECKED; kind++) {
+		for (size_t piece = 1; piece < 20; piece++) {
+			struct wire_sender sender = {NAME, NULL, TABLE_HASH, piece % 2};
+			struct fragment sent, read;
+			struct text t = TEXT_INIT;
+			struct scene s;
+
+			if (kind != KIND_FULL && kind != KIND_WHOLE && kind != KIND_CHECKED)
+				continue;
+			scene_init(&s);
+			sender.retired = &s.table;
+			make_fragment(&s, kind, &sent);
+			stream(&sent, &sender, piece, &t);
+			/* Numbers of origins are met in another order, and named later. */
+			cr_assert_eq(read_with(t.bytes, t.used, 77, &s.table, TABLE_HASH, &read),
+				ERR_OK, "%d %zu: %.*s", kind, piece, (int)t.used, t.bytes);
+			cr_same_fragments(&sent, &read);
+			fragment_fini(&sent);
+			fragment_fini(&read);
+			text_fini(&t);
+			scene_fini(&s);
+		}
+	}
+}
+
+Test(wire, what_does_not_fit_into_one_line_is_written_into_several)
+{
+	size_t count = WIRE_LINE_ITEMS_MAX + 10;
+	struct wire_sender sender = {.name = NAME};
+	struct fragment_check check = {.origin = origin(1), .upto = 3 * count, .count = count};
+	struct fragment_kill *kills = calloc(count, sizeof(*kills));
+	uint64_t *alive = calloc(count, sizeof(*alive));
+	struct fragment f = {.mode = FRAGMENT_FULL,
+		.from = origin(1),
+		.kills = kills,
+		.kill_count = count,
+		.checks = &check,
+		.check_count = 1,
+		.alive = alive,
+		.alive_count = count};
+	struct text t = TEXT_INIT;
+	struct fragment read;
+
+	for (size_t i = 0; i < count; i++) {
+		alive[i] = 2 * i + 1;
+		kills[i] = (struct fragment_kill){{origin(1), 5 * count}, {origin(i + 1), 1}};
+	}
+	cr_assert_eq(vector_raise(&f.vector, origin(1), 5 * count), ERR_OK);
+	wire_write(&f, &sender, &t);
+	cr_assert_eq(read_body(t.bytes, t.used, 65536, &read), ERR_OK);
+	cr_assert_eq(read.kill_count, count);
+	cr_assert(origin_equal(read.kills[count - 1].victim.origin, origin(count)));
+	cr_assert_eq(read.check_count, 2);
+	cr_assert_eq(read.alive_count, count);
+	cr_assert_eq(read.checks[0].upto, read.alive[read.checks[0].count - 1]);
+	cr_assert_eq(read.checks[1].after, read.checks[0].upto);
+	cr_assert_eq(read.checks[1].upto, 3 * count);
+	vector_fini(&f.vector);
+	fragment_fini(&read);
+	text_fini(&t);
+	free(kills);
+	free(alive);
+}
+
+/* ---- the table of retired origins ---- */
+
+Test(wire, a_compact_body_says_only_what_differs_from_the_table)
+{
+	struct fragment sent, read = {0};
+	struct scene s;
+	struct text whole, compact;
+	char hex[ORIGIN_HEX_BYTES];
+
+	scene_init(&s);
+	whole = body_of(&s, KIND_TICK, false, &sent);
+	fragment_fini(&sent);
+	compact = body_of(&s, KIND_TICK, true, &sent);
+	origin_to_hex(origin(2), hex);
+	cr_assert(strstr(text_cstr(&whole), hex));
+	cr_assert_null(strstr(text_cstr(&compact), hex));
+	/* The table has more than the map: that is said with a 0. */
+	origin_to_hex(origin(3), hex);
+	cr_assert(strstr(text_cstr(&compact), hex));
+	cr_assert(strstr(text_cstr(&compact), "[1,0]") || strstr(text_cstr(&compact), "[2,0]"));
+	/* With another table nothing can be read; without `compact` it does not matter. */
+	cr_assert_eq(read_with(compact.bytes, compact.used, 50, &s.table, 1, &read), ERR_STALE);
+	cr_assert_eq(read_with(compact.bytes, compact.used, 50, NULL, 0, &read), ERR_STALE);
+	cr_assert_null(read.vector.items);
+	cr_assert_eq(read_with(whole.bytes, whole.used, 50, &s.table, 1, &read), ERR_OK);
+	cr_same_vectors(&read.vector, &sent.vector, "whole");
+	fragment_fini(&read);
+	fragment_fini(&sent);
+	text_fini(&whole);
+	text_fini(&compact);
+	scene_fini(&s);
+}
+
+Test(wire, the_reader_tells_the_hash_of_the_servers_table)
+{
+	struct wire_reader *r = NULL;
+	struct fragment sent;
+	struct scene s;
+	struct text t;
+
+	scene_init(&s);
+	t = body_of(&s, KIND_TICK, false, &sent);
+	cr_assert_eq(wire_reader_new(&r), ERR_OK);
+	cr_assert_eq(wire_reader_retired(r), 0);
+	cr_assert_str_eq(wire_reader_name(r), "");
+	cr_assert_eq(wire_reader_feed(r, t.bytes, t.used), ERR_OK);
+	cr_assert_eq(wire_reader_retired(r), TABLE_HASH);
+	wire_reader_free(r);
+	fragment_fini(&sent);
+	text_fini(&t);
+	scene_fini(&s);
+}
+
+/* ---- what was cut or altered ---- */
 
 Test(wire, a_body_that_was_cut_anywhere_gives_nothing)
 {
-	struct map *m = scene();
-	struct vector none = VECTOR_INIT;
-	struct text t = body_of(m, &none);
-	struct fragment f = {0};
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		struct fragment sent, read = {0};
+		struct scene s;
+		struct text t;
 
-	for (size_t count = 0; count < t.used; count++)
-		cr_assert_eq(read_body(t.bytes, count, 64, &f), ERR_MALFORMED, "%zu", count);
-	cr_assert_null(f.puts);
-	text_fini(&t);
-	map_free(m);
+		scene_init(&s);
+		t = body_of(&s, kind, kind % 2, &sent);
+		for (size_t count = 0; count < t.used; count++)
+			cr_assert_eq(read_with(t.bytes, count, 64, &s.table, TABLE_HASH, &read),
+				ERR_MALFORMED, "kind %d, %zu bytes", kind, count);
+		cr_assert_null(read.puts);
+		fragment_fini(&sent);
+		text_fini(&t);
+		scene_fini(&s);
+	}
 }
 
 Test(wire, a_body_with_one_altered_byte_gives_nothing)
 {
-	struct map *m = scene();
-	struct vector none = VECTOR_INIT;
-	struct text t = body_of(m, &none);
-	struct fragment f = {0};
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		struct fragment sent, read = {0};
+		struct scene s;
+		struct text t;
 
-	for (size_t i = 0; i < t.used; i++) {
-		for (int bit = 0; bit < 8; bit++) {
+		scene_init(&s);
+		t = body_of(&s, kind, kind % 2, &sent);
+		for (size_t i = 0; i < 8 * t.used; i++) {
 			enum err e;
 
-			t.bytes[i] = (char)(t.bytes[i] ^ 1 << bit);
-			e = read_body(t.bytes, t.used, 512, &f);
+			t.bytes[i / 8] = (char)(t.bytes[i / 8] ^ 1 << i % 8);
+			e = read_with(t.bytes, t.used, 512, &s.table, TABLE_HASH, &read);
 			/* A version that was altered is another version. */
-			cr_assert(e == ERR_MALFORMED || e == ERR_PROTOCOL, "byte %zu", i);
-			t.bytes[i] = (char)(t.bytes[i] ^ 1 << bit);
+			cr_assert(e == ERR_MALFORMED || e == ERR_PROTOCOL, "kind %d, bit %zu", kind,
+				i);
+			t.bytes[i / 8] = (char)(t.bytes[i / 8] ^ 1 << i % 8);
 		}
+		cr_assert_eq(read_with(t.bytes, t.used, 512, &s.table, TABLE_HASH, &read), ERR_OK);
+		fragment_fini(&sent);
+		fragment_fini(&read);
+		text_fini(&t);
+		scene_fini(&s);
 	}
-	cr_assert_eq(read_body(t.bytes, t.used, 512, &f), ERR_OK);
-	fragment_fini(&f);
+}
+
+Test(wire, lines_in_another_order_or_twice_give_nothing)
+{
+	struct fragment sent, read = {0};
+	struct scene s;
+	struct text t, mixed = TEXT_INIT;
+
+	scene_init(&s);
+	t = body_of(&s, KIND_CHECKED, false, &sent);
+	for (const char *a = t.bytes; a < t.bytes + t.used;) {
+		const char *b = (const char *)memchr(a, '\n', t.used) + 1;
+		const char *c =
+			b < t.bytes + t.used ? (const char *)memchr(b, '\n', t.used) + 1 : b;
+
+		text_clear(&mixed); /* the lines a and b change places */
+		text_add(&mixed, t.bytes, (size_t)(a - t.bytes));
+		text_add(&mixed, b, (size_t)(c - b));
+		text_add(&mixed, a, (size_t)(b - a));
+		text_add(&mixed, c, (size_t)(t.bytes + t.used - c));
+		if (b < c)
+			cr_assert_eq(read_body(mixed.bytes, mixed.used, 64, &read), ERR_MALFORMED);
+		text_clear(&mixed); /* the line a comes twice */
+		text_add(&mixed, t.bytes, (size_t)(b - t.bytes));
+		text_add(&mixed, a, (size_t)(t.bytes + t.used - a));
+		cr_assert_eq(read_body(mixed.bytes, mixed.used, 64, &read), ERR_MALFORMED);
+		a = b;
+	}
+	fragment_fini(&sent);
+	text_fini(&mixed);
 	text_fini(&t);
-	map_free(m);
+	scene_fini(&s);
+}
+
+/* ---- without memory ---- */
+
+static enum err read_failing(const struct text *t, const struct scene *s, struct fragment *ret)
+{
+	struct wire_reader *r = NULL;
+	enum err e = wire_reader_new(&r);
+
+	if (e == ERR_OK)
+		e = wire_reader_feed(r, t->bytes, t->used / 2);
+	if (e == ERR_OK)
+		e = wire_reader_feed(r, t->bytes + t->used / 2, t->used - t->used / 2);
+	if (e == ERR_OK)
+		e = wire_reader_end(r, &s->table, TABLE_HASH, ret);
+	wire_reader_free(r);
+	return e;
 }
 
 Test(wire, without_memory_a_body_gives_nothing_and_says_so)
 {
-	struct map *m = scene();
-	struct vector none = VECTOR_INIT;
-	struct text t = body_of(m, &none);
-	bool failed = true;
-	long n = 0;
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		struct fragment sent;
+		struct scene s;
+		struct text t;
+		bool failed = true;
 
-	for (; failed; n++) {
-		struct wire_reader *r = NULL;
-		struct fragment f = {0};
-		enum err e;
+		scene_init(&s);
+		t = body_of(&s, kind, true, &sent);
+		for (long n = 0; failed; n++) {
+			struct fragment read = {0};
+			enum err e;
+
+			failing_arm(n);
+			e = read_failing(&t, &s, &read);
+			failed = failing_disarm();
+			cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK, "%d, %ld: %s", kind, n,
+				err_text(e));
+			fragment_fini(&read);
+		}
+		fragment_fini(&sent);
+		text_fini(&t);
+		scene_fini(&s);
+	}
+}
+
+Test(wire, without_memory_no_body_is_written)
+{
+	struct wire_sender sender = {.name = NAME};
+	struct fragment f;
+	struct scene s;
+	bool failed = true;
+
+	scene_init(&s);
+	make_fragment(&s, KIND_SLICE, &f);
+	for (long n = 0; failed; n++) {
+		struct text t = TEXT_INIT;
 
 		failing_arm(n);
-		e = wire_reader_new(&r);
-		if (e == ERR_OK)
-			e = wire_reader_feed(r, t.bytes, t.used / 2);
-		if (e == ERR_OK)
-			e = wire_reader_feed(r, t.bytes + t.used / 2, t.used - t.used / 2);
-		if (e == ERR_OK)
-			e = wire_reader_end(r, &f);
+		wire_write(&f, &sender, &t);
 		failed = failing_disarm();
-		cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK, "%ld: %s", n, err_text(e));
-		wire_reader_free(r);
-		fragment_fini(&f);
+		cr_assert_eq(text_ok(&t), !failed, "%ld", n);
+		text_fini(&t);
 	}
-	cr_assert_gt(n, 20);
-	text_fini(&t);
-	map_free(m);
-}
-
-/* ---- bodies by hand, with their right sum ---- */
-
-#define A "000000000000000000000000000000aa"
-#define B "000000000000000000000000000000bb"
-#define HEAD(o, x)                                                                                 \
-	"{\"v\":1,\"from\":\"n\\\"1\",\"inc\":\"" A "\",\"mode\":\"full\",\"o\":" o ",\"x\":" x    \
-	"}\n"
-#define GOOD HEAD("[\"" A "\"]", "[[0,0,9]]")
-#define END(vec, lines) "{\"vec\":" vec ",\"h\":\"" A "\",\"clk\":1,\"lines\":" lines
-#define GOOD_END(lines) END("[[0,9]]", lines)
-
-/* XXH64, as the wire has it; this is the one place that says so again. */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-static enum err read_by_hand(const char *body, struct fragment *ret)
-{
-	struct text t = TEXT_INIT;
-	enum err e;
-
-	text_adds(&t, body);
-	text_addf(&t, ",\"sum\":\"%016llx\"}\n", (unsigned long long)XXH64(body, strlen(body), 0));
-	e = read_body(t.bytes, t.used, 100, ret);
-	text_fini(&t);
-	return e;
-}
-
-Test(wire, what_is_written_by_hand_is_read)
-{
-	struct fragment f;
-
-	cr_assert_eq(
-		read_by_hand(GOOD "[\"p\",0,5,6,\"meta/a\",{\"b\":1}]\n[\"k\",0,7,[[0,1],[0,2]]]\n"
-				  "[\"s\",0,8,6,\"meta/b\",\"[\\n]\"]\n" GOOD_END("3"),
-			&f),
-		ERR_OK);
-	cr_assert_eq(f.put_count, 2);
-	cr_assert_str_eq(f.puts[0].value, "{\"b\":1}");
-	cr_assert_str_eq(f.puts[1].value, "[\n]");
-	cr_assert_eq(f.kill_count, 2);
-	cr_assert_eq(f.kills[1].victim.seq, 2);
-	cr_assert_eq(f.kills[1].killer.seq, 7);
 	fragment_fini(&f);
-	/* Unknown members of the envelope. */
-	cr_assert_eq(read_by_hand("{\"v\":1,\"new\":[1],\"from\":\"n\\\"1\",\"inc\":\"" A
-				  "\",\"mode\":\"tick\",\"o\":[],\"x\":[]}\n"
-				  "{\"F\":[],\"vec\":[],\"h\":\"" A "\",\"clk\":1,\"lines\":0",
-			     &f),
-		ERR_OK);
-	fragment_fini(&f);
-}
-
-Test(wire, every_other_shape_is_refused)
-{
-	static const struct {
-		enum err err;
-		const char *body;
-	} rows[] = {
-		{ERR_PROTOCOL, "{\"v\":2}\n" GOOD_END("0")},
-		{ERR_MALFORMED, "{\"v\":\"1\"}\n" GOOD_END("0")},
-		{ERR_MALFORMED, "{}\n" GOOD_END("0")},
-		{ERR_MALFORMED, "garbage\n" GOOD_END("0")},
-		{ERR_MALFORMED, "\n" GOOD GOOD_END("0")},
-		{ERR_MALFORMED, GOOD "\n" GOOD_END("0")},
-		{ERR_MALFORMED, "[\"p\",0,5,6,\"a\",1]\n" GOOD GOOD_END("1")},
-		{ERR_MALFORMED, GOOD GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,6,\"a\",1]\n" GOOD_END("0")},
-		{ERR_MALFORMED, GOOD "[\"p\",1,5,6,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,0,6,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,-5,6,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,05,6,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,9223372036854775808,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,6,\"\\u0000\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,6,\"\xff\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,6,\"a\",]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,6,\"a\",1\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,6,\"a\",1],2]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,6,\"a\",{]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"p\",0,5,6,\"a]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"s\",0,5,6,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"s\",0,5,6,\"a\",\"{\"]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"q\",0,5,6,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"k\",0,5,[]]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"k\",0,5,[[0,1]]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"k\",0,5,[[0,1],]]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"k\",0,5,[[0,1]]]]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"k\",0,5,[[1,1]]]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD "[\"k\",0,5,[[0,0]]]\n" GOOD_END("1")},
-		{ERR_MALFORMED, GOOD END("[[0,8]]", "0")},
-		{ERR_MALFORMED, GOOD END("[[0,0]]", "0")},
-		{ERR_MALFORMED, GOOD END("[[1,9]]", "0")},
-		{ERR_MALFORMED, GOOD END("[]", "0")},
-		{ERR_MALFORMED, GOOD END("[[0,9],[0,9]]", "0")},
-		{ERR_MALFORMED, GOOD END("{}", "0")},
-		{ERR_MALFORMED, GOOD "{\"vec\":[[0,9]],\"h\":\"12\",\"clk\":1,\"lines\":0"},
-		{ERR_MALFORMED, GOOD "{\"vec\":[[0,9]],\"h\":\"" A "\",\"clk\":-1,\"lines\":0"},
-		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[]") GOOD_END("0")},
-		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[[0,9,9]]") GOOD_END("0")},
-		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[[0,-1,9]]") GOOD_END("0")},
-		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[[1,0,9]]") GOOD_END("0")},
-		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[[0,0,9],[0,0,9]]") GOOD_END("0")},
-		{ERR_MALFORMED, HEAD("[\"" A "\"]", "[[0,0,9.5]]") GOOD_END("0")},
-		{ERR_MALFORMED,
-			HEAD("[\"" A "\",\"" A "\"]", "[[0,0,9]]") END("[[0,9],[1,1]]", "0")},
-		{ERR_MALFORMED,
-			HEAD("[\"" B "\",\"" A "\"]", "[[0,0,9]]") END("[[0,9],[1,1]]", "0")},
-		{ERR_MALFORMED, HEAD("[\"12\"]", "[[0,0,9]]") GOOD_END("0")},
-		{ERR_MALFORMED, HEAD("{}", "[[0,0,9]]") GOOD_END("0")},
-		{ERR_MALFORMED, "{\"v\":1,\"from\":\"n\\\"1\",\"inc\":\"" A
-				"\",\"mode\":\"tick\",\"o\":[\"" A "\"],\"x\":[]}\n"
-				"[\"p\",0,5,6,\"a\",1]\n" GOOD_END("1")},
-		{ERR_MALFORMED,
-			"{\"v\":1,\"from\":\"n\\\"1\",\"inc\":\"" A
-			"\",\"mode\":\"slice\",\"o\":[\"" A "\"],\"x\":[]}\n" GOOD_END("0")},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct fragment f = {0};
-
-		cr_assert_eq(read_by_hand(rows[i].body, &f), rows[i].err, "%s", rows[i].body);
-		cr_assert_null(f.ranges);
-	}
-}
-
-Test(wire, what_is_too_long_is_refused_by_its_limit)
-{
-	struct text t = TEXT_INIT;
-	struct fragment f = {0};
-	char *big = malloc(WIRE_LINE_BYTES_MAX + 2);
-
-	memset(big, 'x', WIRE_LINE_BYTES_MAX + 1);
-	big[WIRE_LINE_BYTES_MAX + 1] = '\0';
-	cr_assert_eq(read_body(big, WIRE_LINE_BYTES_MAX + 1, 65536, &f), ERR_LIMIT);
-	text_adds(&t, GOOD "[\"p\",0,5,6,\"");
-	text_add(&t, big, KEY_BYTES_MAX + 1);
-	text_adds(&t, "\",1]\n" GOOD_END("1"));
-	cr_assert_eq(read_by_hand(text_cstr(&t), &f), ERR_LIMIT);
-	text_clear(&t);
-	text_adds(&t, GOOD "[\"p\",0,5,6,\"a\",\"");
-	text_add(&t, big, VALUE_BYTES_MAX);
-	text_adds(&t, "\"]\n" GOOD_END("1"));
-	cr_assert_eq(read_by_hand(text_cstr(&t), &f), ERR_LIMIT);
-	text_fini(&t);
-	free(big);
+	scene_fini(&s);
 }

@@ -6,6 +6,9 @@
 #ifndef HORDE_TESTS_CLUSTER_H
 #define HORDE_TESTS_CLUSTER_H
 
+#include <stdlib.h>
+
+#include "server/core/blocks.h"
 #include "tests/unit/core/support.h"
 
 #define NODES 3
@@ -13,10 +16,13 @@
 #define PROCS_MAX 64
 
 struct call {
-	enum action_kind kind; /* HELLO or POLL */
+	enum action_kind kind; /* HELLO, POLL or DIGEST */
 	uint32_t link;
 	char url[64];
-	bool first;
+	bool at_once, repair;
+	bool arrived; /* a poll: the server has heard it; answered or parked since */
+	struct poll poll;
+	struct serving serving;
 };
 
 struct proc {
@@ -56,6 +62,7 @@ static inline void drop_call(struct peer *p, uint32_t link)
 {
 	for (size_t i = 0; i < p->call_count; i++)
 		if (p->calls[i].link == link) {
+			poll_fini(&p->calls[i].poll);
 			p->calls[i] = p->calls[--p->call_count];
 			return;
 		}
@@ -74,6 +81,20 @@ static inline void spawn(struct cluster *c, struct peer *p, const struct action 
 	c->greatest = now > c->greatest ? now : c->greatest;
 }
 
+/* As it goes over the wire: everything is on the disk at once here. */
+static inline struct poll copy_poll(const struct node *n, const struct poll *p)
+{
+	struct poll copy = {.all = p->all, .own_seq = p->own_seq, .own_chain = p->own_chain};
+
+	copy.origins = calloc(p->origin_count + 1, sizeof(*copy.origins));
+	cr_assert(copy.origins);
+	for (size_t i = 0; i < p->origin_count; i++)
+		copy.origins[copy.origin_count++] = p->origins[i];
+	cr_assert_eq(vector_copy(&p->after, &copy.after), ERR_OK);
+	cr_assert_eq(vector_copy(map_vector(horde_map(n->h)), &copy.ack), ERR_OK);
+	return copy;
+}
+
 /* After each step of a node. */
 static inline void note_actions(struct node *n)
 {
@@ -83,11 +104,18 @@ static inline void note_actions(struct node *n)
 	for (size_t i = 0; i < p->n.actions.used; i++) {
 		const struct action *a = &p->n.actions.items[i];
 
-		if (a->kind == ACTION_HELLO || a->kind == ACTION_POLL) {
-			struct call *call = &p->calls[p->call_count++];
+		if (a->kind == ACTION_HELLO || a->kind == ACTION_POLL || a->kind == ACTION_DIGEST) {
+			struct call *call;
 
+			drop_call(p, a->link);
+			call = &p->calls[p->call_count++];
 			cr_assert_leq(p->call_count, CALLS_MAX);
-			*call = (struct call){.kind = a->kind, .link = a->link, .first = true};
+			*call = (struct call){.kind = a->kind,
+				.link = a->link,
+				.at_once = a->timeout_ms == 0,
+				.repair = a->repair};
+			if (a->kind != ACTION_HELLO)
+				call->poll = copy_poll(n, a->poll);
 			snprintf(call->url, sizeof(call->url), "%s", a->url);
 		} else if (a->kind == ACTION_UNLINK) {
 			drop_call(p, a->link);
@@ -131,21 +159,63 @@ static inline void deliver_hello(struct peer *p, struct peer *to, uint32_t link)
 	peer_does(p, &e);
 }
 
-static inline void deliver_fragment(struct peer *p, struct peer *to, uint32_t link)
+static inline void make_answer(
+	struct peer *p, struct peer *to, struct call *call, struct fragment *ret)
 {
-	struct event e = {.kind = EVENT_POLLED};
-	struct fragment f;
+	struct block_sums sums;
 
-	e.polled.incarnation = horde_config(p->n.h)->incarnation;
-	if (peer_does(to, &e) != ERR_OK) {
-		peer_does(p, &(struct event){.kind = EVENT_LINK_LOST, .link = link});
+	if (call->kind == ACTION_POLL) {
+		cr_assert_eq(horde_serve(to->n.h, &call->poll, ret), ERR_OK);
 		return;
 	}
-	cr_assert_eq(map_difference(horde_map(to->n.h), map_vector(horde_map(p->n.h)), &f), ERR_OK);
-	f.clock = horde_clock(to->n.h);
-	e = (struct event){.kind = EVENT_FRAGMENT, .link = link, .fragment = &f};
+	cr_assert_eq(map_block_sums(horde_map(p->n.h), &sums), ERR_OK);
+	cr_assert_eq(map_difference_checked(
+			     horde_map(to->n.h), &call->poll.after, &sums, call->repair, ret),
+		ERR_OK);
+	horde_serve_sign(to->n.h, ret);
+	block_sums_fini(&sums);
+}
+
+/* False: the server does not know the link, and the call is over. */
+static inline bool arrive(struct peer *p, struct peer *to, size_t i)
+{
+	struct call *call = &p->calls[i];
+	uint32_t link = call->link;
+	struct event e = {.kind = EVENT_POLLED, .fresh = {link, (uint64_t)p->n.now_ms}};
+
+	if (call->kind == ACTION_HELLO || call->arrived)
+		return true;
+	call->arrived = true;
+	e.polled.incarnation = horde_config(p->n.h)->incarnation;
+	e.polled.poll = &call->poll;
+	if (peer_does(to, &e) == ERR_OK)
+		return true;
+	drop_call(p, link);
+	peer_does(p, &(struct event){.kind = EVENT_LINK_LOST, .link = link});
+	return false;
+}
+
+static inline void deliver_fragment(struct peer *p, struct peer *to, struct call *call)
+{
+	struct fragment f;
+	struct event e = {.kind = EVENT_FRAGMENT,
+		.link = call->link,
+		.fragment = &f,
+		.fresh = {call->link, (uint64_t)p->n.now_ms + 1}};
+
+	make_answer(p, to, call, &f);
 	peer_does(p, &e);
 	fragment_fini(&f);
+}
+
+/* Nobody waits for the window of a busy link here. */
+static inline bool is_parked(struct peer *to, struct call *call)
+{
+	int64_t deadline = INT64_MAX;
+
+	call->serving.since_ms = 1;
+	return call->kind == ACTION_POLL && !call->at_once &&
+	       !horde_serve_due(to->n.h, &call->poll, &call->serving, to->n.now_ms, &deadline);
 }
 
 /* Carries out one call; false when it stays parked. */
@@ -154,26 +224,26 @@ static inline bool deliver(struct cluster *c, struct peer *p, size_t i)
 	struct call call = p->calls[i];
 	struct peer *to = peer_at(c, call.url);
 	struct event e = {.kind = EVENT_LINK_REFUSED, .link = call.link};
+	bool hello = call.kind == ACTION_HELLO;
 
 	if (p->cut || (to && to->cut)) {
-		if (call.kind == ACTION_POLL)
+		if (!hello)
 			return false;
 		e.kind = EVENT_LINK_SILENT;
 	} else if (to && to->up) {
-		if (call.kind == ACTION_POLL && !call.first &&
-			vector_covers(
-				map_vector(horde_map(p->n.h)), map_vector(horde_map(to->n.h))))
+		if (!arrive(p, to, i))
+			return true;
+		if (is_parked(to, &p->calls[i]))
 			return false;
+		p->calls[i].poll = (struct poll){0};
 		drop_call(p, call.link);
-		if (call.kind == ACTION_HELLO)
+		if (hello)
 			deliver_hello(p, to, call.link);
 		else
-			deliver_fragment(p, to, call.link);
-		for (size_t k = 0; k < p->call_count; k++)
-			if (p->calls[k].link == call.link && call.kind == ACTION_POLL)
-				p->calls[k].first = false;
+			deliver_fragment(p, to, &call);
+		poll_fini(&call.poll);
 		return true;
-	} else if (call.kind == ACTION_POLL) {
+	} else if (!hello) {
 		e.kind = EVENT_LINK_LOST;
 	}
 	drop_call(p, call.link);
@@ -257,7 +327,8 @@ static inline void load(struct horde *h, const struct horde *old)
 	for (size_t i = 0; i < f.kill_count; i++)
 		cr_assert_eq(map_load_kill(m, f.kills[i].killer, f.kills[i].victim), ERR_OK);
 	for (size_t i = 0; i < f.vector.used; i++)
-		cr_assert_eq(map_load_vector(m, f.vector.items[i].origin, f.vector.items[i].count),
+		cr_assert_eq(
+			map_load_vector(m, f.vector.items[i].origin, f.vector.items[i].count, 0, 0),
 			ERR_OK);
 	cr_assert_eq(map_load_end(m), ERR_OK);
 	fragment_fini(&f);
@@ -327,13 +398,16 @@ static inline void peer_kill(struct cluster *c, size_t i)
 
 	p->up = false;
 	p->proc_count = 0;
-	p->call_count = 0;
+	while (p->call_count > 0)
+		drop_call(p, p->calls[0].link);
 }
 
 static inline void cluster_free(struct cluster *c)
 {
-	for (size_t i = 0; i < c->count; i++)
+	for (size_t i = 0; i < c->count; i++) {
+		peer_kill(c, i);
 		node_free(&c->peers[i].n);
+	}
 }
 
 #endif

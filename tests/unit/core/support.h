@@ -168,6 +168,8 @@ static inline struct horde_config config_of(const char *name, uint64_t life)
 		.name = name,
 		.cluster = "horde",
 		.startup_grace_ms = 5000,
+		.kill_log_max = 1000,
+		.kill_log_age_ms = 3600000,
 	};
 }
 

@@ -68,12 +68,12 @@ Test(fragment, says_what_changed_and_nothing_at_the_second_time)
 		CHANGE_PUT, CHANGE_PUT, CHANGE_KILL, CHANGE_VECTOR};
 
 	map_batch_set(to, 3);
-	cr_assert_eq(map_apply(to, &f, &c), ERR_OK);
+	cr_assert_eq(join_one(to, &f, &c), ERR_OK);
 	cr_assert_eq(c.used, 4);
 	for (size_t i = 0; i < 4; i++)
 		cr_assert_eq(c.items[i].kind, kinds[i]);
 	cr_assert_eq(c.items[0].entry->batch, 3);
-	cr_assert_eq(map_apply(to, &f, &c), ERR_OK);
+	cr_assert_eq(join_one(to, &f, &c), ERR_OK);
 	cr_assert_eq(c.used, 4);
 	cr_assert(same(m, to));
 	changes_fini(&c);
@@ -100,7 +100,7 @@ Test(fragment, what_is_live_here_but_absent_from_its_range_dies)
 	late.puts[0] = late.puts[1];
 	late.put_count = 1;
 	late.kill_count = 0;
-	cr_assert_eq(map_apply(to, &late, &c), ERR_OK);
+	cr_assert_eq(join_one(to, &late, &c), ERR_OK);
 	cr_assert_eq(c.used, 1);
 	cr_assert_eq(c.items[0].kind, CHANGE_DROP);
 	cr_assert_str_eq(c.items[0].entry->key, "a");

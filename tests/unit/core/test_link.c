@@ -164,6 +164,71 @@ Test(contact, a_seed_that_refuses_keeps_a_joining_node_waiting_for_ever)
 	node_free(&n);
 }
 
+Test(contact, a_copy_whose_original_lives_runs_nothing_until_its_peer_answers)
+{
+	struct horde_config config = config_of("n1", 0);
+	struct event e = {.kind = EVENT_START}, taken = {.kind = EVENT_LINK_REJECTED, .link = 1};
+	struct node n;
+
+	e.start.cluster_id = id_of(7);
+	taken.rejected.err = ERR_NAME_TAKEN;
+	config.joins = true;
+	n = node_bare(config);
+	join(&n, URL, true);
+	node_does(&n, &e);
+	for (int i = 0; i < 20; i++) {
+		node_does(&n, &taken);
+		cr_assert_eq(horde_write_refused(n.h), ERR_NOT_READY);
+		cr_assert_str_eq(horde_silent_at(n.h, 0), URL);
+		n.now_ms += 1000;
+		node_tick(&n);
+		cr_assert(action(&n, ACTION_HELLO), "%d", i);
+	}
+	/* That this one is gone does not say that the original is. */
+	link_event(&n, EVENT_LINK_REFUSED, 1);
+	cr_expect_not(horde_readiness(n.h).synced);
+	n.now_ms += 1000;
+	node_tick(&n);
+	answered(&n, 1, hello_of("n2", 0, id_of(7)));
+	link_event(&n, EVENT_LINK_SILENT, 1);
+	cr_expect(horde_readiness(n.h).synced);
+	node_free(&n);
+}
+
+/* Long after the grace: a half of what was sent is nothing, and the peer lives and has more. */
+Test(contact, a_first_difference_that_is_cut_is_waited_for_until_its_peer_is_gone)
+{
+	for (int ends = 0; ends < 2; ends++) {
+		struct horde_config config = config_of("n1", 0);
+		struct event e = {.kind = EVENT_START};
+		struct node n;
+
+		e.start.cluster_id = id_of(7);
+		config.joins = true;
+		n = node_bare(config);
+		join(&n, URL, true);
+		node_does(&n, &e);
+		for (int i = 0; i < 20; i++) {
+			answered(&n, 1, hello_of("n2", 0, id_of(7)));
+			cr_assert(action(&n, ACTION_POLL), "%d", i);
+			link_event(&n, EVENT_LINK_LOST, 1);
+			cr_assert_not(horde_readiness(n.h).synced, "%d", i);
+			n.now_ms += 1000;
+			node_tick(&n);
+			cr_assert(action(&n, ACTION_HELLO), "%d", i);
+			cr_assert_not(horde_readiness(n.h).synced, "%d", i);
+		}
+		if (ends == 0) {
+			answered(&n, 1, hello_of("n2", 0, id_of(7)));
+			member_arrives(&n, 1, "n2", 0);
+		} else {
+			link_event(&n, EVENT_LINK_REFUSED, 1);
+		}
+		cr_expect(horde_readiness(n.h).synced, "%d", ends);
+		node_free(&n);
+	}
+}
+
 Test(contact, a_virgin_store_adopts_and_any_other_is_refused)
 {
 	struct node virgin = node_make("n1", 0), used = node_make("n1", 0);
@@ -237,9 +302,9 @@ Test(contact, a_hello_links_back_and_crossing_hellos_come_to_an_end)
 Test(link, a_poll_is_answered_410_until_hello)
 {
 	struct node n = node_make("n1", 0);
-	struct event e = {.kind = EVENT_POLLED};
+	struct poll poll = {.all = true};
+	struct event e = {.kind = EVENT_POLLED, .polled = {id_of(102), &poll}};
 
-	e.polled.incarnation = id_of(102);
 	cr_expect_eq(node_does(&n, &e), ERR_UNKNOWN_LINK);
 	says_hello(&n, hello_of("n2", 0, cluster_of(&n)));
 	cr_expect_eq(node_does(&n, &e), ERR_OK);

@@ -73,7 +73,7 @@ static enum err mutate(enum mutation what, struct map *m, struct fragment *f, st
 	case RESOLVE:
 		return map_resolve(m, "k", 1, 9, c);
 	case APPLY:
-		return map_apply(m, f, c);
+		return apply_one(m, f, c);
 	case MUTATION_COUNT:
 		break;
 	}
@@ -186,8 +186,8 @@ Test(map_memory, a_store_in_any_order_gives_the_same_map)
 			ERR_OK);
 	}
 	for (size_t i = 0; i < f.vector.used; i++)
-		cr_assert_eq(
-			map_load_vector(loaded, f.vector.items[i].origin, f.vector.items[i].count),
+		cr_assert_eq(map_load_vector(loaded, f.vector.items[i].origin,
+				     f.vector.items[i].count, 0, 0),
 			ERR_OK);
 	cr_assert_eq(map_load_end(loaded), ERR_OK);
 	cr_assert(vector_equal(map_vector(loaded), map_vector(other)));
@@ -215,7 +215,7 @@ Test(map_memory, a_damaged_store_is_refused)
 	for (int i = 0; i < 6; i++) {
 		struct map *m = new_map(9);
 
-		cr_assert_eq(map_load_vector(m, origin(1), 2), ERR_OK);
+		cr_assert_eq(map_load_vector(m, origin(1), 2, 0, 0), ERR_OK);
 		cr_assert_eq(map_load_entry(m, i == 1 ? three : one, 1, "k", 1, "1", 1, NULL), 0);
 		if (i == 2)
 			cr_assert_eq(map_load_entry(m, one, 1, "l", 1, "1", 1, NULL), ERR_OK);

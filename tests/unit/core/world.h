@@ -234,10 +234,17 @@ static inline void act(struct world *w, struct map *m)
 	changes_fini(&c);
 }
 
+static inline enum err join_one(struct map *m, struct fragment *f, struct changes *c)
+{
+	struct origin_id forked;
+
+	return map_apply(m, &f, 1, c, &forked);
+}
+
 static inline enum err apply(struct map *m, struct fragment *f)
 {
 	struct changes c = {0};
-	enum err e = map_apply(m, f, &c);
+	enum err e = f->mode == FRAGMENT_FULL ? join_one(m, f, &c) : ERR_OK;
 
 	cr_assert(e == ERR_OK || c.used == 0);
 	map_sweep(m);
@@ -313,8 +320,8 @@ static inline void restart(struct world *w, int r)
 	for (size_t i = 0; i < f->kill_count; i++)
 		cr_assert_eq(map_load_kill(m, f->kills[i].killer, f->kills[i].victim), ERR_OK);
 	for (size_t i = 0; i < f->vector.used; i++)
-		cr_assert_eq(
-			map_load_vector(m, f->vector.items[i].origin, f->vector.items[i].count),
+		cr_assert_eq(map_load_vector(
+				     m, f->vector.items[i].origin, f->vector.items[i].count, 0, 0),
 			ERR_OK);
 	cr_assert_eq(map_load_end(m), ERR_OK);
 	map_free(w->replicas[r]);

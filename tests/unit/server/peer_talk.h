@@ -115,8 +115,8 @@ static struct hello self = {.cluster = "horde",
 	.url = "http://127.0.0.1:1",
 	.node_id = {1, 2},
 	.incarnation = {3, 4},
-	.protocol_min = 1,
-	.protocol_max = 1,
+	.protocol_min = PROTOCOL_VERSION,
+	.protocol_max = PROTOCOL_VERSION,
 	.started = 5,
 	.clock = 6};
 static struct vector nothing;
@@ -169,10 +169,20 @@ static inline void until_request(int count)
 		loop_run(loop, turn, NULL);
 }
 
+static inline const struct vector *no_retired(void *data, uint64_t *ret_hash)
+{
+	(void)data;
+	*ret_hash = 0;
+	return &nothing;
+}
+
 static inline void make_peers(const char *secret)
 {
-	struct peers_config c = {
-		.loop = loop, .secret = secret, .event = on_event, .call_ended = on_call_ended};
+	struct peers_config c = {.loop = loop,
+		.secret = secret,
+		.event = on_event,
+		.call_ended = on_call_ended,
+		.retired = no_retired};
 
 	cr_assert_eq(peers_new(&c, &peers), ERR_OK);
 }
@@ -217,7 +227,7 @@ static inline void answers_text(const char *status, const char *body)
 	"{\"cluster\":\"horde\",\"cluster_id\":\"none\","                                          \
 	"\"node_id\":\"0000000000000007000000000000000a\",\"name\":\"n2\","                        \
 	"\"incarnation\":\"0000000000000008000000000000000b\",\"url\":\"http://127.0.0.1:9\","     \
-	"\"protocol_min\":1,\"protocol_max\":1,\"started\":114087288832000000,\"clk\":7,"          \
+	"\"protocol_min\":2,\"protocol_max\":2,\"started\":114087288832000000,\"clk\":7,"          \
 	"\"virgin\":true}"
 
 static inline void answers_tick(void)
@@ -225,7 +235,7 @@ static inline void answers_tick(void)
 	struct fragment tick = {.mode = FRAGMENT_TICK, .from = {9, 9}};
 	struct text body = TEXT_INIT;
 
-	wire_write(&tick, "n2", &body);
+	wire_write(&tick, &(struct wire_sender){.name = "n2"}, &body);
 	cr_assert(text_ok(&body));
 	answers("200 OK", body.bytes, body.used);
 	text_fini(&body);
@@ -239,9 +249,17 @@ static inline void hello_gives(enum event_kind kind, const char *what)
 	cr_assert_eq(got.link, 7);
 }
 
+static inline void poll_link(const struct vector *after, const struct vector *ack, int64_t wait_ms)
+{
+	struct poll p = {.all = true, .after = *after};
+
+	peers_poll(peers, 7, url, &self,
+		&(struct peers_ask){.poll = &p, .ack = ack, .wait_ms = wait_ms});
+}
+
 static inline void poll_gives(enum event_kind kind, const char *what)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
+	poll_link(&nothing, &nothing, 25000);
 	until_event();
 	cr_assert_eq(got.kind, kind, "%s gave %d", what, got.kind);
 	cr_assert_eq(got.link, 7);

@@ -18,6 +18,7 @@ static struct directory directory;
 static struct options options = {0};
 static char name[] = "n1";
 static struct horde_config config = {.node_id = {1, 1},
+	.kill_log_max = 1000,
 	.incarnation = {2, 2},
 	.new_cluster_id = {3, 3},
 	.name = "n1",
@@ -118,13 +119,30 @@ static const char *value_of(const char *key)
 	return e ? e->value : "(none)";
 }
 
+struct known { /* of one origin */
+	uint64_t floor, chain;
+};
+
+static struct known known_of(const struct vector_item *item)
+{
+	const struct map *m = horde_map(node->horde);
+
+	return (struct known){
+		map_floor(m, item->origin), map_chain(m, (struct dot){item->origin, item->count})};
+}
+
 /* Ends this life and begins the next one on what is on the disk; both must show the same. */
 static void reload_and_compare(void)
 {
 	struct vector before = VECTOR_INIT;
 	size_t metas = map_count(horde_map(node->horde), FAMILY_META);
+	size_t kills = map_kills(horde_map(node->horde));
+	struct known known[16];
 
 	cr_assert_eq(vector_copy(map_vector(horde_map(node->horde)), &before), ERR_OK);
+	cr_assert_leq(before.used, sizeof known / sizeof known[0]);
+	for (size_t i = 0; i < before.used; i++)
+		known[i] = known_of(&before.items[i]);
 	end_node();
 	config.incarnation.lo++;
 	make_node();
@@ -133,6 +151,14 @@ static void reload_and_compare(void)
 	cr_assert(vector_equal(&before, map_vector(horde_map(node->horde))));
 	cr_assert(vector_equal(&before, &node->acked));
 	cr_assert(origin_equal(node->cluster_id, config.new_cluster_id));
+	cr_assert_eq(map_kills(horde_map(node->horde)), kills);
+	for (size_t i = 0; i < before.used; i++) {
+		struct known now = known_of(&before.items[i]);
+
+		cr_assert_eq(now.floor, known[i].floor);
+		cr_assert_eq(now.chain, known[i].chain);
+		cr_assert_neq(now.chain, 0);
+	}
 	vector_fini(&before);
 }
 
@@ -212,6 +238,66 @@ Test(node_store, rewriting_drops_what_is_on_disk_and_no_longer_live)
 	drop("meta/default/gone");
 	node->rewrite = true;
 	keep();
+	cr_assert_not(node_commit(node));
+	reload_and_compare();
+	cr_assert_str_eq(value_of("meta/default/gone"), "(none)");
+	end_node();
+}
+
+/* As when all members have acknowledged everything. */
+static void cut_kill_log(void)
+{
+	struct changes changes = {0};
+	struct map *m = horde_map_mutable(node->horde);
+
+	cr_assert_eq(map_truncate(m, map_vector(m), &changes), ERR_OK);
+	cr_assert_gt(changes.used, 0);
+	node_keep_changes(node, &changes);
+	changes_fini(&changes);
+}
+
+static size_t stored_kills;
+
+static enum err count_kill(void *data, struct dot killer, struct dot victim)
+{
+	(void)data;
+	(void)killer;
+	(void)victim;
+	stored_kills++;
+	return ERR_OK;
+}
+
+Test(node_store, floors_are_kept_and_the_kill_records_below_them_are_not)
+{
+	struct store_visitor visitor = {.kill = count_kill};
+
+	start();
+	put("meta/default/gone", "0");
+	keep();
+	drop("meta/default/gone");
+	keep();
+	cr_assert_not(node_commit(node));
+	cut_kill_log();
+	cr_assert_not(node_commit(node));
+	reload_and_compare();
+	cr_assert_eq(store_load(memory_open(disk), &visitor), ERR_OK);
+	cr_assert_eq(stored_kills, 0);
+	end_node();
+}
+
+/* No record is left of who killed what is on the disk. */
+Test(node_store, rewriting_drops_also_what_was_killed_below_a_floor)
+{
+	start();
+	put("meta/default/gone", "0");
+	put("meta/default/stays", "1");
+	keep();
+	cr_assert_not(node_commit(node));
+	drop("meta/default/gone");
+	node->rewrite = true;
+	keep();
+	cut_kill_log();
+	cr_assert_eq(map_kills(horde_map(node->horde)), 0);
 	cr_assert_not(node_commit(node));
 	reload_and_compare();
 	cr_assert_str_eq(value_of("meta/default/gone"), "(none)");

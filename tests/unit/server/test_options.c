@@ -104,6 +104,8 @@ Test(options, have_documented_defaults)
 	cr_assert_eq(o.startup_grace_ms, 5000);
 	cr_assert_eq(o.restart_grace_ms, 0);
 	cr_assert_eq(o.back_within_ms, 10000);
+	cr_assert_eq(o.kill_log_max, 1000000);
+	cr_assert_eq(o.kill_log_hours, 24);
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_RESTART);
 	cr_assert_eq(o.log_level, LOG_LEVEL_INFO);
 	cr_assert_not(o.insecure_plain_http);
@@ -125,15 +127,21 @@ Test(options, every_option_can_be_a_flag_and_a_variable)
 {
 	loads("--name=a --listen=[::1]:0 --advertise=http://h:1 --data-dir=/d --join=http://j:2 "
 	      "--cluster=c --insecure-plain-http --allow-host=x --startup-grace-ms=1 "
-	      "--restart-grace-ms=2 --on-terminate=leave --back-within-ms=3 --log-level=warn",
+	      "--restart-grace-ms=2 --on-terminate=leave --back-within-ms=3 --log-level=warn "
+	      "--kill-log-max=4 --kill-log-hours=5",
 		"");
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_LEAVE);
+	cr_assert_eq(o.kill_log_max, 4);
+	cr_assert_eq(o.kill_log_hours, 5);
 	loads("", "HORDE_NAME=a HORDE_LISTEN=[::1]:0 HORDE_ADVERTISE=http://h:1 HORDE_DATA_DIR=/d "
 		  "HORDE_JOIN=http://j:2 HORDE_CLUSTER=c HORDE_INSECURE_PLAIN_HTTP=true "
 		  "HORDE_ALLOW_HOST=x HORDE_STARTUP_GRACE_MS=1 HORDE_RESTART_GRACE_MS=2 "
-		  "HORDE_ON_TERMINATE=leave HORDE_BACK_WITHIN_MS=3 HORDE_LOG_LEVEL=warn");
+		  "HORDE_ON_TERMINATE=leave HORDE_BACK_WITHIN_MS=3 HORDE_LOG_LEVEL=warn "
+		  "HORDE_KILL_LOG_MAX=6 HORDE_KILL_LOG_HOURS=7");
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_LEAVE);
 	cr_assert_eq(o.startup_grace_ms, 1);
+	cr_assert_eq(o.kill_log_max, 6);
+	cr_assert_eq(o.kill_log_hours, 7);
 }
 
 Test(options, every_option_can_be_a_key_of_the_file)
@@ -143,7 +151,7 @@ Test(options, every_option_can_be_a_key_of_the_file)
 	write_file("name: a\nlisten: '[::1]:0'\nadvertise: http://h:1\ndata_dir: /d\n"
 		   "join: [http://j:2, j3]\ncluster: c\ninsecure_plain_http: true\nallow_host: x\n"
 		   "startup_grace_ms: 1\nrestart_grace_ms: 2\non_terminate: leave\n"
-		   "back_within_ms: 3s\nlog_level: warn\n");
+		   "back_within_ms: 3s\nlog_level: warn\nkill_log_max: 0\nkill_log_hours: 1\n");
 	snprintf(variable, sizeof variable, "HORDE_CONFIG=%s", path);
 	loads("", variable);
 	cr_assert_str_eq(o.name, "a");
@@ -154,6 +162,8 @@ Test(options, every_option_can_be_a_key_of_the_file)
 	cr_assert_eq(o.back_within_ms, 3000);
 	cr_assert(o.insecure_plain_http);
 	cr_assert_eq(o.log_level, LOG_LEVEL_WARN);
+	cr_assert_eq(o.kill_log_max, 0);
+	cr_assert_eq(o.kill_log_hours, 1);
 }
 
 Test(options, lists_repeat_and_a_stronger_source_replaces_the_whole)
@@ -210,7 +220,10 @@ Test(options, values_are_checked)
 		"--listen :80", "--listen 127.0.0.1:", "--listen 127.0.0.1:8x",
 		"--advertise http://", "--advertise http://u@h:1", "--advertise http://h/path",
 		"--join http://h?x", "--insecure-plain-http=perhaps", "--token-file /nonexistent",
-		"--config /nonexistent", "-x", "--"};
+		"--config /nonexistent", "--kill-log-max -1", "--kill-log-max 1k",
+		"--kill-log-max=", "--kill-log-max 1000000001",
+		"--kill-log-max 99999999999999999999", "--kill-log-hours 0",
+		"--kill-log-hours 87601", "--kill-log-hours 1h", "-x", "--"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		char flags[256];

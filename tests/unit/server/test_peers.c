@@ -89,10 +89,10 @@ Test(peers, other_protocol_version_is_rejected_as_such)
 	char body[sizeof HELLO];
 
 	memcpy(body, HELLO, sizeof HELLO);
-	memcpy(strstr(body, "\"protocol_min\":1,\"protocol_max\":1"),
-		"\"protocol_min\":2,\"protocol_max\":3", 33);
+	memcpy(strstr(body, "\"protocol_min\":2,\"protocol_max\":2"),
+		"\"protocol_min\":3,\"protocol_max\":4", 33);
 	answers_text("200 OK", body);
-	hello_gives(EVENT_LINK_REJECTED, "version 2");
+	hello_gives(EVENT_LINK_REJECTED, "version 3");
 	cr_assert_eq(got.rejected.err, ERR_PROTOCOL);
 }
 
@@ -145,7 +145,7 @@ Test(peers, polls_of_a_link_are_numbered_and_say_what_was_seen)
 	answers_text("200 OK", HELLO);
 	hello_gives(EVENT_HELLO_ANSWERED, "hello");
 	answers_tick();
-	peers_poll(peers, 7, url, &self, &nothing, &nothing, 0);
+	poll_link(&nothing, &nothing, 0);
 	until_event();
 	cr_assert(strstr(last, "\"n\":3,\"seen\":0,"));
 	cr_assert(strstr(last, "\"wait_ms\":0"));
@@ -158,7 +158,7 @@ Test(peers, poll_says_what_is_known_and_what_is_stored)
 	vector_raise(&after, (struct origin_id){0, 1}, 9);
 	vector_raise(&ack, (struct origin_id){0, 1}, 8);
 	answers_tick();
-	peers_poll(peers, 7, url, &self, &after, &ack, 25000);
+	poll_link(&after, &ack, 25000);
 	until_event();
 	cr_assert(strstr(last, "\"after\":[[\"00000000000000000000000000000001\",9]]"));
 	cr_assert(strstr(last, "\"ack\":[[\"00000000000000000000000000000001\",8]]"));
@@ -177,7 +177,7 @@ Test(peers, polls_of_a_link_share_one_connection)
 
 Test(peers, parked_poll_whose_server_goes_is_lost)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
+	poll_link(&nothing, &nothing, 25000);
 	until_request(1);
 	loop_unwatch(loop, &connections[0]->io);
 	close(connections[0]->io.fd);
@@ -212,7 +212,7 @@ static void answer_the_first(void)
 
 Test(peers, unlinked_request_gives_no_event)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
+	poll_link(&nothing, &nothing, 25000);
 	until_request(1);
 	peers_unlink(peers, 7);
 	answer_the_first();
@@ -224,7 +224,7 @@ Test(peers, unlinked_request_gives_no_event)
 
 Test(peers, newer_request_of_a_link_replaces_the_older)
 {
-	peers_poll(peers, 7, url, &self, &nothing, &nothing, 25000);
+	poll_link(&nothing, &nothing, 25000);
 	until_request(1);
 	answer_the_first();
 	hello_gives(EVENT_HELLO_ANSWERED, "hello");

@@ -115,6 +115,10 @@ static void random_op(struct store_batch *b, unsigned *seed)
 
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = (char)rand_r(seed);
+	if (rand_r(seed) % 100 == 0)
+		MUST(!batch_reset(b));
+	if (rand_r(seed) % 8 == 0)
+		a.seq += INT64_MAX;
 	switch (rand_r(seed) % 6) {
 	case 0:
 	case 1:
@@ -127,7 +131,7 @@ static void random_op(struct store_batch *b, unsigned *seed)
 		MUST(!batch_kill(b, a, v));
 		break;
 	case 4:
-		MUST(!batch_vector(b, a.origin, a.seq, v.seq, v.origin.hi));
+		MUST(!batch_vector(b, a.origin, v.seq, a.seq, v.origin.hi));
 		break;
 	default:
 		bytes[length ? length - 1 : 0] = 0;

@@ -1,0 +1,15 @@
+/* Ids that the server makes. */
+#ifndef HORDE_API_UUID_H
+#define HORDE_API_UUID_H
+
+#include <stdbool.h>
+
+#define UUID_TEXT_BYTES 37 /* 36 characters and a NUL */
+
+/*
+ * A UUID of version 7 (RFC 9562): the time in milliseconds, then random bits. They sort by that
+ * time. False when the system gives no random bytes.
+ */
+bool uuid_make(char ret_text[UUID_TEXT_BYTES]);
+
+#endif

@@ -1,0 +1,171 @@
+/* The repair of two replicas that know the same and hold different things (part 6, "Forks"). */
+#include "server/core/fragment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/core/digest.h"
+#include "server/core/join.h"
+
+struct salvage { /* an entry of either side that is to be written anew */
+	struct dot dot;
+	uint64_t clock;
+	const struct live *live;        /* ours */
+	const struct fragment_put *put; /* theirs */
+};
+
+struct salvages {
+	struct salvage *items;
+	size_t used;
+	size_t size;
+};
+
+static enum err add(struct salvages *s, struct salvage item)
+{
+	if (s->used == s->size) {
+		size_t size = s->size ? 2 * s->size : 16;
+		struct salvage *items = realloc(s->items, size * sizeof(*items));
+
+		if (!items)
+			return ERR_NO_MEMORY;
+		s->items = items;
+		s->size = size;
+	}
+	s->items[s->used++] = item;
+	return ERR_OK;
+}
+
+/* The older first, so that the later of two writes of a key is written last and wins. */
+static int compare_salvages(const void *a, const void *b)
+{
+	const struct salvage *left = a, *right = b;
+
+	if (left->clock != right->clock)
+		return left->clock < right->clock ? -1 : 1;
+	if (dot_compare(left->dot, right->dot) != 0)
+		return dot_compare(left->dot, right->dot);
+	return (left->live != NULL) - (right->live != NULL);
+}
+
+static const struct fragment_put *put_of(const struct fragment *f, struct dot d)
+{
+	size_t i = join_put_from(f, d);
+
+	return i < f->put_count && dot_compare(f->puts[i].dot, d) == 0 ? &f->puts[i] : NULL;
+}
+
+static bool same(const struct live *l, const struct fragment_put *p)
+{
+	return l->entry.clock == p->clock && l->entry.key_bytes == p->key_bytes &&
+	       l->entry.value_bytes == p->value_bytes &&
+	       memcmp(l->entry.key, p->key, p->key_bytes) == 0 &&
+	       memcmp(l->entry.value, p->value, p->value_bytes) == 0;
+}
+
+static enum err find_ours(const struct map *m, const struct fragment *f,
+	const struct fragment_check *c, struct salvages *s)
+{
+	const struct history *h = replica_find_history(m, c->origin);
+	enum err e = ERR_OK;
+
+	for (size_t i = h ? history_slot_after(h, c->after) : 0;
+		h && e == ERR_OK && i < h->slot_used && h->slots[i].seq <= c->upto; i++) {
+		const struct live *l = h->slots[i].live;
+		const struct fragment_put *p = l ? put_of(f, l->entry.dot) : NULL;
+
+		if (l && (!p || !same(l, p)))
+			e = add(s, (struct salvage){l->entry.dot, l->entry.clock, l, NULL});
+	}
+	return e;
+}
+
+static enum err find_theirs(const struct map *m, const struct fragment *f,
+	const struct fragment_check *c, struct salvages *s)
+{
+	const struct history *h = replica_find_history(m, c->origin);
+	enum err e = ERR_OK;
+
+	for (size_t i = join_put_from(f, (struct dot){c->origin, c->after + 1});
+		e == ERR_OK && i < f->put_count && origin_equal(f->puts[i].dot.origin, c->origin) &&
+		f->puts[i].dot.seq <= c->upto;
+		i++) {
+		const struct live *l = h ? history_live(h, f->puts[i].dot.seq) : NULL;
+
+		if (!l || !same(l, &f->puts[i]))
+			e = add(s, (struct salvage){
+					   f->puts[i].dot, f->puts[i].clock, NULL, &f->puts[i]});
+	}
+	return e;
+}
+
+/* An event of our own: `p`, killing the dot that it was known by, and nothing else. */
+static enum err rewrite(struct map *m, struct dot victim, const struct fragment_put *p,
+	uint64_t clock, struct changes *changes)
+{
+	struct dot dot = {m->self_id, m->self->count + 1};
+	struct chain_event event = {clock, p->key, p->key_bytes, p->value, p->value_bytes};
+	struct history *h = replica_history(m, victim.origin);
+	struct key_node *n = key_node_new(p->key, p->key_bytes), *node;
+	struct live *l = live_new(p->value, p->value_bytes), *old;
+
+	if (!h || !n || !l || replica_reserve_event(m, 1, 1, changes) != ERR_OK) {
+		free(n);
+		free(l);
+		return ERR_NO_MEMORY;
+	}
+	old = history_live(h, victim.seq);
+	if (old)
+		changes_add(changes, CHANGE_DROP, victim, (struct dot){0}, &old->entry);
+	if (old)
+		replica_drop(m, old);
+	replica_add_kill(m, m->self, dot.seq, h, victim.seq);
+	changes_add(changes, CHANGE_KILL, dot, victim, NULL);
+	node = replica_add_key(m, n);
+	if (node != n)
+		free(n);
+	replica_add(m, l, node, m->self, dot.seq, clock, p->record);
+	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, &l->entry);
+	replica_finish_event(m, &event, changes);
+	return ERR_OK;
+}
+
+static enum err write_anew(
+	struct map *m, const struct salvage *s, uint64_t clock, struct changes *changes)
+{
+	const struct entry *e = s->live ? &s->live->entry : NULL;
+	struct fragment_put p = s->put ? *s->put : (struct fragment_put){0};
+	const struct record *record = e ? e->record : s->put->record;
+	enum err err;
+
+	if (e) {
+		p.key = (char *)(uintptr_t)e->key;
+		p.key_bytes = e->key_bytes;
+		p.value = (char *)(uintptr_t)e->value;
+		p.value_bytes = e->value_bytes;
+	}
+	p.record = record ? record_dup(record) : NULL;
+	err = record && !p.record ? ERR_NO_MEMORY : rewrite(m, s->dot, &p, clock, changes);
+	if (err != ERR_OK)
+		record_free(p.record);
+	return err;
+}
+
+enum err map_repair(struct map *m, struct fragment *f, struct hybrid_clock *clock, int64_t wall_ms,
+	struct changes *changes)
+{
+	struct salvages s = {0};
+	enum err e = ERR_OK;
+
+	join_sort_parts(f);
+	for (size_t i = 0; i < f->check_count && e == ERR_OK; i++) {
+		e = find_ours(m, f, &f->checks[i], &s);
+		if (e == ERR_OK)
+			e = find_theirs(m, f, &f->checks[i], &s);
+	}
+	if (e == ERR_OK && s.used > 0)
+		qsort(s.items, s.used, sizeof(*s.items), compare_salvages);
+	for (size_t i = 0; i < s.used && e == ERR_OK; i++)
+		e = write_anew(m, &s.items[i], clock_now(clock, wall_ms), changes);
+	free(s.items);
+	return e;
+}
