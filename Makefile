@@ -232,7 +232,7 @@ $(B)/horde-bench: $(BENCH_OBJ) $(TESTLIB) $(B)/libapi.a $(B)/libserver.a $(B)/li
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $(BENCH_OBJ) $(TESTLIB) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
 
-bench: all $(B)/horde-bench
+bench: all $(B)/horde-bench $(B)/horde-replicas
 	HORDED=$(abspath $(B))/horded $(B)/horde-bench
 
 # The core does no I/O: what it asks of libc is on this list, and nothing else.

@@ -17,7 +17,7 @@
 
 /* ---- table.c: medians and rows ---- */
 
-enum { SAMPLES_MAX = 1024 };
+enum { SAMPLES_MAX = 4096 };
 
 struct samples {
 	double items[SAMPLES_MAX];
@@ -26,6 +26,8 @@ struct samples {
 
 void sample_add(struct samples *s, double value);
 double sample_median(const struct samples *s);
+/* The least sample that `share` (0.99) of all samples do not exceed. */
+double sample_quantile(const struct samples *s, double share);
 /* The median of a[i] / b[i]: pairs were measured side by side, so it is steadier than a ratio of
  * medians when the machine is not alone. */
 double sample_ratio(const struct samples *a, const struct samples *b);
@@ -36,6 +38,7 @@ struct row {
 	double ours;
 	double floor;
 	double ratio;       /* 0: there is none */
+	const char *horde;  /* what Elixir's Horde takes, measured elsewhere; NULL: unknown */
 	const char *target; /* as text; NULL: the row has none */
 	bool met;
 	const char *remark; /* NULL: none */
@@ -68,7 +71,13 @@ struct load {
 	unsigned connections;
 	unsigned long requests; /* how many in all; 0: as many as go in `ms` */
 	long ms;
-	/* Writes request `number` (counted per connection) of a connection; returns its length. */
+	/*
+	 * 0: a closed loop, each connection sends when it has its answer. Else an open loop: so
+	 * many requests a second are due for `ms`, whether the earlier ones were answered or not;
+	 * one that finds no free connection is late, never left out before the end of the time.
+	 */
+	unsigned rate;
+	/* Writes request `number` (counted over all connections); returns its length. */
 	size_t (*write)(const void *data, unsigned connection, unsigned long number, char *out,
 		size_t size);
 	const void *data;
@@ -107,21 +116,29 @@ struct floor_http floor_http_start(const char *body, const char *headers);
 
 /* Group commits of the real schema in a file of its own, for `ms`; rows a second. */
 double floor_store_rate(const char *directory, unsigned batch, long ms);
-/* One commit of one write, in milliseconds. */
-double floor_store_commit_ms(const char *directory);
 void floor_store_end(void);
 
 /* Spawns `count` processes of the spec's command and waits until each has written its start line;
  * milliseconds. They are gone on return. */
 double floor_spawn_ms(const struct cluster *cluster, const char *spec, int count);
 
+/* Reads all entries of the daemon's file in one pass, and then passes `bytes` over a loopback
+ * connection until all have come; milliseconds. */
+double floor_join_ms(const char *directory, long bytes);
+
 /* ---- the rows ---- */
 
 void bench_throughput(bool get, bool put);
 void bench_visible(struct cluster *cluster);
+void bench_visible_under_load(struct cluster *cluster);
 void bench_idle(struct cluster *cluster);
 void bench_children(struct cluster *cluster, int count, int rounds, bool starts);
 void bench_wire(void);
+void bench_pair(long seconds);
+/* A join of so many names; from 100 k on also what a name takes in memory, what an update takes
+ * beside one among a thousand, and below a million what coming back after some changes takes. */
+void bench_join(unsigned long names);
+void bench_seeds(void);
 
 /* Waits until a file has this many lines more than before `offset`; when that was seen. */
 int64_t lines_until_ns(const char *path, int count);

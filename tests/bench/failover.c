@@ -131,10 +131,11 @@ static void print(const struct run *r, bool starts)
 	if (starts)
 		table_row(&(struct row){text_of("start of %d children", r->count), "ms",
 			sample_median(&r->start), sample_median(&r->start_floor),
-			sample_ratio(&r->start, &r->start_floor), NULL, false,
+			sample_ratio(&r->start, &r->start_floor), NULL, NULL, false,
 			"floor: posix_spawn of the same"});
 	table_row(&(struct row){text_of("kill -9 until all %d children run", r->count), "ms", took,
 		spawn, sample_ratio(&r->failover, &r->failover_floor),
+		has_target ? "37 ms, no OS pids" : NULL,
 		has_target ? "<= 2 x spawn of lost + 100 ms, 0 overlap" : NULL,
 		took <= 2 * spawn + 100 && r->overlaps == 0,
 		text_of("%.0f lost, overlaps: %d", sample_median(&r->lost), r->overlaps)});

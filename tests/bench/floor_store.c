@@ -74,16 +74,6 @@ double floor_store_rate(const char *directory, unsigned batch, long ms)
 	return (double)(written - before) * 1e9 / (double)(now_ns - start_ns);
 }
 
-double floor_store_commit_ms(const char *directory)
-{
-	int64_t start_ns;
-
-	open_store(directory);
-	start_ns = check_now_ns();
-	commit(1);
-	return (double)(check_now_ns() - start_ns) / 1e6;
-}
-
 void floor_store_end(void)
 {
 	store_close(store);

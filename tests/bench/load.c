@@ -1,6 +1,7 @@
 /*
- * A closed loop on each connection: one request, its whole response, the next one. It runs in a
- * process of its own, so that it shares no lock and no heap with what is measured.
+ * On each connection one request, its whole response, the next one: at once (closed loop), or when
+ * it is due (open loop). It runs in a process of its own, so that it shares no lock and no heap
+ * with what is measured.
  */
 #include "tests/bench/bench.h"
 
@@ -19,7 +20,7 @@ enum { CONNECTIONS_MAX = 256, REQUEST_BYTES = 4096, RESPONSE_BYTES = 16384, EVEN
 struct connection {
 	int fd;
 	unsigned index;
-	unsigned long number;
+	struct connection *next; /* among those without a request */
 	size_t used;
 	char response[RESPONSE_BYTES];
 };
@@ -29,8 +30,9 @@ struct generator {
 	struct connection *connections;
 	int epoll;
 	unsigned long sent;
-	unsigned open; /* requests without a response */
-	int64_t end_ns;
+	unsigned open;                   /* requests without a response */
+	struct connection *free, **last; /* without a request, the one that waits longest first */
+	int64_t start_ns, end_ns;
 	struct load_result result;
 };
 
@@ -39,16 +41,43 @@ static bool may_send(const struct generator *g)
 	return g->load->requests ? g->sent < g->load->requests : check_now_ns() < g->end_ns;
 }
 
-static void send_next(struct generator *g, struct connection *c)
+static int64_t due_ns(const struct generator *g)
 {
-	char request[REQUEST_BYTES];
+	return g->load->rate ? g->start_ns + (int64_t)g->sent * 1000000000 / g->load->rate : 0;
+}
 
-	if (!may_send(g))
-		return;
-	raw_send(c->fd, request,
-		g->load->write(g->load->data, c->index, c->number++, request, sizeof request));
-	g->sent++;
-	g->open++;
+/* Gives what is due to the free connections. */
+static void send_due(struct generator *g)
+{
+	while (g->free && may_send(g) && due_ns(g) <= check_now_ns()) {
+		struct connection *c = g->free;
+		char request[REQUEST_BYTES];
+
+		g->free = c->next;
+		if (!g->free)
+			g->last = &g->free;
+		raw_send(c->fd, request,
+			g->load->write(
+				g->load->data, c->index, g->sent++, request, sizeof request));
+		g->open++;
+	}
+}
+
+/* -1: until an answer comes. */
+static int until_due_ms(const struct generator *g)
+{
+	int64_t left_ns = due_ns(g) - check_now_ns();
+
+	if (!g->free || !may_send(g))
+		return -1;
+	return left_ns > 0 ? (int)((left_ns + 999999) / 1000000) : 0;
+}
+
+static void set_free(struct generator *g, struct connection *c)
+{
+	c->next = NULL;
+	*g->last = c;
+	g->last = &c->next;
 }
 
 static void receive(struct generator *g, struct connection *c)
@@ -69,7 +98,8 @@ static void receive(struct generator *g, struct connection *c)
 		g->result.good++;
 	else
 		g->result.bad++;
-	send_next(g, c);
+	set_free(g, c);
+	send_due(g);
 }
 
 static void open_connections(struct generator *g)
@@ -78,6 +108,7 @@ static void open_connections(struct generator *g)
 	g->connections = calloc(g->load->connections, sizeof *g->connections);
 	g->epoll = epoll_create1(EPOLL_CLOEXEC);
 	CHECK(g->connections && g->epoll >= 0, "out of memory");
+	g->last = &g->free;
 	for (unsigned i = 0; i < g->load->connections; i++) {
 		struct connection *c = &g->connections[i];
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
@@ -85,6 +116,7 @@ static void open_connections(struct generator *g)
 		c->index = i;
 		c->fd = raw_connect(g->load->port);
 		CHECK(epoll_ctl(g->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0, "epoll_ctl");
+		set_free(g, c);
 	}
 }
 
@@ -92,20 +124,17 @@ static struct load_result generate(const struct load *load)
 {
 	struct generator g = {.load = load};
 	struct epoll_event events[EVENTS];
-	int64_t start_ns;
 
 	open_connections(&g);
-	start_ns = check_now_ns();
-	g.end_ns = start_ns + load->ms * 1000000;
-	for (unsigned i = 0; i < load->connections; i++)
-		send_next(&g, &g.connections[i]);
-	while (g.open > 0) {
-		int count = epoll_wait(g.epoll, events, EVENTS, -1);
+	g.start_ns = check_now_ns();
+	g.end_ns = g.start_ns + load->ms * 1000000;
+	for (send_due(&g); g.open > 0 || may_send(&g); send_due(&g)) {
+		int count = epoll_wait(g.epoll, events, EVENTS, until_due_ms(&g));
 
 		for (int i = 0; i < count; i++)
 			receive(&g, events[i].data.ptr);
 	}
-	g.result.seconds = (double)(check_now_ns() - start_ns) / 1e9;
+	g.result.seconds = (double)(check_now_ns() - g.start_ns) / 1e9;
 	return g.result;
 }
 

@@ -1,43 +1,113 @@
 #include "tests/bench/bench.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static bool wanted(int argc, char **argv, const char *name)
+enum { PAIR_SECONDS = 26 }; /* a whole cycle of the polls, which are parked for 25 s */
+
+static struct row_name {
+	const char *name;
+	bool asked_only; /* it takes long */
+	bool wanted;
+} rows[] = {
+	{.name = "get"},
+	{.name = "put"},
+	{.name = "idle"},
+	{.name = "visible"},
+	{.name = "load"},
+	{.name = "children"},
+	{.name = "children300"},
+	{.name = "wire"},
+	{.name = "pair"},
+	{.name = "join10k"},
+	{.name = "join100k"},
+	{.name = "join1m", .asked_only = true},
+	{.name = "seeds"},
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static struct row_name *row_of(const char *name)
 {
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], name) == 0)
-			return true;
-	return argc == 1;
+	for (int i = 0; i < ROWS; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
 }
 
-static void bench_cluster(int argc, char **argv)
+static bool wanted(const char *name)
+{
+	return row_of(name)->wanted;
+}
+
+static _Noreturn void usage(const char *word)
+{
+	fprintf(stderr, "horde-bench: what is '%s'? --idle-seconds=N, or rows:", word);
+	for (int i = 0; i < ROWS; i++)
+		fprintf(stderr, " %s", rows[i].name);
+	fprintf(stderr, "\n");
+	exit(2);
+}
+
+/* Returns for how long the idle pair is watched. */
+static long choose(int argc, char **argv)
+{
+	long seconds = PAIR_SECONDS;
+	bool named = false;
+
+	for (int i = 1; i < argc; i++) {
+		struct row_name *row = row_of(argv[i]);
+
+		if (row)
+			named = row->wanted = true;
+		else if (sscanf(argv[i], "--idle-seconds=%ld", &seconds) != 1 || seconds < 1)
+			usage(argv[i]);
+	}
+	for (int i = 0; i < ROWS && !named; i++)
+		rows[i].wanted = !rows[i].asked_only;
+	return seconds;
+}
+
+static void bench_cluster(void)
 {
 	struct cluster *cluster = cluster_start(3, NULL);
 
-	if (wanted(argc, argv, "idle"))
+	if (wanted("idle"))
 		bench_idle(cluster);
-	if (wanted(argc, argv, "visible"))
+	if (wanted("visible"))
 		bench_visible(cluster);
-	if (wanted(argc, argv, "children"))
+	if (wanted("load"))
+		bench_visible_under_load(cluster);
+	if (wanted("children"))
 		bench_children(cluster, 100, 5, true);
-	if (wanted(argc, argv, "children300"))
+	if (wanted("children300"))
 		bench_children(cluster, 300, 3, false);
 	cluster_stop(cluster);
 }
 
-/* Arguments choose rows: get put idle visible children children300 wire. None: all. */
+/* Arguments choose rows; without any of them all but those that take long. */
 int main(int argc, char **argv)
 {
-	bool get = wanted(argc, argv, "get"), put = wanted(argc, argv, "put");
+	long seconds = choose(argc, argv);
 
 	table_head();
-	if (get || put)
-		bench_throughput(get, put);
-	if (wanted(argc, argv, "idle") || wanted(argc, argv, "visible") ||
-		wanted(argc, argv, "children") || wanted(argc, argv, "children300"))
-		bench_cluster(argc, argv);
-	if (wanted(argc, argv, "wire"))
+	if (wanted("get") || wanted("put"))
+		bench_throughput(wanted("get"), wanted("put"));
+	if (wanted("idle") || wanted("visible") || wanted("load") || wanted("children") ||
+		wanted("children300"))
+		bench_cluster();
+	if (wanted("wire"))
 		bench_wire();
+	if (wanted("pair"))
+		bench_pair(seconds);
+	if (wanted("join10k"))
+		bench_join(10000);
+	if (wanted("join100k"))
+		bench_join(100000);
+	if (wanted("join1m"))
+		bench_join(1000000);
+	if (wanted("seeds"))
+		bench_seeds();
 	return 0;
 }

@@ -1,126 +1,115 @@
-/* What an idle daemon holds in memory, and what one key among many costs on the wire. */
+/* What an idle daemon and an idle pair take, and what one key among many costs on the wire. */
 #include "tests/bench/bench.h"
 
+#include "tests/bench/cost.h"
+#include "tests/bench/names.h"
 #include "tests/lib/check.h"
 #include "tests/lib/children.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/procs.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
 	IDLE_MS = 3000,
-	KEYS = 10000,
-	PUT_CONNECTIONS = 64,
+	KEYS = 50000,
 	WRITES = 15,
-	QUIET_MS = 40,
-	CONVERGE_MS = 30000,
+	CONVERGE_MS = 60000,
+	KEY_BYTES_MAX = 400,
+	PAIR_BYTES_MAX = 400, /* a second, heads too */
+	TICK_BYTES = 70,
 	GUARDIANS_MAX = 4
 };
 
-static double rss_mb(pid_t pid)
-{
-	FILE *file = fopen(text_of("/proc/%d/status", (int)pid), "re");
-	char line[256];
-	double kb = -1;
-
-	while (file && fgets(line, sizeof line, file))
-		if (sscanf(line, "VmRSS: %lf kB", &kb) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return kb / 1024;
-}
+#define PAIR_CPU_PERCENT_MAX 0.1 /* `top` shows one decimal */
 
 void bench_idle(struct cluster *cluster)
 {
 	struct samples daemons = {0}, guardians = {0};
 	pid_t pids[GUARDIANS_MAX];
+	double mb;
 
 	check_pause_ms(IDLE_MS);
 	for (int i = 0; i < cluster->count; i++) {
-		sample_add(&daemons, rss_mb(cluster->nodes[i].pid));
+		sample_add(&daemons, cost_rss(cluster->nodes[i].pid) / 1048576);
 		CHECK(procs_children(cluster->nodes[i].pid, pids, GUARDIANS_MAX) == 1,
 			"a daemon has one child, its guardian");
-		sample_add(&guardians, rss_mb(pids[0]));
+		sample_add(&guardians, cost_rss(pids[0]) / 1048576);
 	}
-	table_row(&(struct row){"RSS of an idle node of three", "MB", sample_median(&daemons), -1,
-		0, "<= 16 MB", sample_median(&daemons) <= 16,
-		text_of("guardian %.1f MB", sample_median(&guardians))});
+	mb = sample_median(&daemons);
+	table_row(&(struct row){"RSS of an idle node of three", "MB", mb, -1, 0, "46 MB",
+		"<= 16 MB", mb <= 16, text_of("guardian %.1f MB", sample_median(&guardians))});
 }
 
-static size_t write_key(
-	const void *data, unsigned connection, unsigned long number, char *out, size_t size)
-{
-	static const char body[] =
-		"{\"owner\":{\"kind\":\"static\",\"id\":\"bench\"},\"value\":{\"port\":8080}}";
+/* ---- one key among many ---- */
 
-	(void)data;
-	return (size_t)snprintf(out, size,
-		"PUT " ENTRIES "/wire-%u-%lu?ack=memory HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-		"Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-		connection, number, sizeof body - 1, body);
+/* What one further name sets off between the two. */
+static struct cost_traffic one_name(const struct cluster *cluster, unsigned long number)
+{
+	const struct node *a = &cluster->nodes[0], *b = &cluster->nodes[1];
+	struct cost_traffic before = cost_quiet(cluster);
+
+	expect_success(node_call(a, "PUT", name_body(number, 0), "%s", name_path(number)));
+	http_until_status(node_url(b, "%s", name_path(number)), 200, check_ms(CLUSTER_SOON_MS));
+	cost_quiet(cluster);
+	return cost_traffic_since(cluster, &before);
 }
 
-static long relayed(const struct cluster *cluster)
+/* The entry as the API gives it: a key and its value once, without anything around them. */
+static double entry_bytes(const struct node *node, unsigned long number)
 {
-	long sum = 0;
-
-	for (int i = 0; i < cluster->count; i++)
-		sum += proxy_bytes(cluster->nodes[i].proxy);
-	return sum;
-}
-
-/* Until nothing has passed for a moment: what a write sets off is then over. */
-static long quiet(const struct cluster *cluster)
-{
-	long before, now = relayed(cluster);
-
-	do {
-		before = now;
-		check_pause_ms(QUIET_MS);
-		now = relayed(cluster);
-	} while (now != before);
-	return now;
-}
-
-/* A key and its value once, without anything around them. */
-static double entry_bytes(const struct node *node, const char *path)
-{
-	struct http_reply *reply = expect_status(node_call(node, "GET", NULL, "%s", path), 200);
-
-	return (double)reply->body_size;
+	return (double)expect_status(node_call(node, "GET", NULL, "%s", name_path(number)), 200)
+		->body_size;
 }
 
 void bench_wire(void)
 {
 	struct cluster *cluster = cluster_start(2, &(struct cluster_options){.proxied = true});
-	const struct node *a = &cluster->nodes[0], *b = &cluster->nodes[1];
-	struct load load = {.port = a->port,
-		.connections = PUT_CONNECTIONS,
-		.requests = KEYS,
-		.write = write_key};
-	struct samples bytes = {0};
-	double entry;
+	struct samples told = {0}, asked = {0}, heads = {0}, exchanges = {0};
+	double entry, bytes;
 
-	load_rate(&load);
-	http_until_int(
-		node_url(b, "/v1/registries/default/count"), "count", KEYS, check_ms(CONVERGE_MS));
-	for (int i = 0; i < WRITES; i++) {
-		const char *path = text_of(ENTRIES "/one-%d", i);
-		long before = quiet(cluster);
+	names_fill(&cluster->nodes[0], 0, KEYS, 0);
+	names_until_ns(&cluster->nodes[1], KEYS - 1, 0, KEYS, CONVERGE_MS);
+	for (unsigned long i = 0; i < WRITES; i++) {
+		struct cost_traffic t = one_name(cluster, KEYS + i);
 
-		expect_success(node_call(a, "PUT",
-			"{\"owner\":{\"kind\":\"static\",\"id\":\"bench\"},\"value\":{\"port\":80}"
-			"}",
-			"%s", path));
-		http_until_status(node_url(b, "%s", path), 200, check_ms(CLUSTER_SOON_MS));
-		sample_add(&bytes, (double)(quiet(cluster) - before));
+		sample_add(&told, (double)t.answers);
+		sample_add(&asked, (double)t.requests);
+		sample_add(&heads, (double)t.heads);
+		sample_add(&exchanges, (double)t.exchanges);
 	}
-	entry = entry_bytes(a, ENTRIES "/one-0");
-	table_row(&(struct row){"wire between 2 nodes, 1 key among 10 000", "B",
-		sample_median(&bytes), entry, sample_median(&bytes) / entry, NULL, false,
-		"both ways, HTTP heads too; floor: the entry as JSON"});
+	entry = entry_bytes(&cluster->nodes[0], KEYS);
+	bytes = sample_median(&told);
+	table_row(&(struct row){"one new key among 50 000: bodies that tell it", "B", bytes, entry,
+		bytes / entry, "33.9 kB", "<= 400 B", bytes <= KEY_BYTES_MAX,
+		text_of("and %.0f B that ask for the next, %.0f B of heads, %.0f exchanges",
+			sample_median(&asked), sample_median(&heads), sample_median(&exchanges))});
+	cluster_stop(cluster);
+}
+
+/* ---- nothing to say ---- */
+
+void bench_pair(long seconds)
+{
+	struct cluster *cluster = cluster_start(2, &(struct cluster_options){.proxied = true});
+	struct cost_traffic before;
+	double cpu_ms = 0, bytes, ticks, percent;
+
+	check_pause_ms(IDLE_MS);
+	before = cost_quiet(cluster);
+	for (int i = 0; i < 2; i++)
+		cpu_ms -= cost_cpu_ms(&cluster->nodes[i]);
+	check_pause_ms(seconds * 1000);
+	for (int i = 0; i < 2; i++)
+		cpu_ms += cost_cpu_ms(&cluster->nodes[i]);
+	before = cost_traffic_since(cluster, &before);
+	bytes = (double)cost_bytes(&before) / (double)seconds;
+	ticks = (double)before.exchanges * TICK_BYTES / (double)seconds;
+	percent = cpu_ms / 2 / (double)seconds / 10;
+	table_row(&(struct row){"idle pair: bytes a second, heads too", "B", bytes, ticks,
+		bytes / ticks, "37 kB", "<= 400 B, no CPU that shows",
+		bytes <= PAIR_BYTES_MAX && percent <= PAIR_CPU_PERCENT_MAX,
+		text_of("%.3f %% of a core each, %.2f exchanges/s; floor: a body of %d B each",
+			percent, (double)before.exchanges / (double)seconds, TICK_BYTES)});
 	cluster_stop(cluster);
 }

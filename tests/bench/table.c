@@ -3,6 +3,7 @@
 #include "tests/lib/check.h"
 
 #include <curl/curl.h>
+#include <math.h>
 #include <microhttpd.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -25,13 +26,28 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-double sample_median(const struct samples *s)
+static struct samples sorted_of(const struct samples *s)
 {
 	struct samples sorted = *s;
-	int half = s->count / 2;
 
 	CHECK(s->count > 0, "nothing was measured");
 	qsort(sorted.items, (size_t)sorted.count, sizeof sorted.items[0], compare);
+	return sorted;
+}
+
+double sample_quantile(const struct samples *s, double share)
+{
+	struct samples sorted = sorted_of(s);
+	int at = (int)ceil(share * s->count) - 1;
+
+	return sorted.items[at < 0 ? 0 : at];
+}
+
+double sample_median(const struct samples *s)
+{
+	struct samples sorted = sorted_of(s);
+	int half = s->count / 2;
+
 	return s->count % 2 ? sorted.items[half]
 			    : (sorted.items[half - 1] + sorted.items[half]) / 2;
 }
@@ -84,7 +100,8 @@ void table_head(void)
 	printf("libmicrohttpd %s, libcurl %s, SQLite %s\n", MHD_get_version(),
 		curl_version_info(CURLVERSION_NOW)->version, sqlite3_libversion());
 	printf("Medians; each row and its floor were measured in turns in this run.\n\n");
-	printf("%-44s %12s %12s %7s  %-34s %s\n", "row", "ours", "floor", "ratio", "target", "");
+	printf("%-46s %11s %11s %7s  %-17s %-36s\n", "row", "ours", "floor", "ratio",
+		"Elixir's Horde", "target");
 	fflush(stdout);
 }
 
@@ -94,7 +111,7 @@ static const char *amount(double value, const char *unit, char *out, size_t size
 		snprintf(out, size, "-");
 	else if (strcmp(unit, "ms") == 0)
 		snprintf(out, size, value < 10 ? "%.2f %s" : "%.0f %s", value, unit);
-	else if (strcmp(unit, "MB") == 0)
+	else if (strcmp(unit, "MB") == 0 || strcmp(unit, "us") == 0)
 		snprintf(out, size, "%.1f %s", value, unit);
 	else
 		snprintf(out, size, "%.0f %s", value, unit);
@@ -107,9 +124,10 @@ void table_row(const struct row *r)
 
 	if (r->ratio > 0)
 		snprintf(ratio, sizeof ratio, "%.2f", r->ratio);
-	printf("%-44s %12s %12s %7s  %-34s %s%s%s\n", r->name,
+	printf("%-46s %11s %11s %7s  %-17s %-36s %s%s%s\n", r->name,
 		amount(r->ours, r->unit, ours, sizeof ours),
-		amount(r->floor, r->unit, base, sizeof base), ratio, r->target ? r->target : "-",
+		amount(r->floor, r->unit, base, sizeof base), ratio, r->horde ? r->horde : "-",
+		r->target ? r->target : "-",
 		!r->target ? ""
 		: r->met   ? "met"
 			   : "missed",

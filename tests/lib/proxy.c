@@ -18,6 +18,7 @@ enum { PAIRS_MAX = 128, CHUNK_BYTES = 65536, SLOW_TURN_MS = 10 };
 
 struct pair {
 	int client, server;
+	struct meter asked, told;
 	long answered; /* bytes of the present answer */
 };
 
@@ -26,7 +27,9 @@ struct proxy {
 	int listener, port;
 	int wake[2];
 	atomic_int target, mode, torn, ending;
-	atomic_long bytes, passed;
+	atomic_long bytes;
+	pthread_mutex_t lock; /* of `requests` and `answers` */
+	struct meter_sum requests, answers;
 	struct pair pairs[PAIRS_MAX];
 	int count;
 };
@@ -83,6 +86,16 @@ static bool send_whole(int fd, const char *bytes, ssize_t size)
 	return true;
 }
 
+static void count(struct proxy *proxy, struct meter *meter, struct meter_sum *sum,
+	const char *bytes, ssize_t got)
+{
+	if (got <= 0)
+		return;
+	pthread_mutex_lock(&proxy->lock);
+	meter_pass(meter, bytes, (size_t)got, sum);
+	pthread_mutex_unlock(&proxy->lock);
+}
+
 /* Passes what is there; false when the pair is to be dropped. */
 static bool pass_request(struct proxy *proxy, struct pair *pair)
 {
@@ -92,7 +105,7 @@ static bool pass_request(struct proxy *proxy, struct pair *pair)
 	if (got < 0)
 		return errno == EAGAIN;
 	pair->answered = 0;
-	atomic_fetch_add(&proxy->passed, got);
+	count(proxy, &pair->asked, &proxy->requests, chunk, got);
 	return got > 0 && send_whole(pair->server, chunk, got);
 }
 
@@ -121,7 +134,7 @@ static bool pass_answer(struct proxy *proxy, struct pair *pair)
 		atomic_fetch_add(&proxy->torn, 1);
 	}
 	pair->answered += got;
-	atomic_fetch_add(&proxy->passed, got);
+	count(proxy, &pair->told, &proxy->answers, chunk, got);
 	return send_whole(pair->client, chunk, got);
 }
 
@@ -181,6 +194,7 @@ struct proxy *proxy_start(void)
 	socklen_t size = sizeof address;
 
 	CHECK(proxy && pipe2(proxy->wake, O_CLOEXEC) == 0, "no pipe for a proxy");
+	CHECK(pthread_mutex_init(&proxy->lock, NULL) == 0, "no lock for a proxy");
 	proxy->listener = loopback_socket(0, &address);
 	CHECK(proxy->listener >= 0 &&
 			bind(proxy->listener, (struct sockaddr *)&address, sizeof address) == 0 &&
@@ -221,9 +235,21 @@ int proxy_torn(const struct proxy *proxy)
 	return atomic_load(&proxy->torn);
 }
 
-long proxy_bytes(const struct proxy *proxy)
+struct proxy_traffic proxy_traffic(struct proxy *proxy)
 {
-	return atomic_load(&proxy->passed);
+	struct proxy_traffic traffic;
+
+	pthread_mutex_lock(&proxy->lock);
+	traffic = (struct proxy_traffic){.requests = proxy->requests, .answers = proxy->answers};
+	pthread_mutex_unlock(&proxy->lock);
+	return traffic;
+}
+
+long proxy_bytes(struct proxy *proxy)
+{
+	struct proxy_traffic t = proxy_traffic(proxy);
+
+	return t.requests.heads + t.requests.bodies + t.answers.heads + t.answers.bodies;
 }
 
 void proxy_stop(struct proxy *proxy)
@@ -236,5 +262,6 @@ void proxy_stop(struct proxy *proxy)
 	close(proxy->listener);
 	close(proxy->wake[0]);
 	close(proxy->wake[1]);
+	pthread_mutex_destroy(&proxy->lock);
 	free(proxy);
 }

@@ -5,6 +5,8 @@
 #ifndef HORDE_TESTS_PROXY_H
 #define HORDE_TESTS_PROXY_H
 
+#include "tests/lib/meter.h"
+
 enum proxy_mode {
 	PROXY_FORWARD, /* passes everything */
 	PROXY_SILENT,  /* a cut cable: connections stay and new ones are accepted, nothing passes */
@@ -34,8 +36,12 @@ void proxy_mode(struct proxy *proxy, enum proxy_mode mode, long bytes);
 /* How many answers were torn or altered so far. */
 int proxy_torn(const struct proxy *proxy);
 
-/* How many bytes it has passed on so far, both ways. */
-long proxy_bytes(const struct proxy *proxy);
+/* What it has passed on so far, both ways; and all bytes of that. */
+struct proxy_traffic {
+	struct meter_sum requests, answers;
+};
+struct proxy_traffic proxy_traffic(struct proxy *proxy);
+long proxy_bytes(struct proxy *proxy);
 
 void proxy_stop(struct proxy *proxy);
 
