@@ -164,6 +164,7 @@ Test(wire_request, a_request_by_another_table_is_stale_and_says_what_it_can)
 	cr_assert_eq(back.poll.after.used, 2);
 	cr_assert_eq(back.poll.ack.used, 1);
 	wire_request_fini(&back);
+	vector_fini(&other);
 	text_fini(&t);
 	sample_fini(&s);
 }
