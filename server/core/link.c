@@ -162,12 +162,11 @@ static bool wanted(struct horde *h, const struct link *l)
 	return !member_left(m) || !l->tried;
 }
 
-/* The first sync waits for this one: it was not asked yet, and is a seed or has not left. */
-bool link_awaited(struct horde *h, const struct link *l)
+/* The first sync waits for this one: it was not asked yet. Also when its peer has left: it may have
+ * come back since, and run what is assigned to us. */
+static bool awaited(const struct link *l)
 {
-	const struct member *m = member_by_id(h, l->node_id);
-
-	return !l->tried && !l->once && (l->keep || !m || !member_left(m));
+	return !l->tried && !l->once;
 }
 
 static bool any_synced(const struct horde *h)
@@ -178,14 +177,14 @@ static bool any_synced(const struct horde *h)
 	return false;
 }
 
-bool link_blocks(struct horde *h, const struct link *l, bool patient)
+bool link_blocks(const struct horde *h, const struct link *l, bool patient)
 {
 	/* What is being sent is waited for, however much it is; and so is what was cut on its way,
 	 * when nobody else has sent it. And a copy of a directory whose original still lives must
 	 * not run what is assigned to both, for as long as that is so. */
 	bool sending = link_polls(l) || (l->joined && !any_synced(h));
 
-	return (link_awaited(h, l) && (patient || sending)) || l->taken;
+	return (awaited(l) && (patient || sending)) || l->taken;
 }
 
 void links_tick(struct horde *h)

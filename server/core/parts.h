@@ -55,9 +55,8 @@ static inline bool link_polls(const struct link *l)
 {
 	return l->state == LINK_POLLING || l->state == LINK_STORING;
 }
-bool link_awaited(struct horde *h, const struct link *l);
 /* The first sync is not over because of this one; `patient` says that there is time left for it. */
-bool link_blocks(struct horde *h, const struct link *l, bool patient);
+bool link_blocks(const struct horde *h, const struct link *l, bool patient);
 void links_tick(struct horde *h); /* starts what is due */
 int64_t links_deadline_ms(const struct horde *h);
 void links_goodbye(struct horde *h);

@@ -327,6 +327,29 @@ Test(takeover, a_goodbye_for_a_while_keeps_the_children_and_one_for_good_gives_t
 	}
 }
 
+/* Of seed 3066 of the simulator: in its store the other one had left, long before it came back. */
+Test(takeover, a_node_that_was_away_when_a_leaver_came_back_asks_it_before_it_runs_anything)
+{
+	struct event e = {.kind = EVENT_STOP, .stop = {GOODBYE_LEAVE, 0}};
+
+	cluster_make(&c, 2);
+	put_many(4, RESTART_PERMANENT);
+	peer_does(&c.peers[1], &e);
+	settle_all(&c);
+	peer_kill(&c, 1);
+	cluster_wait(&c, 5000);
+	cr_assert_eq(c.peers[0].proc_count, 4);
+	peer_kill(&c, 0);
+	peer_restart(&c, 1, 1);
+	cluster_wait(&c, 8000);
+	cr_assert_eq(c.peers[1].proc_count, 4);
+	peer_restart(&c, 0, 1);
+	cluster_wait(&c, 8000);
+	each_runs_once(4);
+	cr_expect_eq(c.peers[1].proc_count, 4);
+	cluster_free(&c);
+}
+
 Test(takeover, children_that_do_not_end_hold_up_nobody_but_are_waited_for)
 {
 	cluster_make(&c, 2);
