@@ -58,6 +58,23 @@ Test(peer_streams, a_smaller_difference_is_no_stream)
 	cr_same_maps();
 }
 
+Test(peer_streams, a_few_large_values_are_a_stream_too)
+{
+	struct poll own = {0};
+
+	fill(there, 12, 1 << 20);
+	greet();
+	/* Slices are never cut, so one that large is not made. */
+	send_poll(&own, NULL, false, 0);
+	until_event(EVENT_FRAGMENT);
+	cr_assert_eq(answer.mode, FRAGMENT_REDO);
+	send_whole(0);
+	run_until(is_streaming);
+	until_event(EVENT_FRAGMENT);
+	take();
+	cr_same_maps();
+}
+
 Test(peer_streams, what_happens_meanwhile_is_in_it)
 {
 	fill(there, MANY, 100);
