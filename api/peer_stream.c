@@ -12,7 +12,7 @@
 struct peer_stream {
 	const struct horde *horde;
 	int64_t until_ms;
-	struct wire_sender sender; /* never compact: the table may change before the end */
+	struct wire_sender sender; /* the request is gone before the end: vectors are told whole */
 	struct stream *stream;
 	struct wire_writer *writer;
 	struct encoder *encoder; /* NULL: it goes out as it is */

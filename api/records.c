@@ -146,8 +146,9 @@ static void decode_entry(
 	if (e->owner_kind == OWNER_KIND_COUNT || !value)
 		d->wrong = true;
 	e->owner_id = copy_string(d, take_string(d, owner, "id"));
-	e->node = take_origin(d, owner, "node");
-	e->epoch = take_epoch(d, owner);
+	if (json_object_get(owner, "node"))
+		e->node = take_origin(d, owner, "node");
+	e->epoch = (uint64_t)take_int(d, owner, "epoch", 0, INT64_MAX, 0);
 	e->created = take_hex(d, o, "created");
 	e->value_at = value ? (size_t)(value - json) : 0;
 }

@@ -108,10 +108,12 @@ static bool scan_entry(const char *json, size_t bytes, struct entry_record *e, c
 	e->owner_kind = kind(&c);
 	skip(&c, ",\"id\":");
 	*ret_id = string(&c, ret_id_bytes);
-	skip(&c, ",\"node\":");
-	e->node = origin(&c);
-	skip(&c, ",\"epoch\":");
-	e->epoch = number(&c);
+	if (c.ok && c.at < c.end && *c.at == ',') {
+		skip(&c, ",\"node\":");
+		e->node = origin(&c);
+		skip(&c, ",\"epoch\":");
+		e->epoch = number(&c);
+	}
 	skip(&c, "},\"created\":");
 	e->created = half_origin(&c);
 	skip(&c, ",\"value\":");

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/wire_object.h"
 #include "api/wire_origins.h"
 #include "api/wire_sum.h"
 
@@ -58,8 +59,7 @@ static uint64_t number_of(struct wire_writer *w, struct origin_id id, struct tex
 
 static struct wire_walk walk_of(const struct wire_writer *w, const struct fragment *f)
 {
-	return (struct wire_walk){
-		.vector = &f->vector, .table = w->sender->compact ? w->sender->retired : NULL};
+	return (struct wire_walk){.vector = &f->vector, .table = w->sender->after};
 }
 
 /* Gives a number to all that header and trailer speak of, as far as the fragment knows it yet. */
@@ -200,8 +200,6 @@ void wire_writer_begin(struct wire_writer *w, const struct fragment *f, struct t
 		json_key(t, "rt");
 		put_half(t, w->sender->retired_hash);
 	}
-	if (w->sender->compact)
-		json_put_bool(t, "compact", true);
 	if (f->ack_wanted)
 		json_put_bool(t, "ack", true);
 	json_end_object(t);
@@ -335,6 +333,13 @@ static void write_ranges(struct wire_writer *w, const struct fragment *f, struct
 	json_end_array(t);
 }
 
+const char *wire_vector_key(bool slice, bool by_after)
+{
+	if (by_after)
+		return slice ? "+deps" : "+vec";
+	return slice ? "deps" : "vec";
+}
+
 /* By number: has an origin a range? To be freed. The deps of a slice are all others. */
 static bool *find_ranged(struct wire_writer *w, const struct fragment *f, struct text *t)
 {
@@ -353,7 +358,7 @@ static void write_vector(struct wire_writer *w, const struct fragment *f, struct
 	bool *ranged = find_ranged(w, f, t);
 	struct vector_item item;
 
-	json_key(t, w->slice ? "deps" : "vec");
+	json_key(t, wire_vector_key(w->slice, w->sender->after));
 	json_array(t);
 	while (!t->failed && wire_walk_next(&walk, &item)) {
 		uint64_t number = number_of(w, item.origin, t);

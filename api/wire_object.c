@@ -70,7 +70,6 @@ static enum err read_header(
 		!wire_json_origin(json_object_get(o, "inc"), &f->from) ||
 		!read_mode(json_object_get(o, "mode"), &f->mode) ||
 		!wire_json_half(json_object_get(o, "rt"), true, &e->retired_hash) ||
-		!wire_json_flag(json_object_get(o, "compact"), &e->compact) ||
 		!wire_json_flag(json_object_get(o, "ack"), &f->ack_wanted))
 		return ERR_MALFORMED;
 	strcpy(e->name, name);
@@ -197,6 +196,18 @@ static enum err read_floors(
 	return e;
 }
 
+static enum err read_vector(const json_t *o, const struct wire_origins *origins,
+	struct wire_envelope *e, const struct fragment *f)
+{
+	bool slice = f->mode == FRAGMENT_SLICE;
+	const json_t *array = json_object_get(o, wire_vector_key(slice, true));
+
+	e->by_after = array != NULL;
+	if (!array)
+		array = json_object_get(o, wire_vector_key(slice, false));
+	return read_items(array, origins, f->range_count, &e->items, &e->item_count);
+}
+
 static enum err read_trailer(const json_t *o, const struct wire_origins *origins, size_t lines,
 	struct wire_envelope *e, struct fragment *f)
 {
@@ -211,8 +222,7 @@ static enum err read_trailer(const json_t *o, const struct wire_origins *origins
 	f->digest = (struct digest){{sums.hi, sums.lo}};
 	err = read_ranges(json_object_get(o, "x"), origins, f);
 	if (err == ERR_OK)
-		err = read_items(json_object_get(o, f->mode == FRAGMENT_SLICE ? "deps" : "vec"),
-			origins, f->range_count, &e->items, &e->item_count);
+		err = read_vector(o, origins, e, f);
 	if (err == ERR_OK)
 		err = read_floors(json_object_get(o, "f"), origins, f);
 	return err;
@@ -261,18 +271,18 @@ static bool vector_is_fitting(const struct fragment *f)
 	return vector_covers(&f->vector, &f->floors);
 }
 
-enum err wire_envelope_close(struct wire_envelope *e, const struct vector *retired,
-	uint64_t retired_hash, struct fragment *f)
+enum err wire_envelope_close(
+	struct wire_envelope *e, const struct vector *after, struct fragment *f)
 {
 	enum err err;
 
-	if (e->compact && e->retired_hash != retired_hash)
-		return ERR_STALE;
+	if (e->by_after && !after)
+		return ERR_MALFORMED;
 	/* The tops of a slice stand in its ranges; one among the deps too is an origin twice. */
 	for (size_t i = 0; f->mode == FRAGMENT_SLICE && i < f->range_count; i++)
 		e->items[e->item_count++] =
 			(struct vector_item){f->ranges[i].origin, f->ranges[i].upto};
-	err = wire_overlay(e->items, e->item_count, e->compact ? retired : NULL, &f->vector);
+	err = wire_overlay(e->items, e->item_count, e->by_after ? after : NULL, &f->vector);
 	if (err == ERR_OK)
 		err = ranges_are_single(f);
 	if (err == ERR_OK && !vector_is_fitting(f))

@@ -102,9 +102,6 @@ static enum event_kind failure_kind(const struct transfer *t)
 static enum err read_answer(
 	struct transfer *t, struct event *e, struct hello *hello, struct fragment *fragment)
 {
-	const struct peers_config *c = &t->peers->config;
-	const struct vector *retired;
-	uint64_t hash;
 	enum err err;
 
 	if (t->kind == TRANSFER_HELLO) {
@@ -117,8 +114,7 @@ static enum err read_answer(
 	e->fragment = fragment;
 	if (!t->reader)
 		return ERR_MALFORMED;
-	retired = c->retired(c->data, &hash);
-	return wire_reader_end(t->reader, retired, hash, fragment);
+	return wire_reader_end(t->reader, &t->after, fragment);
 }
 
 static void reject(struct event *e, enum err err)
@@ -149,10 +145,7 @@ static void judge(
 			e->kind = EVENT_LINK_LOST;
 	} else {
 		err = read_answer(t, e, hello, fragment);
-		/* The tables changed on the way: a new hello begins with whole vectors. */
-		if (err == ERR_STALE)
-			e->kind = EVENT_LINK_LOST;
-		else if (err)
+		if (err)
 			reject(e, err);
 	}
 }

@@ -232,8 +232,10 @@ static void encode_entry(
 	json_object(t);
 	json_put_string(t, "kind", owner_kind_name(e->owner_kind));
 	json_put_string(t, "id", e->owner_id);
-	put_origin(t, "node", e->node);
-	json_put_uint(t, "epoch", e->epoch);
+	if (!origin_is_zero(e->node) || e->epoch != 0) {
+		put_origin(t, "node", e->node);
+		json_put_uint(t, "epoch", e->epoch);
+	}
 	json_end_object(t);
 	put_hex(t, "created", e->created);
 	json_key(t, "value");

@@ -129,7 +129,8 @@ struct record *record_dup(const struct record *r);
 
 /*
  * Appends the JSON text of a member, assign, status or entry record; integers that may pass 2^53
- * (epoch excepted, it is in milliseconds) are strings of hex digits. `value` is the raw JSON value
+ * (epoch excepted, it is in milliseconds) are strings of hex digits. An owner that has neither node
+ * nor epoch is written without. `value` is the raw JSON value
  * of an entry, which stands last in its text, and is ignored for the others.
  */
 void record_encode(const struct record *r, const char *value, size_t value_bytes, struct text *t);

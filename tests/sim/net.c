@@ -87,6 +87,9 @@ static void write_request(struct node *n, const struct action *a, struct happeni
 	const struct vector *retired = horde_retired(n->h, &q.retired_hash);
 	struct text t = TEXT_INIT;
 
+	vector_fini(&n->asked[a->link % MEMBERS_MAX]);
+	if (vector_copy(&q.poll.after, &n->asked[a->link % MEMBERS_MAX]) != ERR_OK)
+		abort();
 	q.link[0] = 'l';
 	q.poll.ack = n->acked;
 	q.compact = q.retired_hash && q.retired_hash == n->retired[a->link % MEMBERS_MAX];
@@ -175,15 +178,14 @@ static void hello_requested(struct world *w, struct node *n, struct happening *e
 	horde_hello(n->h, &reply->hello);
 }
 
-static void send_fragment(
-	struct world *w, struct node *n, const struct parked *p, struct fragment *f)
+static void send_fragment(struct world *w, struct node *n, const struct parked *p,
+	const struct vector *after, struct fragment *f)
 {
-	struct wire_sender sender = {.name = n->name};
+	struct wire_sender sender = {.name = n->name, .after = after};
 	struct text t = TEXT_INIT;
 	struct happening *e;
 
-	sender.retired = horde_retired(n->h, &sender.retired_hash);
-	sender.compact = sender.retired_hash && sender.retired_hash == p->retired;
+	(void)horde_retired(n->h, &sender.retired_hash);
 	wire_write(f, &sender, &t);
 	fragment_fini(f);
 	e = answer(w, n, p->client, p->client_life, p->link, p->generation, AT_ANSWER_POLL);
@@ -216,7 +218,7 @@ static void look(struct world *w, struct node *n, struct parked *p)
 	if (horde_serve(n->h, &p->poll, &f) != ERR_OK)
 		abort();
 	p->used = false;
-	send_fragment(w, n, p, &f);
+	send_fragment(w, n, p, &p->poll.after, &f);
 	poll_fini(&p->poll);
 }
 
@@ -226,8 +228,7 @@ static bool polled(struct world *w, struct node *n, struct happening *e, struct 
 	struct parked client = {.client = e->peer,
 		.client_life = e->peer_life,
 		.link = e->link,
-		.generation = e->generation,
-		.retired = q->retired_hash};
+		.generation = e->generation};
 	struct event event = {.kind = EVENT_POLLED,
 		.fresh = {chance(w), chance(w)},
 		.polled = {w->nodes[e->peer].incarnation, &q->poll}};
@@ -238,7 +239,7 @@ static bool polled(struct world *w, struct node *n, struct happening *e, struct 
 	if (q->stale) {
 		if (horde_serve_redo(n->h, &f) != ERR_OK)
 			abort();
-		send_fragment(w, n, &client, &f);
+		send_fragment(w, n, &client, NULL, &f);
 		return false;
 	}
 	if (node_step(w, n, &event) == ERR_OK)
@@ -267,7 +268,6 @@ static void park(struct world *w, struct node *n, struct happening *e, struct wi
 		.link = e->link,
 		.generation = e->generation,
 		.poll = q->poll,
-		.retired = q->retired_hash,
 		.until_ms = w->now_ms + q->wait_ms};
 	q->poll = (struct poll){0};
 	look(w, n, p);
@@ -279,15 +279,14 @@ static void digest_posted(
 	struct parked client = {.client = e->peer,
 		.client_life = e->peer_life,
 		.link = e->link,
-		.generation = e->generation,
-		.retired = q->retired_hash};
+		.generation = e->generation};
 	struct fragment f;
 
 	if (map_difference_checked(horde_map(n->h), &q->poll.after, &q->blocks, q->repair, &f) !=
 		ERR_OK)
 		abort();
 	horde_serve_sign(n->h, &f);
-	send_fragment(w, n, &client, &f);
+	send_fragment(w, n, &client, &q->poll.after, &f);
 }
 
 static void poll_requested(struct world *w, struct node *n, struct happening *e)
@@ -360,13 +359,11 @@ static void poll_answered(struct world *w, struct node *n, struct happening *e)
 	struct wire_reader *reader;
 	struct fragment f;
 	bool twice = w->faults.duplicate && !w->healed && percent(w, 5);
-	uint64_t hash;
-	const struct vector *retired = horde_retired(n->h, &hash);
 
 	if (stale(n, e) || wire_reader_new(&reader) != ERR_OK)
 		return;
 	if (wire_reader_feed(reader, e->bytes, e->count) == ERR_OK &&
-		wire_reader_end(reader, retired, hash, &f) == ERR_OK) {
+		wire_reader_end(reader, &n->asked[e->link % MEMBERS_MAX], &f) == ERR_OK) {
 		event.fragment = &f;
 		n->retired[e->link % MEMBERS_MAX] = wire_reader_retired(reader);
 		node_step(w, n, &event);

@@ -37,7 +37,6 @@ struct parked { /* a poll that waits at its server */
 	uint32_t link;
 	uint32_t generation;
 	struct poll poll;
-	uint64_t retired; /* the hash of the client's table */
 	struct serving serving;
 	int64_t until_ms;
 	int64_t look_ms; /* when it is looked at again */
@@ -69,6 +68,7 @@ struct node {
 	uint64_t stored; /* the last batch on its disk */
 	struct vector acked;
 	uint64_t retired[MEMBERS_MAX + 1]; /* by link id: the hash in its last answer */
+	struct vector asked[MEMBERS_MAX + 1]; /* by link id: what its last request knew */
 	struct proc *procs;
 	struct parked parked[NODES_MAX * 4];
 	uint32_t generation[MEMBERS_MAX + 1]; /* by link id: answers to older requests are stale */
