@@ -129,7 +129,6 @@ static enum err open_stream(struct exchange *x, const struct peer_poll *p,
 	s->horde = service->horde;
 	s->until_ms = loop_clock_ms() + STREAM_MS_MAX;
 	s->most = STREAM_PIECE_MIN;
-	s->sender.name = horde_config(s->horde)->name;
 	horde_retired(s->horde, &s->sender.retired_hash);
 	e = service->stream(service->node, &p->request.poll.after, sums, &s->stream);
 	if (e == ERR_OK)

@@ -14,6 +14,7 @@ struct wire_writer {
 	struct origin_id last;
 	size_t last_number; /* of `last`: lines come by origin */
 	bool slice;
+	uint64_t latest; /* the greatest clock of the entries */
 	size_t lines;
 	size_t start; /* of what is being appended, in the text */
 	XXH64_state_t sum;
@@ -186,7 +187,6 @@ void wire_writer_begin(struct wire_writer *w, const struct fragment *f, struct t
 		meet(w, f, t);
 	json_object(t);
 	json_put_uint(t, "v", WIRE_VERSION);
-	json_put_string(t, "from", w->sender->name);
 	put_hex(t, "inc", f->from);
 	json_put_string(t, "mode", mode_name(f->mode));
 	w->listed = 1; /* the server itself */
@@ -215,6 +215,8 @@ static void write_put(struct wire_writer *w, const struct fragment_put *p, struc
 	bool plain = !memchr(p->value, '\n', p->value_bytes);
 	uint64_t number = number_of(w, p->dot.origin, t);
 
+	if (p->clock > w->latest)
+		w->latest = p->clock;
 	name_origins(w, t);
 	text_adds(t, plain ? "[\"p\"" : "[\"s\"");
 	t->comma = true;
@@ -391,7 +393,8 @@ void wire_writer_end(struct wire_writer *w, const struct fragment *f, struct tex
 	write_vector(w, f, t);
 	write_floors(w, f, t);
 	put_hex(t, "h", (struct origin_id){f->digest.sums[0], f->digest.sums[1]});
-	json_put_uint(t, "clk", f->clock);
+	if (f->clock != w->latest || w->latest == 0)
+		json_put_uint(t, "clk", f->clock);
 	json_put_uint(t, "lines", w->lines);
 	add_to_sum(w, t);
 	json_key(t, "sum");

@@ -2,7 +2,7 @@
  * What peers say to each other: fragments as NDJSON, and the request for one (replication.md 1.9,
  * part 6 "The wire").
  *
- *   {"v":2,"from":"n3","inc":"9f3c...","mode":"full","o":["1b22..."],"rt":"<16 hex>"}
+ *   {"v":2,"inc":"9f3c...","mode":"full","o":["1b22..."],"rt":"<16 hex>"}
  *   ["p",0,4212,114234567890123,"meta/default/a",{"any":"json"}]    a live entry: o, seq, clock
  *   ["s",0,4213,114234567890124,"meta/default/b","{\n}"]            the same, value has a newline
  *   ["o","77ac..."]                                                 further origins
@@ -15,7 +15,8 @@
  * as they come. Ranges `x` are (exclusive, inclusive], with the origin's chain hash at both ends or
  * "". A slice has `deps`, the vector but for the origins of `x`, in place of `vec`; `f` are floors.
  * As `+vec` and `+deps` they say only what differs from `after` of the request that is answered: an
- * origin that is left out is as it was there, a 0 says that the server knows none of it.
+ * origin that is left out is as it was there, a 0 says that the server knows none of it. Without
+ * `clk` the server's clock is that of the body's latest entry.
  * `rt` is the hash of the server's table of retired origins. `ack`: a writer waits for
  * acknowledgements. Members that say nothing are left out.
  * Values are the stored text, byte for byte. `sum` is XXH64 of all bytes of the body before
@@ -35,7 +36,6 @@
 #define WIRE_DOTS_MAX (32u << 20)   /* kill records, and live seqs of checks, of a body */
 #define WIRE_ORIGINS_MAX (1u << 18) /* that a body names, or a vector of a request */
 #define WIRE_LINE_ITEMS_MAX 65536   /* victims, seqs, origins that are written into one line */
-#define WIRE_NAME_BYTES_MAX 128
 #define WIRE_LINK_BYTES_MAX 64
 #define WIRE_REQUEST_BYTES_MAX (16u << 20)
 #define WIRE_BLOCKS_MAX (1u << 19) /* sums of a request, each of about 64 entries */
@@ -43,7 +43,6 @@
 
 /* How a node writes. */
 struct wire_sender {
-	const char *name;           /* this node's */
 	uint64_t retired_hash;      /* of its table of retired origins (horde_retired), 0: empty */
 	const struct vector *after; /* of the request, when vectors are to be told by it; or NULL */
 };
@@ -78,8 +77,7 @@ enum err wire_reader_feed(struct wire_reader *r, const char *bytes, size_t count
  */
 enum err wire_reader_end(
 	struct wire_reader *r, const struct vector *after, struct fragment *ret_fragment);
-/* What the header says, "" and 0 before it was read; lives as long as the reader. */
-const char *wire_reader_name(const struct wire_reader *r);
+/* What the header says, 0 before it was read. */
 uint64_t wire_reader_retired(const struct wire_reader *r);
 
 /*

@@ -59,20 +59,17 @@ static enum err read_header(
 	const json_t *o, struct wire_envelope *e, struct wire_origins *origins, struct fragment *f)
 {
 	const json_t *version = json_object_get(o, "v");
-	const char *name = json_string_value(json_object_get(o, "from"));
 	enum err err;
 
 	if (!json_is_integer(version))
 		return ERR_MALFORMED;
 	if (json_integer_value(version) != WIRE_VERSION)
 		return ERR_PROTOCOL;
-	if (!name || strlen(name) > WIRE_NAME_BYTES_MAX ||
-		!wire_json_origin(json_object_get(o, "inc"), &f->from) ||
+	if (!wire_json_origin(json_object_get(o, "inc"), &f->from) ||
 		!read_mode(json_object_get(o, "mode"), &f->mode) ||
 		!wire_json_half(json_object_get(o, "rt"), true, &e->retired_hash) ||
 		!wire_json_flag(json_object_get(o, "ack"), &f->ack_wanted))
 		return ERR_MALFORMED;
-	strcpy(e->name, name);
 	err = wire_origins_add(origins, f->from);
 	return err == ERR_OK ? read_origins(json_object_get(o, "o"), origins) : err;
 }
@@ -208,6 +205,17 @@ static enum err read_vector(const json_t *o, const struct wire_origins *origins,
 	return read_items(array, origins, f->range_count, &e->items, &e->item_count);
 }
 
+/* Left out it is that of the latest entry. */
+static bool read_clock(const json_t *v, struct fragment *f)
+{
+	if (v || f->put_count == 0)
+		return read_number(v, &f->clock);
+	for (size_t i = 0; i < f->put_count; i++)
+		if (f->puts[i].clock > f->clock)
+			f->clock = f->puts[i].clock;
+	return true;
+}
+
 static enum err read_trailer(const json_t *o, const struct wire_origins *origins, size_t lines,
 	struct wire_envelope *e, struct fragment *f)
 {
@@ -216,7 +224,7 @@ static enum err read_trailer(const json_t *o, const struct wire_origins *origins
 	enum err err;
 
 	if (!wire_json_sums(json_object_get(o, "h"), &sums) ||
-		!read_number(json_object_get(o, "clk"), &f->clock) ||
+		!read_clock(json_object_get(o, "clk"), f) ||
 		!read_number(json_object_get(o, "lines"), &counted) || counted != lines)
 		return ERR_MALFORMED;
 	f->digest = (struct digest){{sums.hi, sums.lo}};

@@ -6,7 +6,6 @@
 #include "api/wire_origins.h"
 
 struct wire_envelope {
-	char name[WIRE_NAME_BYTES_MAX + 1];
 	uint64_t retired_hash;
 	struct vector_item *items; /* of the vector, as they were written */
 	size_t item_count;

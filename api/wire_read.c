@@ -50,11 +50,6 @@ void wire_reader_free(struct wire_reader *r)
 	free(r);
 }
 
-const char *wire_reader_name(const struct wire_reader *r)
-{
-	return r->envelope.name;
-}
-
 uint64_t wire_reader_retired(const struct wire_reader *r)
 {
 	return r->envelope.retired_hash;

@@ -15,8 +15,7 @@ const struct vector *body_retired(void)
 
 struct text body_write(const struct fragment *f, bool by_after)
 {
-	struct wire_sender sender = {
-		.name = "n\xC3\xBC", .retired_hash = BODY_RETIRED_HASH};
+	struct wire_sender sender = {.retired_hash = BODY_RETIRED_HASH};
 	struct text t = TEXT_INIT;
 
 	if (by_after)
@@ -45,7 +44,6 @@ enum err body_read_pieces(
 	end = wire_reader_end(r, &retired, ret);
 	must(e == ERR_OK || end == e, "the first error stays");
 	must(end != ERR_NO_MEMORY, "there is memory");
-	must(strlen(wire_reader_name(r)) <= WIRE_NAME_BYTES_MAX, "the name has its limit");
 	wire_reader_free(r);
 	return end;
 }

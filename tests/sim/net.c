@@ -181,7 +181,7 @@ static void hello_requested(struct world *w, struct node *n, struct happening *e
 static void send_fragment(struct world *w, struct node *n, const struct parked *p,
 	const struct vector *after, struct fragment *f)
 {
-	struct wire_sender sender = {.name = n->name, .after = after};
+	struct wire_sender sender = {.after = after};
 	struct text t = TEXT_INIT;
 	struct happening *e;
 

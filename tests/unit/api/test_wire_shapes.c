@@ -5,8 +5,7 @@
 #define B "000000000000000000000000000000bb"
 #define C "000000000000000000000000000000cc"
 #define H1 "00000000000000a1"
-#define OPEN(version, mode)                                                                        \
-	"{\"v\":" version ",\"from\":\"n\\\"1\",\"inc\":\"" A "\",\"mode\":\"" mode "\""
+#define OPEN(version, mode) "{\"v\":" version ",\"inc\":\"" A "\",\"mode\":\"" mode "\""
 #define HEAD(mode, more) OPEN("2", mode) more "}\n"
 #define FULL HEAD("full", ",\"o\":[\"" B "\"]")
 #define END(more, lines) "{" more ",\"h\":\"" A "\",\"clk\":1,\"lines\":" lines
@@ -68,6 +67,18 @@ Test(wire_shapes, unknown_members_of_the_envelope_are_ignored)
 	fragment_fini(&f);
 }
 
+Test(wire_shapes, without_a_clock_it_is_that_of_the_latest_entry)
+{
+	struct fragment f;
+
+	cr_assert_eq(read_by_hand(FULL "[\"p\",0,5,60,\"a\",1]\n[\"p\",0,6,50,\"b\",1]\n{" X9
+				       ",\"vec\":[[0,9]],\"h\":\"" A "\",\"lines\":2",
+			     &f),
+		ERR_OK);
+	cr_assert_eq(f.clock, 60);
+	fragment_fini(&f);
+}
+
 Test(wire_shapes, a_slices_vector_is_its_deps_and_the_tops_of_its_ranges)
 {
 	struct fragment f;
@@ -98,7 +109,7 @@ Test(wire_shapes, a_slices_vector_is_its_deps_and_the_tops_of_its_ranges)
 Test(wire_shapes, a_small_tick_of_one_that_knows_nothing_is_read)
 {
 	static const enum fragment_mode modes[] = {FRAGMENT_TICK, FRAGMENT_REDO, FRAGMENT_NEED};
-	struct wire_sender sender = {.name = NAME};
+	struct wire_sender sender = {.after = NULL};
 	struct vector after = VECTOR_INIT;
 
 	cr_assert_eq(vector_raise(&after, origin(3), 5), ERR_OK);
@@ -140,10 +151,9 @@ static const struct {
 	BAD("[\"p\",0,5,6,\"a\",1]\n" FULL FULL_END("1")),
 	BAD(HEAD("fuller", "") FULL_END("0")),
 	BAD(OPEN("2", "full") "\n" FULL_END("0")),
-	BAD("{\"v\":2,\"v\":2,\"from\":\"n\\\"1\",\"inc\":\"" A
-	    "\",\"mode\":\"full\"}\n" FULL_END("0")),
-	BAD("{\"v\":2,\"from\":7,\"inc\":\"" A "\",\"mode\":\"full\"}\n" FULL_END("0")),
-	BAD("{\"v\":2,\"from\":\"n\\\"1\",\"inc\":\"00000000000000000000000000000000\",\"mode\":"
+	BAD("{\"v\":2,\"v\":2,\"inc\":\"" A "\",\"mode\":\"full\"}\n" FULL_END("0")),
+	BAD("{\"v\":2,\"inc\":7,\"mode\":\"full\"}\n" FULL_END("0")),
+	BAD("{\"v\":2,\"inc\":\"00000000000000000000000000000000\",\"mode\":"
 	    "\"full\"}\n" FULL_END("0")),
 	BAD(HEAD("full", ",\"o\":[\"" A "\"]") FULL_END("0")), /* 0 is the server already */
 	BAD(HEAD("full", ",\"o\":[\"" B "\",\"" B "\"]") FULL_END("0")),
