@@ -1,7 +1,10 @@
 #include "server/peers_inside.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
+
+#define TRIM_PUTS 4096 /* an answer with more entries is large */
 
 /* Feeds a poll's answer to the decoder as it comes, so that its size is bounded by the decoder. */
 static bool receive_lines(struct transfer *t, const char *bytes, size_t count)
@@ -164,6 +167,19 @@ static void count_bytes(const struct transfer *t, struct event *e)
 	e->bytes_sent = (uint64_t)request;
 }
 
+/*
+ * What a large answer was staged in lies among what was kept of it, and goes back to the system
+ * only when it is asked for: half of a replica's memory after a cold join.
+ */
+static void release(struct fragment *f)
+{
+	bool large = f->put_count > TRIM_PUTS;
+
+	fragment_fini(f);
+	if (large)
+		malloc_trim(0);
+}
+
 void transfer_answer(struct transfer *t)
 {
 	struct event e = {.link = t->link};
@@ -183,5 +199,5 @@ void transfer_answer(struct transfer *t)
 	transfer_free(t);
 	p->config.event(p->config.data, &e);
 	if (e.kind == EVENT_FRAGMENT)
-		fragment_fini(&fragment);
+		release(&fragment);
 }
