@@ -3,6 +3,7 @@
 #define HORDE_TEST_STORAGE_SUPPORT_H
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -246,6 +247,18 @@ static inline uint64_t numbered_state(struct store s)
 		return n.entries || n.kills ? ~(uint64_t)0 : 0;
 	return n.entries == 1 && n.entry_seq == n.count && n.kills == n.count - 1 ? n.count
 										  : ~(uint64_t)0;
+}
+
+static inline int count_files(const char *path)
+{
+	DIR *dir = opendir(path);
+	int count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count ? count - 2 : 0;
 }
 
 #endif

@@ -1,6 +1,5 @@
 /* Out of memory while snapshots are made, received and loaded: the n-th allocation fails. */
 #include <criterion/criterion.h>
-#include <dirent.h>
 
 #include "storage/snapshots_inside.h"
 #include "storage/sqlite.h"
@@ -34,14 +33,7 @@ TestSuite(snapshots_memory, .init = set_up, .fini = tear_down, .timeout = 60);
 
 static int files(void)
 {
-	DIR *dir = opendir(path_in(directory, SNAPSHOTS_DIRECTORY));
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count ? count - 2 : 0;
+	return count_files(path_in(directory, SNAPSHOTS_DIRECTORY));
 }
 
 /* What the thread does, here. */
