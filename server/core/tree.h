@@ -2,8 +2,8 @@
  * An ordered set of named nodes: the one ordered structure of the core. The map's keys and the
  * children live in such trees, so lookup, prefix and page are all "the first node after this name".
  *
- * A treap whose priorities are hashes of the names: balanced without randomness, so every replica
- * and every run builds the same tree. Nodes are embedded in the caller's structs and never move;
+ * A treap whose priorities are hashes of the names: balanced without randomness, and the same on
+ * every run. Nodes are embedded in the caller's structs and never move;
  * no call allocates. Source: Aragon, Seidel, "Randomized Search Trees" (1989).
  */
 #ifndef HORDE_CORE_TREE_H
