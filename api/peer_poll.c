@@ -135,7 +135,7 @@ static void compress(struct exchange *x, struct text *body)
 void peer_poll_reply(struct exchange *x, const struct peer_poll *p, struct fragment *f_take)
 {
 	const struct horde *h = resource_horde(x);
-	struct wire_sender sender = {.after = NULL};
+	struct wire_sender sender = {0};
 	struct text body = TEXT_INIT;
 
 	(void)horde_retired(h, &sender.retired_hash);

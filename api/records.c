@@ -136,24 +136,26 @@ static void decode_status(struct decoding *d, const json_t *o, struct status_rec
 		decode_exit(d, last_exit, &s->last_exit);
 }
 
-/* The owner's id is the tree's. */
-static void decode_entry(
-	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct entry_record *e)
+/* Its owner's id stands in the record's own block, so it makes the record too. */
+static struct record *decode_entry(
+	struct decoding *d, const json_t *o, const char *json, size_t bytes)
 {
 	const json_t *owner = json_object_get(o, "owner");
+	struct entry_record e = {0};
 	size_t value_bytes = 0;
 	const char *value = json_member(json, bytes, "value", &value_bytes);
 
-	e->owner_kind = owner_kind_from(take_string(d, owner, "kind"));
-	if (e->owner_kind == OWNER_KIND_COUNT || !value)
+	e.owner_kind = owner_kind_from(take_string(d, owner, "kind"));
+	if (e.owner_kind == OWNER_KIND_COUNT || !value)
 		d->wrong = true;
-	e->owner_id = take_string(d, owner, "id");
+	e.owner_id = take_string(d, owner, "id");
 	if (json_object_get(owner, "node"))
-		e->node = take_origin(d, owner, "node");
-	e->epoch = (uint64_t)take_int(d, owner, "epoch", 0, INT64_MAX, 0);
-	e->created = take_hex(d, o, "created");
-	e->value_at = value ? (uint32_t)(value - json) : 0;
-	e->value_bytes = (uint32_t)value_bytes;
+		e.node = take_origin(d, owner, "node");
+	e.epoch = (uint64_t)take_int(d, owner, "epoch", 0, INT64_MAX, 0);
+	e.created = take_hex(d, o, "created");
+	e.value_at = value ? (uint32_t)(value - json) : 0;
+	e.value_bytes = (uint32_t)value_bytes;
+	return record_new_entry(&e, strlen(e.owner_id));
 }
 
 /* ---- the child spec ---- */
@@ -312,51 +314,34 @@ static void decode_spec(
 
 /* ---- the whole ---- */
 
-static struct record *new_record(
-	struct decoding *d, const json_t *o, enum family family, const char *json, size_t bytes)
+/* NULL: there is no memory. */
+static struct record *decode(
+	struct decoding *d, enum family family, const json_t *o, const char *json, size_t bytes)
 {
-	struct entry_record entry = {0};
+	struct record *r;
 
-	if (family != FAMILY_ENTRY)
-		return record_new(family);
-	decode_entry(d, o, json, bytes, &entry);
-	return record_new_entry(&entry, strlen(entry.owner_id));
-}
-
-static void decode(
-	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct record *r)
-{
-	switch (r->family) {
-	case FAMILY_MEMBER:
+	if (family == FAMILY_ENTRY)
+		return decode_entry(d, o, json, bytes);
+	r = record_new(family);
+	if (r && family == FAMILY_MEMBER)
 		decode_member(d, o, &r->member);
-		break;
-	case FAMILY_SPEC:
+	else if (r && family == FAMILY_SPEC)
 		decode_spec(d, o, json, bytes, &r->spec);
-		break;
-	case FAMILY_ASSIGN:
+	else if (r && family == FAMILY_ASSIGN)
 		decode_assign(d, o, &r->assign);
-		break;
-	case FAMILY_STATUS:
+	else if (r && family == FAMILY_STATUS)
 		decode_status(d, o, &r->status);
-		break;
-	case FAMILY_ENTRY:
-		break;
-	case FAMILY_META:
-	case FAMILY_OTHER:
-	case FAMILY_COUNT:
-		d->wrong = true;
-	}
+	return r;
 }
 
 static enum err decode_tree(enum family family, const json_t *o, const char *json, size_t bytes,
 	struct record **ret_record)
 {
 	struct decoding d = {0};
-	struct record *r = new_record(&d, o, family, json, bytes);
+	struct record *r = decode(&d, family, o, json, bytes);
 
 	if (!r)
 		return ERR_NO_MEMORY;
-	decode(&d, o, json, bytes, r);
 	if (d.wrong || d.no_memory) {
 		record_free(r);
 		r = NULL;

@@ -119,7 +119,7 @@ Test(wire, keys_and_values_travel_byte_for_byte)
 		"meta/d/\x7f\x01\n\t\r", "", "meta/d/ space", "meta/d/[\"p\",0]"};
 	static const char *const values[] = {"0.1", "1e2", " { \"a\" : 1 } ", "\"\\u00e9\xc3\xa9\"",
 		"[\n1,\n2\n]", "\"]]\\\"\"", "-0", "123456789012345678"};
-	struct wire_sender sender = {.after = NULL};
+	struct wire_sender sender = {0};
 	struct map *m = new_map(1);
 	struct vector none = VECTOR_INIT;
 	struct fragment sent, read;
@@ -240,7 +240,7 @@ Test(wire, a_stream_of_pieces_reads_as_one_body)
 Test(wire, what_does_not_fit_into_one_line_is_written_into_several)
 {
 	size_t count = WIRE_LINE_ITEMS_MAX + 10;
-	struct wire_sender sender = {.after = NULL};
+	struct wire_sender sender = {0};
 	struct fragment_check check = {.origin = origin(1), .upto = 3 * count, .count = count};
 	struct fragment_kill *kills = calloc(count, sizeof(*kills));
 	uint64_t *alive = calloc(count, sizeof(*alive));
@@ -453,7 +453,7 @@ Test(wire, without_memory_a_body_gives_nothing_and_says_so)
 
 Test(wire, without_memory_no_body_is_written)
 {
-	struct wire_sender sender = {.after = NULL};
+	struct wire_sender sender = {0};
 	struct fragment f;
 	struct scene s;
 	bool failed = true;

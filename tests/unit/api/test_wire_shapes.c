@@ -109,7 +109,7 @@ Test(wire_shapes, a_slices_vector_is_its_deps_and_the_tops_of_its_ranges)
 Test(wire_shapes, a_small_tick_of_one_that_knows_nothing_is_read)
 {
 	static const enum fragment_mode modes[] = {FRAGMENT_TICK, FRAGMENT_REDO, FRAGMENT_NEED};
-	struct wire_sender sender = {.after = NULL};
+	struct wire_sender sender = {0};
 	struct vector after = VECTOR_INIT;
 
 	cr_assert_eq(vector_raise(&after, origin(3), 5), ERR_OK);
