@@ -96,12 +96,13 @@ enum what {
 };
 
 struct happening { /* one entry of the event heap; owns `bytes` */
+	struct happening *next_free;
 	int64_t at_ms;
 	uint64_t order;
 	enum what what;
 	int node;
 	uint64_t life;
-	int peer;
+	int peer; /* who sent it, or -1 */
 	uint64_t peer_life;
 	uint32_t link;
 	uint32_t generation;
@@ -130,7 +131,8 @@ struct world {
 	uint64_t hash; /* of everything that happened */
 	int64_t now_ms;
 	uint64_t order;
-	struct happening *heap;
+	struct happening **heap;
+	struct happening *free; /* to be used again */
 	size_t heap_used, heap_size;
 	struct node nodes[NODES_MAX];
 	int count;
@@ -157,8 +159,11 @@ void fail(struct world *w, const char *format, ...) __attribute__((format(printf
 
 /* ---- heap.c ---- */
 struct happening *schedule(struct world *w, int64_t in_ms, enum what what, int node);
-bool next_happening(struct world *w, struct happening *ret);
-void happening_fini(struct happening *e);
+/* The earliest, now the caller's: to be freed, or postponed. NULL when there is none. */
+struct happening *next_happening(struct world *w);
+/* Puts it back for a later time, behind what is already due then. */
+void postpone(struct world *w, struct happening *e, int64_t at_ms);
+void happening_free(struct world *w, struct happening *e);
 void heap_fini(struct world *w);
 
 /* ---- node.c ---- */
