@@ -95,6 +95,7 @@ void contact_found(struct horde *h)
 static bool name_taken(struct horde *h, const struct hello *peer)
 {
 	const struct link *l;
+	struct member *rival;
 
 	if (strcmp(peer->name, h->config.name) == 0)
 		return true;
@@ -107,8 +108,13 @@ static bool name_taken(struct horde *h, const struct hello *peer)
 			return true;
 	}
 	l = link_by_node(h, peer->node_id);
-	return l && link_polls(l) && !origin_equal(l->incarnation, peer->incarnation) &&
-	       strcmp(l->url, peer->url) != 0;
+	if (!l || !link_polls(l) || origin_equal(l->incarnation, peer->incarnation) ||
+		strcmp(l->url, peer->url) == 0)
+		return false;
+	rival = member_by_id(h, peer->node_id);
+	if (rival)
+		rival->rival_ms = h->now_ms;
+	return true;
 }
 
 /* The present life of the peer has answered a poll; the next one is parked, with nothing to say. */

@@ -103,6 +103,8 @@ static int64_t dead_from_ms(const struct horde *h, const struct member *m)
 		at = h->start_ms + h->config.startup_grace_ms;
 	if (at < m->goodbye_until_ms)
 		at = m->goodbye_until_ms;
+	if (m->rival_ms && at < m->rival_ms + RIVAL_MS)
+		at = m->rival_ms + RIVAL_MS; /* of two that claim to be it, one is left */
 	return at;
 }
 

@@ -2,20 +2,10 @@
  * The children: what the map says of each, what runs here, and carrying out what reconcile decides.
  * Level-triggered: a child that is marked is looked at until there is nothing left to decide.
  */
-#include "server/core/parts.h"
+#include "server/core/view.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct view { /* what is known of one child at this moment */
-	const struct entry *spec_entry;
-	const struct entry *assign_entry;
-	const struct entry *status_entry;
-	const struct spec_record *spec; /* NULL: none, or undecodable */
-	const struct assign_record *assign;
-	const struct status_record *status;
-	enum assigned assigned;
-};
 
 static struct view look_up(struct horde *h, const char *ref)
 {
@@ -42,6 +32,21 @@ static void life_anew(struct child *c)
 	c->reason = REASON_NONE;
 }
 
+/*
+ * A temporary child is never started twice: its assign may have lost to ours, and its status to
+ * that of an earlier life, but it ran.
+ */
+static void spare_temporary(struct horde *h, struct child *c, const struct view *v)
+{
+	if (v->assigned != ASSIGNED_HERE || c->process != PROCESS_NONE || !v->spec ||
+		c->state != CHILD_PENDING || v->spec->restart.type != RESTART_TEMPORARY)
+		return;
+	if (!view_ran_elsewhere(h, c, v))
+		return;
+	c->state = CHILD_EXITED;
+	c->reason = REASON_NODE_DEAD;
+}
+
 /* A new epoch, or a new spec, begins a new life of a child that has no process here. */
 static void refresh(struct horde *h, struct child *c, const struct view *v)
 {
@@ -64,82 +69,16 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	c->spec_hash = v->spec->hash;
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;
+	if (dot_compare(c->ran, v->spec_entry->dot) == 0) {
+		c->state = CHILD_EXITED; /* another write stood for a while, and is gone */
+		c->reason = REASON_TERMINATED;
+	}
 	if (s && s->epoch == c->epoch && s->spec_hash == c->spec_hash &&
 		origin_equal(s->node, h->config.node_id) &&
 		(s->state == CHILD_EXITED || s->state == CHILD_FAILED)) {
 		c->state = s->state; /* written when its node died: never started twice */
 		c->reason = s->reason;
 	}
-}
-
-static bool finished_state(enum child_state s, enum reason r)
-{
-	return s == CHILD_EXITED || s == CHILD_FAILED ||
-	       (s == CHILD_STOPPED && r == REASON_NAME_CONFLICT);
-}
-
-/* Exited or failed in the winning epoch, of the present spec. */
-static bool finished(const struct child *c, const struct view *v)
-{
-	const struct status_record *s = v->status;
-
-	if (!v->spec)
-		return false;
-	if (v->assigned == ASSIGNED_HERE)
-		return c->process == PROCESS_NONE && c->epoch == v->assign->epoch &&
-		       finished_state(c->state, c->reason);
-	return s && (!v->assign || s->epoch >= v->assign->epoch) && s->spec_hash == v->spec->hash &&
-	       finished_state(s->state, s->reason);
-}
-
-/* What status ought to say; false when there is nothing to say yet. */
-static bool status_of(const struct horde *h, const struct child *c, const struct view *v,
-	struct status_record *ret)
-{
-	if (!v->assign || c->process == PROCESS_STARTING || c->process == PROCESS_STOPPING)
-		return false;
-	*ret = (struct status_record){
-		.state = c->state,
-		.reason = c->reason,
-		.node = h->config.node_id,
-		.incarnation = h->config.incarnation,
-		.epoch = v->assign->epoch,
-		.spec_hash = c->spec_hash,
-		.restarts = c->restarts,
-		.started_at_ms = c->started_wall_ms,
-		.last_exit = c->last_exit,
-	};
-	if (c->process == PROCESS_RUNNING) {
-		ret->state = CHILD_RUNNING;
-		ret->reason = REASON_NONE;
-		ret->pid = c->pid;
-	} else if (!v->spec) {
-		ret->state = CHILD_FAILED;
-		ret->reason = REASON_INVALID_SPEC;
-	} else if (!v->spec->desired_running) {
-		ret->state = CHILD_STOPPED;
-		ret->reason = REASON_TERMINATED;
-		ret->spec_hash = v->spec->hash;
-	} else if (c->state == CHILD_PENDING) {
-		return false;
-	}
-	if (ret->state == CHILD_BACKOFF)
-		ret->retry_at_ms = c->retry_wall_ms;
-	return true;
-}
-
-static bool status_right(const struct horde *h, const struct child *c, const struct view *v)
-{
-	const struct status_record *s = v->status;
-	struct status_record want;
-
-	if (!status_of(h, c, v, &want))
-		return true;
-	return s && s->state == want.state && s->reason == want.reason && s->epoch == want.epoch &&
-	       origin_equal(s->node, want.node) && origin_equal(s->incarnation, want.incarnation) &&
-	       s->spec_hash == want.spec_hash && s->pid == want.pid &&
-	       s->restarts == want.restarts && s->retry_at_ms == want.retry_at_ms &&
-	       s->last_exit.at_ms == want.last_exit.at_ms;
 }
 
 /* Who holds the records of a deleted child: the assigned node, or else the one that ran it. */
@@ -235,7 +174,7 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.assigned = v->assigned,
 		.assign_stored = v->assign_entry && v->assign_entry->batch <= h->stored,
 		.records = v->assign_entry || v->status_entry,
-		.finished = finished(c, v),
+		.finished = view_finished(c, v),
 		.planned_here = c->planned,
 		.process = c->process,
 		.process_current = v->spec && c->spec_hash == v->spec->hash,
@@ -243,7 +182,7 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.due = c->process == PROCESS_NONE &&
 		       (c->state == CHILD_PENDING ||
 			       (c->state == CHILD_BACKOFF && h->now_ms >= c->retry_ms)),
-		.status_right = status_right(h, c, v),
+		.status_right = view_status_right(h, c, v),
 	};
 	s.records_ours = s.records && !s.spec && records_ours(h, c->ref, v);
 	s.resolvable = resolvable(h, c->ref, v);
@@ -284,7 +223,7 @@ static enum err write_status(struct horde *h, const struct child *c, const struc
 {
 	struct record r = {.family = FAMILY_STATUS};
 
-	if (!status_of(h, c, v, &r.status))
+	if (!view_status(h, c, v, &r.status))
 		return ERR_OK;
 	return write_record(h, "status", c->ref, &r);
 }
@@ -358,6 +297,8 @@ static enum err carry_out(struct horde *h, struct child *c, const struct view *v
 {
 	switch (d) {
 	case DECISION_START:
+		if (v->spec->restart.type == RESTART_TEMPORARY)
+			c->ran = v->spec_entry->dot;
 		child_start(h, c, v->spec);
 		return ERR_OK;
 	case DECISION_STOP_TERMINATED:
@@ -427,6 +368,7 @@ static void look_at(struct horde *h, struct child *c)
 
 		v = look_up(h, c->ref);
 		refresh(h, c, &v);
+		spare_temporary(h, c, &v);
 		s = situation_of(h, c, &v);
 		d = reconcile(&s);
 		if (d == DECISION_NOTHING)

@@ -1,0 +1,93 @@
+/* What the map says of one child, and what its status ought to say. */
+#include "server/core/view.h"
+
+static bool finished_state(enum child_state s, enum reason r)
+{
+	return s == CHILD_EXITED || s == CHILD_FAILED ||
+	       (s == CHILD_STOPPED && r == REASON_NAME_CONFLICT);
+}
+
+bool view_finished(const struct child *c, const struct view *v)
+{
+	const struct status_record *s = v->status;
+
+	if (!v->spec)
+		return false;
+	if (v->assigned == ASSIGNED_HERE)
+		return c->process == PROCESS_NONE && c->epoch == v->assign->epoch &&
+		       finished_state(c->state, c->reason);
+	return s && (!v->assign || s->epoch >= v->assign->epoch) && s->spec_hash == v->spec->hash &&
+	       finished_state(s->state, s->reason);
+}
+
+bool view_status(const struct horde *h, const struct child *c, const struct view *v,
+	struct status_record *ret)
+{
+	if (!v->assign || c->process == PROCESS_STARTING || c->process == PROCESS_STOPPING)
+		return false;
+	*ret = (struct status_record){
+		.state = c->state,
+		.reason = c->reason,
+		.node = h->config.node_id,
+		.incarnation = h->config.incarnation,
+		.epoch = v->assign->epoch,
+		.spec_hash = c->spec_hash,
+		.restarts = c->restarts,
+		.started_at_ms = c->started_wall_ms,
+		.last_exit = c->last_exit,
+	};
+	if (c->process == PROCESS_RUNNING) {
+		ret->state = CHILD_RUNNING;
+		ret->reason = REASON_NONE;
+		ret->pid = c->pid;
+	} else if (!v->spec) {
+		ret->state = CHILD_FAILED;
+		ret->reason = REASON_INVALID_SPEC;
+	} else if (!v->spec->desired_running) {
+		ret->state = CHILD_STOPPED;
+		ret->reason = REASON_TERMINATED;
+		ret->spec_hash = v->spec->hash;
+	} else if (c->state == CHILD_PENDING) {
+		return false;
+	}
+	if (ret->state == CHILD_BACKOFF)
+		ret->retry_at_ms = c->retry_wall_ms;
+	return true;
+}
+
+bool view_status_right(const struct horde *h, const struct child *c, const struct view *v)
+{
+	const struct status_record *s = v->status;
+	struct status_record want;
+
+	if (!view_status(h, c, v, &want))
+		return true;
+	return s && s->state == want.state && s->reason == want.reason && s->epoch == want.epoch &&
+	       origin_equal(s->node, want.node) && origin_equal(s->incarnation, want.incarnation) &&
+	       s->spec_hash == want.spec_hash && s->pid == want.pid &&
+	       s->restarts == want.restarts && s->retry_at_ms == want.retry_at_ms &&
+	       s->last_exit.at_ms == want.last_exit.at_ms;
+}
+
+/* Of another life, or of an assign that lost: what is not of this epoch here. */
+static bool of_another(const struct horde *h, const struct child *c, const struct status_record *s)
+{
+	return !origin_equal(s->incarnation, h->config.incarnation) || s->epoch != c->epoch;
+}
+
+/* By its hash alone an older write with the same content would count, which was asked for anew. */
+static bool ran(const struct status_record *s, const struct view *v)
+{
+	return s->state != CHILD_STOPPED && s->spec_hash == v->spec->hash &&
+	       s->started_at_ms >= clock_ms(v->spec_entry->clock);
+}
+
+bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v)
+{
+	if (!v->spec)
+		return false;
+	for (const struct entry *e = v->status_entry; e; e = e->sibling)
+		if (e->record && of_another(h, c, &e->record->status) && ran(&e->record->status, v))
+			return true;
+	return false;
+}

@@ -1,0 +1,26 @@
+/* One child as the map shows it, between supervise.c, which acts on it, and view.c. */
+#ifndef HORDE_CORE_VIEW_H
+#define HORDE_CORE_VIEW_H
+
+#include "server/core/parts.h"
+
+struct view { /* what is known of one child at this moment */
+	const struct entry *spec_entry;
+	const struct entry *assign_entry;
+	const struct entry *status_entry;
+	const struct spec_record *spec; /* NULL: none, or undecodable */
+	const struct assign_record *assign;
+	const struct status_record *status;
+	enum assigned assigned;
+};
+
+/* Exited or failed in the winning epoch, of the present spec. */
+bool view_finished(const struct child *c, const struct view *v);
+/* What status ought to say; false when there is nothing to say yet. */
+bool view_status(const struct horde *h, const struct child *c, const struct view *v,
+	struct status_record *ret);
+bool view_status_right(const struct horde *h, const struct child *c, const struct view *v);
+/* Some status, the winner or one that lost, tells of a run of the present spec that is not ours. */
+bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v);
+
+#endif
