@@ -27,6 +27,9 @@ void faults_draw(struct world *w)
 
 	for (int f = 0; f < FAULTS; f++)
 		w->faults.on[f] = percent(w, chances[f] * scale / 100);
+	for (int f = 0; f < FAULTS; f++)
+		if (w->faults.on[f])
+			tracef(w, "this seed has %s", fault_text(f));
 	w->faults.all_join = percent(w, 30);
 }
 
@@ -216,6 +219,23 @@ static void bad_disk(struct world *w)
 	fail_disk(w, FAULT_IO, ERR_IO);
 }
 
+/*
+ * From now on a loss of power takes the last commits. Not before: a first node that loses the id of
+ * its cluster makes another one, as it should.
+ */
+static void stop_syncing(struct world *w)
+{
+	for (int i = 0; i < w->count; i++) {
+		struct node *n = &w->nodes[i];
+
+		if (n->unsynced || !faults_may(w, FAULT_UNSYNCED))
+			continue;
+		n->unsynced = 1 + below(w, 6);
+		if (memory_disk_unsynced(n->disk, n->unsynced) != ERR_OK)
+			abort();
+	}
+}
+
 /* ---- clones ---- */
 
 /* A whole data directory is copied to another machine, which starts while the first lives. */
@@ -279,6 +299,7 @@ void faults_next(struct world *w)
 	if (w->healed)
 		return;
 	schedule(w, 100 + (int64_t)below(w, 1500), AT_FAULT, 0);
+	stop_syncing(w);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		all += faults_may(w, rows[i].fault) ? rows[i].weight : 0;
 	at = (unsigned)below(w, all); /* the first twenty are a quiet time */

@@ -53,7 +53,7 @@ static void stored(struct world *w, struct node *n)
 
 static void process_event(struct world *w, struct node *n, struct happening *e)
 {
-	struct proc *p = proc_find(n, e->ref), **at = &n->procs;
+	struct proc *p = proc_find(n, e->ref), **at = &n->procs, old;
 	struct event event = {.kind = EVENT_STARTED};
 
 	if (!p || p->pid != e->pid)
@@ -63,7 +63,9 @@ static void process_event(struct world *w, struct node *n, struct happening *e)
 	event.process.pid = e->pid;
 	if (e->what == AT_STARTED) {
 		p->started = true;
+		old = *p;
 		node_step(w, n, &event);
+		starts_told(w, n, &old);
 		return;
 	}
 	if (e->what == AT_EXITED && w->healed && !p->stopping)
@@ -75,9 +77,11 @@ static void process_event(struct world *w, struct node *n, struct happening *e)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+	old = *p;
 	free(p);
 	tracef(w, "%s: %s ended", n->name, e->ref);
 	node_step(w, n, &event);
+	starts_told(w, n, &old);
 }
 
 static void ticked(struct world *w, struct node *n)

@@ -40,17 +40,21 @@ static struct outstanding *outstanding_of(struct node *n, uint32_t link)
 	return &n->outstanding[link % MEMBERS_MAX];
 }
 
-/* From now on the link waits for an answer to its last request, until then. */
+static void look_at(struct world *w, struct node *n, uint32_t link, int64_t at_ms)
+{
+	outstanding_of(n, link)->look_ms = at_ms;
+	schedule(w, at_ms - w->now_ms, AT_TIMEOUT, n->index)->link = link;
+}
+
+/* From now on the link waits for an answer to its last request, for so long. */
 static void expect(struct world *w, struct node *n, uint32_t link, int64_t wait_ms)
 {
 	struct outstanding *o = outstanding_of(n, link);
 
 	o->generation = n->generation[link % MEMBERS_MAX];
 	o->until_ms = w->now_ms + wait_ms;
-	if (o->timed)
-		return; /* it looks again when it finds that it is too early */
-	o->timed = true;
-	schedule(w, wait_ms, AT_TIMEOUT, n->index)->link = link;
+	if (o->look_ms == 0 || o->until_ms < o->look_ms)
+		look_at(w, n, link, o->until_ms); /* else it looks again when it is too early */
 }
 
 /* The client gives up: an answer that still comes is stale. */
@@ -59,12 +63,13 @@ static void timed_out(struct world *w, struct node *n, struct happening *e)
 	struct event event = {.kind = EVENT_LINK_SILENT, .link = e->link};
 	struct outstanding *o = outstanding_of(n, e->link);
 
-	o->timed = false;
+	if (w->now_ms < o->look_ms)
+		return; /* an earlier look was planned since, and has planned another */
+	o->look_ms = 0;
 	if (o->generation == 0 || o->generation != n->generation[e->link % MEMBERS_MAX])
 		return;
 	if (w->now_ms < o->until_ms) {
-		o->timed = true;
-		schedule(w, o->until_ms - w->now_ms, AT_TIMEOUT, n->index)->link = e->link;
+		look_at(w, n, e->link, o->until_ms);
 		return;
 	}
 	o->generation = 0;

@@ -104,9 +104,7 @@ void node_make(struct world *w, int index, const struct node *twin_of)
 	snprintf(n->name, sizeof(n->name), twin_of ? "twin of n%d" : "n%d",
 		(twin_of ? twin_of->index : index) + 1);
 	snprintf(n->url, sizeof(n->url), "http://10.0.0.%d:4750", index + 1);
-	n->unsynced = faults_may(w, FAULT_UNSYNCED) ? 1 + below(w, 6) : 0;
-	if (memory_disk_new(&n->disk) != ERR_OK ||
-		memory_disk_unsynced(n->disk, n->unsynced) != ERR_OK)
+	if (memory_disk_new(&n->disk) != ERR_OK)
 		abort();
 }
 
@@ -259,7 +257,7 @@ static void spawn(struct world *w, struct node *n, const struct action *a)
 
 	if (!p)
 		abort();
-	oracle_spawn(w, n, a, &p->spec);
+	starts_check(w, n, a, p);
 	snprintf(p->ref, sizeof(p->ref), "%s", a->ref);
 	p->epoch = a->epoch;
 	p->spec_hash = a->spec->hash;

@@ -16,6 +16,7 @@
 struct past { /* one event of the history */
 	struct dot dot;
 	bool put;
+	int64_t at_ms;
 	uint64_t content; /* of key and value */
 	struct dot *kills;
 	size_t kill_count;
@@ -114,6 +115,7 @@ static void record(struct world *w, struct node *n, uint64_t before)
 			c->dot.seq > now)
 			continue;
 		e = &p->events[c->dot.seq - 1];
+		e->at_ms = w->now_ms;
 		if (c->kind == CHANGE_PUT) {
 			e->put = true;
 			e->content = content(c->entry->key, c->entry->key_bytes, c->entry->value,
@@ -224,62 +226,29 @@ void oracle_step(struct world *w, struct node *n)
 		abort();
 }
 
-/* ---- processes ---- */
+bool oracle_killed(struct dot killer, struct dot victim)
+{
+	const struct past *e = find(victim);
+
+	for (size_t i = 0; e && i < e->killer_count; i++)
+		if (dot_compare(e->killers[i], killer) == 0)
+			return true;
+	return false;
+}
+
+int64_t oracle_minted_ms(struct dot d)
+{
+	const struct past *e = find(d);
+
+	return e ? e->at_ms : 0;
+}
+
+/* ---- the end: healed and quiet ---- */
 
 static const struct record *record_of(const struct entry *e)
 {
 	return e ? e->record : NULL;
 }
-
-/* While nothing cuts the network, one write of a spec never runs on two nodes at once. */
-static void check_overlap(struct world *w, struct node *n, const char *ref, struct dot spec)
-{
-	for (int i = 0; i < w->count; i++) {
-		struct node *other = &w->nodes[i];
-		struct proc *p = other != n && other->up ? proc_find(other, ref) : NULL;
-
-		if (p && dot_compare(p->spec, spec) == 0)
-			fail(w, "%s starts %s, which runs on %s", n->name, ref, other->name);
-	}
-}
-
-/* One write of a temporary child is started once, whatever becomes of its node. */
-static void check_temporary(struct world *w, struct node *n, const char *ref, struct dot spec)
-{
-	struct dot *before = &w->finished[ref[strlen(ref) - 1] - '0'];
-
-	if (dot_compare(*before, spec) == 0)
-		fail(w, "%s starts temporary %s a second time", n->name, ref);
-	*before = spec;
-}
-
-void oracle_spawn(struct world *w, struct node *n, const struct action *a, struct dot *ret_spec)
-{
-	struct child_view view;
-	const struct record *assign;
-
-	horde_child(n->h, a->ref, &view);
-	assign = record_of(view.assign);
-	if (proc_find(n, a->ref))
-		fail(w, "%s starts %s twice", n->name, a->ref);
-	if (!record_of(view.spec) || !record_of(view.spec)->spec.desired_running)
-		fail(w, "%s starts %s, which nobody wants", n->name, a->ref);
-	if (!assign || !origin_equal(assign->assign.incarnation, n->incarnation) ||
-		assign->assign.epoch != a->epoch)
-		fail(w, "%s starts %s, which is not assigned to it", n->name, a->ref);
-	else if (view.assign->batch > n->stored)
-		fail(w, "%s starts %s before its assign is on disk", n->name, a->ref);
-	if (!view.spec)
-		return;
-	*ret_spec = view.spec->dot;
-	if (w->faults.on[FAULT_CUT] || w->faults.on[FAULT_LOSS] || w->faults.on[FAULT_OLD_STORE])
-		return;
-	check_overlap(w, n, a->ref, view.spec->dot);
-	if (a->spec->restart.type == RESTART_TEMPORARY && !w->faults.on[FAULT_RESTARTS])
-		check_temporary(w, n, a->ref, view.spec->dot);
-}
-
-/* ---- the end: healed and quiet ---- */
 
 static void check_agreement(struct world *w, struct node *a, struct node *b)
 {

@@ -30,7 +30,13 @@ struct proc { /* a simulated process */
 	int pid;
 	bool started;
 	bool stopping;
+	bool temporary;
 	bool ending; /* its end is on its way */
+};
+
+struct first {            /* a temporary child was started */
+	struct dot spec;  /* the write that it is of */
+	struct dot known; /* who knows this event knows that it was; seq 0: it was not told yet */
 };
 
 struct parked { /* a poll that waits at its server */
@@ -56,7 +62,7 @@ struct pending { /* a batch that is on its way to the disk */
 struct outstanding {         /* a link's request that waits for its answer */
 	uint32_t generation; /* of the request; answered when it is not the link's any more */
 	int64_t until_ms;
-	bool timed; /* a time-out is scheduled */
+	int64_t look_ms; /* when it is looked whether that has come; 0 when it is not */
 };
 
 struct node {
@@ -156,9 +162,9 @@ struct world {
 	bool healed;
 	bool forked; /* an origin went on twice: a dot may name two events from now on */
 	int pids;
-	struct dot finished[CHILDREN]; /* writes of temporary children that were started */
-	int64_t last_start_ms;         /* of any process */
-	int64_t last_write_ms;         /* of any event of the map */
+	struct first first[CHILDREN]; /* the last start of each temporary child */
+	int64_t last_start_ms;        /* of any process */
+	int64_t last_write_ms;        /* of any event of the map */
 	uint64_t steps;
 	uint64_t starts;
 	char failure[512]; /* empty while all is well */
@@ -211,9 +217,19 @@ int64_t wall_of(const struct world *w, const struct node *n);
 void oracle_reset(void);
 /* After each step of node n: I1 to I7. */
 void oracle_step(struct world *w, struct node *n);
-/* Before a process starts: its spec stands, and its assign is this node's and on its disk. */
-void oracle_spawn(struct world *w, struct node *n, const struct action *a, struct dot *ret_spec);
+/* Did the event `killer` know `victim`, and take its place? */
+bool oracle_killed(struct dot killer, struct dot victim);
+int64_t oracle_minted_ms(struct dot d);
 /* At the end, healed and quiet: everybody agrees, each child runs as it should. */
 void oracle_end(struct world *w);
+
+/* ---- starts.c: which process may start ---- */
+/*
+ * Before a process starts: its spec stands, its assign is this node's and on its disk, and nothing
+ * that this node knows forbids it. Notes what `p` runs.
+ */
+void starts_check(struct world *w, struct node *n, const struct action *a, struct proc *p);
+/* Its node was told what became of it, and may have said so in the map. */
+void starts_told(struct world *w, struct node *n, const struct proc *p);
 
 #endif
