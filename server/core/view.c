@@ -75,11 +75,10 @@ static bool of_another(const struct horde *h, const struct child *c, const struc
 	return !origin_equal(s->incarnation, h->config.incarnation) || s->epoch != c->epoch;
 }
 
-/* By its hash alone an older write with the same content would count, which was asked for anew. */
+/* A write with the same content is the same spec, as it is for a process that runs. */
 static bool ran(const struct status_record *s, const struct view *v)
 {
-	return s->state != CHILD_STOPPED && s->spec_hash == v->spec->hash &&
-	       s->started_at_ms >= clock_ms(v->spec_entry->clock);
+	return s->state != CHILD_STOPPED && s->spec_hash == v->spec->hash;
 }
 
 bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v)

@@ -30,6 +30,7 @@ struct proc { /* a simulated process */
 	int pid;
 	bool started;
 	bool stopping;
+	int64_t start_ms;
 	bool temporary;
 	bool ending; /* its end is on its way */
 };

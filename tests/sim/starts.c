@@ -46,8 +46,9 @@ static bool indistinct(const struct world *w, const struct node *a, const struct
 }
 
 /*
- * One write of a spec runs on two nodes at once only when neither knew of the other. Its node may
- * have taken the place of an assign that it knew only once the process of that was gone.
+ * One write of a spec runs on two nodes at once only when neither knew of the other. Who takes the
+ * place of an assign that it knows may do so only once the process of that is gone; what was
+ * started since is another matter: the other did not know yet that it had lost.
  */
 static void check_overlap(struct world *w, struct node *n, const char *ref, const struct proc *p)
 {
@@ -58,7 +59,8 @@ static void check_overlap(struct world *w, struct node *n, const char *ref, cons
 
 		if (!o || dot_compare(o->spec, p->spec) != 0 || indistinct(w, n, other))
 			continue;
-		if (oracle_killed(p->assign, o->assign))
+		if (oracle_killed(p->assign, o->assign) &&
+			oracle_minted_ms(p->assign) >= o->start_ms)
 			fail(w, "%s has taken %s, which runs on %s", n->name, ref, other->name);
 		old = w->now_ms - oracle_minted_ms(o->assign) > TOLD_MS;
 		if (old && all_is_told(w))
@@ -117,6 +119,7 @@ void starts_check(struct world *w, struct node *n, const struct action *a, struc
 		return;
 	p->spec = view.spec->dot;
 	p->assign = view.assign->dot;
+	p->start_ms = w->now_ms;
 	if (w->forked)
 		return; /* a dot may name two writes */
 	check_overlap(w, n, a->ref, p);
