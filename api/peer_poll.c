@@ -135,11 +135,12 @@ static void compress(struct exchange *x, struct text *body)
 void peer_poll_reply(struct exchange *x, const struct peer_poll *p, struct fragment *f_take)
 {
 	const struct horde *h = resource_horde(x);
-	struct wire_sender sender = {.name = horde_config(h)->name};
+	struct wire_sender sender = {.after = NULL};
 	struct text body = TEXT_INIT;
 
-	sender.retired = horde_retired(h, &sender.retired_hash);
-	sender.compact = sender.retired_hash != 0 && sender.retired_hash == p->request.retired_hash;
+	(void)horde_retired(h, &sender.retired_hash);
+	/* A vector that could not be read in full is nothing to go by. */
+	sender.after = p->request.stale ? NULL : &p->request.poll.after;
 	wire_write(f_take, &sender, &body);
 	fragment_fini(f_take);
 	compress(x, &body);

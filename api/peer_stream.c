@@ -12,7 +12,7 @@
 struct peer_stream {
 	const struct horde *horde;
 	int64_t until_ms;
-	struct wire_sender sender; /* never compact: the table may change before the end */
+	struct wire_sender sender; /* the request is gone before the end: vectors are told whole */
 	struct stream *stream;
 	struct wire_writer *writer;
 	struct encoder *encoder; /* NULL: it goes out as it is */
@@ -129,7 +129,6 @@ static enum err open_stream(struct exchange *x, const struct peer_poll *p,
 	s->horde = service->horde;
 	s->until_ms = loop_clock_ms() + STREAM_MS_MAX;
 	s->most = STREAM_PIECE_MIN;
-	s->sender.name = horde_config(s->horde)->name;
 	horde_retired(s->horde, &s->sender.retired_hash);
 	e = service->stream(service->node, &p->request.poll.after, sums, &s->stream);
 	if (e == ERR_OK)

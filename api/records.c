@@ -136,20 +136,24 @@ static void decode_status(struct decoding *d, const json_t *o, struct status_rec
 		decode_exit(d, last_exit, &s->last_exit);
 }
 
+/* The owner's id is the tree's. */
 static void decode_entry(
 	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct entry_record *e)
 {
 	const json_t *owner = json_object_get(o, "owner");
-	const char *value = json_member(json, bytes, "value", &e->value_bytes);
+	size_t value_bytes = 0;
+	const char *value = json_member(json, bytes, "value", &value_bytes);
 
 	e->owner_kind = owner_kind_from(take_string(d, owner, "kind"));
 	if (e->owner_kind == OWNER_KIND_COUNT || !value)
 		d->wrong = true;
-	e->owner_id = copy_string(d, take_string(d, owner, "id"));
-	e->node = take_origin(d, owner, "node");
-	e->epoch = take_epoch(d, owner);
+	e->owner_id = take_string(d, owner, "id");
+	if (json_object_get(owner, "node"))
+		e->node = take_origin(d, owner, "node");
+	e->epoch = (uint64_t)take_int(d, owner, "epoch", 0, INT64_MAX, 0);
 	e->created = take_hex(d, o, "created");
-	e->value_at = value ? (size_t)(value - json) : 0;
+	e->value_at = value ? (uint32_t)(value - json) : 0;
+	e->value_bytes = (uint32_t)value_bytes;
 }
 
 /* ---- the child spec ---- */
@@ -308,6 +312,17 @@ static void decode_spec(
 
 /* ---- the whole ---- */
 
+static struct record *new_record(
+	struct decoding *d, const json_t *o, enum family family, const char *json, size_t bytes)
+{
+	struct entry_record entry = {0};
+
+	if (family != FAMILY_ENTRY)
+		return record_new(family);
+	decode_entry(d, o, json, bytes, &entry);
+	return record_new_entry(&entry, strlen(entry.owner_id));
+}
+
 static void decode(
 	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct record *r)
 {
@@ -325,7 +340,6 @@ static void decode(
 		decode_status(d, o, &r->status);
 		break;
 	case FAMILY_ENTRY:
-		decode_entry(d, o, json, bytes, &r->entry);
 		break;
 	case FAMILY_META:
 	case FAMILY_OTHER:
@@ -338,11 +352,10 @@ static enum err decode_tree(enum family family, const json_t *o, const char *jso
 	struct record **ret_record)
 {
 	struct decoding d = {0};
-	struct record *r = calloc(1, sizeof(*r));
+	struct record *r = new_record(&d, o, family, json, bytes);
 
 	if (!r)
 		return ERR_NO_MEMORY;
-	r->family = family;
 	decode(&d, o, json, bytes, r);
 	if (d.wrong || d.no_memory) {
 		record_free(r);

@@ -98,58 +98,44 @@ static enum owner_kind kind(struct cursor *c)
 	return owner_kind_from(name);
 }
 
-/* All but the owner's id, which is given as it stands in the text. */
-static bool scan_entry(const char *json, size_t bytes, struct entry_record *e, const char **ret_id,
-	size_t *ret_id_bytes)
+/* The owner's id is given as it stands in the text. */
+static bool scan_entry(const char *json, size_t bytes, struct entry_record *e, size_t *ret_id_bytes)
 {
 	struct cursor c = {json, json + bytes, true};
 
 	skip(&c, "{\"owner\":{\"kind\":");
 	e->owner_kind = kind(&c);
 	skip(&c, ",\"id\":");
-	*ret_id = string(&c, ret_id_bytes);
-	skip(&c, ",\"node\":");
-	e->node = origin(&c);
-	skip(&c, ",\"epoch\":");
-	e->epoch = number(&c);
+	e->owner_id = string(&c, ret_id_bytes);
+	if (c.ok && c.at < c.end && *c.at == ',') {
+		skip(&c, ",\"node\":");
+		e->node = origin(&c);
+		skip(&c, ",\"epoch\":");
+		e->epoch = number(&c);
+	}
 	skip(&c, "},\"created\":");
 	e->created = half_origin(&c);
 	skip(&c, ",\"value\":");
 	if (!c.ok || e->owner_kind == OWNER_KIND_COUNT || c.end - c.at < 2 || c.end[-1] != '}')
 		return false;
-	e->value_at = (size_t)(c.at - json);
-	e->value_bytes = (size_t)(c.end - c.at) - 1;
+	e->value_at = (uint32_t)(c.at - json);
+	e->value_bytes = (uint32_t)(c.end - c.at) - 1;
 	return json_scan_value(c.at, e->value_bytes);
-}
-
-static enum err new_entry(
-	const struct entry_record *e, const char *id, size_t id_bytes, struct record **ret_record)
-{
-	struct record *r = calloc(1, sizeof(*r));
-	char *copy = malloc(id_bytes + 1);
-
-	if (!r || !copy) {
-		free(r);
-		free(copy);
-		return ERR_NO_MEMORY;
-	}
-	memcpy(copy, id, id_bytes);
-	copy[id_bytes] = '\0';
-	r->family = FAMILY_ENTRY;
-	r->entry = *e;
-	r->entry.owner_id = copy;
-	*ret_record = r;
-	return ERR_OK;
 }
 
 enum err record_scan(enum family family, const char *json, size_t bytes, struct record **ret_record)
 {
 	struct entry_record e = {0};
-	const char *id = NULL;
+	struct record *r;
 	size_t id_bytes = 0;
 
-	if (family == FAMILY_ENTRY && scan_entry(json, bytes, &e, &id, &id_bytes))
-		return new_entry(&e, id, id_bytes, ret_record);
+	if (family == FAMILY_ENTRY && scan_entry(json, bytes, &e, &id_bytes)) {
+		r = record_new_entry(&e, id_bytes);
+		if (!r)
+			return ERR_NO_MEMORY;
+		*ret_record = r;
+		return ERR_OK;
+	}
 	if ((family == FAMILY_META || family == FAMILY_OTHER) && json_scan_value(json, bytes)) {
 		*ret_record = NULL;
 		return ERR_OK;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/wire_object.h"
 #include "api/wire_origins.h"
 #include "api/wire_sum.h"
 
@@ -13,6 +14,7 @@ struct wire_writer {
 	struct origin_id last;
 	size_t last_number; /* of `last`: lines come by origin */
 	bool slice;
+	uint64_t latest; /* the greatest clock of the entries */
 	size_t lines;
 	size_t start; /* of what is being appended, in the text */
 	XXH64_state_t sum;
@@ -58,8 +60,7 @@ static uint64_t number_of(struct wire_writer *w, struct origin_id id, struct tex
 
 static struct wire_walk walk_of(const struct wire_writer *w, const struct fragment *f)
 {
-	return (struct wire_walk){
-		.vector = &f->vector, .table = w->sender->compact ? w->sender->retired : NULL};
+	return (struct wire_walk){.vector = &f->vector, .table = w->sender->after};
 }
 
 /* Gives a number to all that header and trailer speak of, as far as the fragment knows it yet. */
@@ -186,7 +187,6 @@ void wire_writer_begin(struct wire_writer *w, const struct fragment *f, struct t
 		meet(w, f, t);
 	json_object(t);
 	json_put_uint(t, "v", WIRE_VERSION);
-	json_put_string(t, "from", w->sender->name);
 	put_hex(t, "inc", f->from);
 	json_put_string(t, "mode", mode_name(f->mode));
 	w->listed = 1; /* the server itself */
@@ -200,8 +200,6 @@ void wire_writer_begin(struct wire_writer *w, const struct fragment *f, struct t
 		json_key(t, "rt");
 		put_half(t, w->sender->retired_hash);
 	}
-	if (w->sender->compact)
-		json_put_bool(t, "compact", true);
 	if (f->ack_wanted)
 		json_put_bool(t, "ack", true);
 	json_end_object(t);
@@ -217,6 +215,8 @@ static void write_put(struct wire_writer *w, const struct fragment_put *p, struc
 	bool plain = !memchr(p->value, '\n', p->value_bytes);
 	uint64_t number = number_of(w, p->dot.origin, t);
 
+	if (p->clock > w->latest)
+		w->latest = p->clock;
 	name_origins(w, t);
 	text_adds(t, plain ? "[\"p\"" : "[\"s\"");
 	t->comma = true;
@@ -335,6 +335,13 @@ static void write_ranges(struct wire_writer *w, const struct fragment *f, struct
 	json_end_array(t);
 }
 
+const char *wire_vector_key(bool slice, bool by_after)
+{
+	if (by_after)
+		return slice ? "+deps" : "+vec";
+	return slice ? "deps" : "vec";
+}
+
 /* By number: has an origin a range? To be freed. The deps of a slice are all others. */
 static bool *find_ranged(struct wire_writer *w, const struct fragment *f, struct text *t)
 {
@@ -353,7 +360,7 @@ static void write_vector(struct wire_writer *w, const struct fragment *f, struct
 	bool *ranged = find_ranged(w, f, t);
 	struct vector_item item;
 
-	json_key(t, w->slice ? "deps" : "vec");
+	json_key(t, wire_vector_key(w->slice, w->sender->after));
 	json_array(t);
 	while (!t->failed && wire_walk_next(&walk, &item)) {
 		uint64_t number = number_of(w, item.origin, t);
@@ -386,7 +393,8 @@ void wire_writer_end(struct wire_writer *w, const struct fragment *f, struct tex
 	write_vector(w, f, t);
 	write_floors(w, f, t);
 	put_hex(t, "h", (struct origin_id){f->digest.sums[0], f->digest.sums[1]});
-	json_put_uint(t, "clk", f->clock);
+	if (f->clock != w->latest || w->latest == 0)
+		json_put_uint(t, "clk", f->clock);
 	json_put_uint(t, "lines", w->lines);
 	add_to_sum(w, t);
 	json_key(t, "sum");

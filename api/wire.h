@@ -2,7 +2,7 @@
  * What peers say to each other: fragments as NDJSON, and the request for one (replication.md 1.9,
  * part 6 "The wire").
  *
- *   {"v":2,"from":"n3","inc":"9f3c...","mode":"full","o":["1b22..."],"rt":"<16 hex>"}
+ *   {"v":2,"inc":"9f3c...","mode":"full","o":["1b22..."],"rt":"<16 hex>"}
  *   ["p",0,4212,114234567890123,"meta/default/a",{"any":"json"}]    a live entry: o, seq, clock
  *   ["s",0,4213,114234567890124,"meta/default/b","{\n}"]            the same, value has a newline
  *   ["o","77ac..."]                                                 further origins
@@ -14,8 +14,11 @@
  * Origins are called by a number: 0 is the server (`inc`), then those of `o` and of the "o" lines,
  * as they come. Ranges `x` are (exclusive, inclusive], with the origin's chain hash at both ends or
  * "". A slice has `deps`, the vector but for the origins of `x`, in place of `vec`; `f` are floors.
- * With `compact` in the header vectors leave out what is in the table of retired origins whose hash
- * is `rt`. `ack`: a writer waits for acknowledgements. Members that say nothing are left out.
+ * As `+vec` and `+deps` they say only what differs from `after` of the request that is answered: an
+ * origin that is left out is as it was there, a 0 says that the server knows none of it. Without
+ * `clk` the server's clock is that of the body's latest entry.
+ * `rt` is the hash of the server's table of retired origins. `ack`: a writer waits for
+ * acknowledgements. Members that say nothing are left out.
  * Values are the stored text, byte for byte. `sum` is XXH64 of all bytes of the body before
  * `,"sum"`: a body that was cut or altered on the way is refused. Unknown members of the two
  * objects are ignored.
@@ -33,7 +36,6 @@
 #define WIRE_DOTS_MAX (32u << 20)   /* kill records, and live seqs of checks, of a body */
 #define WIRE_ORIGINS_MAX (1u << 18) /* that a body names, or a vector of a request */
 #define WIRE_LINE_ITEMS_MAX 65536   /* victims, seqs, origins that are written into one line */
-#define WIRE_NAME_BYTES_MAX 128
 #define WIRE_LINK_BYTES_MAX 64
 #define WIRE_REQUEST_BYTES_MAX (16u << 20)
 #define WIRE_BLOCKS_MAX (1u << 19) /* sums of a request, each of about 64 entries */
@@ -41,10 +43,8 @@
 
 /* How a node writes. */
 struct wire_sender {
-	const char *name;             /* this node's */
-	const struct vector *retired; /* its table of retired origins (horde_retired) */
-	uint64_t retired_hash;        /* of that table, 0 when it is empty */
-	bool compact;                 /* the reader has the same table */
+	uint64_t retired_hash;      /* of its table of retired origins (horde_retired), 0: empty */
+	const struct vector *after; /* of the request, when vectors are to be told by it; or NULL */
 };
 
 /* Appends a whole body. The text fails when there is no memory (text_ok). */
@@ -53,7 +53,7 @@ void wire_write(const struct fragment *f, const struct wire_sender *sender, stru
 /*
  * A body in pieces, each appended to the text that is passed in, which may be emptied in between.
  * begin: mode, `from` and `ack_wanted` of a fragment; piece: its puts, kills and checks, which may
- * be none; end: all the rest. The sender is borrowed until the end, and so is its table.
+ * be none; end: all the rest. The sender is borrowed until the end, and so is its vector.
  */
 struct wire_writer;
 enum err wire_writer_new(const struct wire_sender *sender, struct wire_writer **ret_writer);
@@ -72,14 +72,12 @@ enum err wire_reader_new(struct wire_reader **ret_reader);
 void wire_reader_free(struct wire_reader *r);
 enum err wire_reader_feed(struct wire_reader *r, const char *bytes, size_t count);
 /*
- * The end of the body; `retired` is the reader's own table and `retired_hash` its hash. The
- * fragment is the caller's; nothing is given unless all of it was there. Errors: also STALE (it is
- * compact by another table).
+ * The end of the body, which answers a request with this `after` (NULL: it must not speak of it).
+ * The fragment is the caller's; nothing is given unless all of it was there.
  */
-enum err wire_reader_end(struct wire_reader *r, const struct vector *retired, uint64_t retired_hash,
-	struct fragment *ret_fragment);
-/* What the header says, "" and 0 before it was read; lives as long as the reader. */
-const char *wire_reader_name(const struct wire_reader *r);
+enum err wire_reader_end(
+	struct wire_reader *r, const struct vector *after, struct fragment *ret_fragment);
+/* What the header says, 0 before it was read. */
 uint64_t wire_reader_retired(const struct wire_reader *r);
 
 /*

@@ -59,21 +59,17 @@ static enum err read_header(
 	const json_t *o, struct wire_envelope *e, struct wire_origins *origins, struct fragment *f)
 {
 	const json_t *version = json_object_get(o, "v");
-	const char *name = json_string_value(json_object_get(o, "from"));
 	enum err err;
 
 	if (!json_is_integer(version))
 		return ERR_MALFORMED;
 	if (json_integer_value(version) != WIRE_VERSION)
 		return ERR_PROTOCOL;
-	if (!name || strlen(name) > WIRE_NAME_BYTES_MAX ||
-		!wire_json_origin(json_object_get(o, "inc"), &f->from) ||
+	if (!wire_json_origin(json_object_get(o, "inc"), &f->from) ||
 		!read_mode(json_object_get(o, "mode"), &f->mode) ||
 		!wire_json_half(json_object_get(o, "rt"), true, &e->retired_hash) ||
-		!wire_json_flag(json_object_get(o, "compact"), &e->compact) ||
 		!wire_json_flag(json_object_get(o, "ack"), &f->ack_wanted))
 		return ERR_MALFORMED;
-	strcpy(e->name, name);
 	err = wire_origins_add(origins, f->from);
 	return err == ERR_OK ? read_origins(json_object_get(o, "o"), origins) : err;
 }
@@ -197,6 +193,29 @@ static enum err read_floors(
 	return e;
 }
 
+static enum err read_vector(const json_t *o, const struct wire_origins *origins,
+	struct wire_envelope *e, const struct fragment *f)
+{
+	bool slice = f->mode == FRAGMENT_SLICE;
+	const json_t *array = json_object_get(o, wire_vector_key(slice, true));
+
+	e->by_after = array != NULL;
+	if (!array)
+		array = json_object_get(o, wire_vector_key(slice, false));
+	return read_items(array, origins, f->range_count, &e->items, &e->item_count);
+}
+
+/* Left out it is that of the latest entry. */
+static bool read_clock(const json_t *v, struct fragment *f)
+{
+	if (v || f->put_count == 0)
+		return read_number(v, &f->clock);
+	for (size_t i = 0; i < f->put_count; i++)
+		if (f->puts[i].clock > f->clock)
+			f->clock = f->puts[i].clock;
+	return true;
+}
+
 static enum err read_trailer(const json_t *o, const struct wire_origins *origins, size_t lines,
 	struct wire_envelope *e, struct fragment *f)
 {
@@ -205,14 +224,13 @@ static enum err read_trailer(const json_t *o, const struct wire_origins *origins
 	enum err err;
 
 	if (!wire_json_sums(json_object_get(o, "h"), &sums) ||
-		!read_number(json_object_get(o, "clk"), &f->clock) ||
+		!read_clock(json_object_get(o, "clk"), f) ||
 		!read_number(json_object_get(o, "lines"), &counted) || counted != lines)
 		return ERR_MALFORMED;
 	f->digest = (struct digest){{sums.hi, sums.lo}};
 	err = read_ranges(json_object_get(o, "x"), origins, f);
 	if (err == ERR_OK)
-		err = read_items(json_object_get(o, f->mode == FRAGMENT_SLICE ? "deps" : "vec"),
-			origins, f->range_count, &e->items, &e->item_count);
+		err = read_vector(o, origins, e, f);
 	if (err == ERR_OK)
 		err = read_floors(json_object_get(o, "f"), origins, f);
 	return err;
@@ -261,18 +279,18 @@ static bool vector_is_fitting(const struct fragment *f)
 	return vector_covers(&f->vector, &f->floors);
 }
 
-enum err wire_envelope_close(struct wire_envelope *e, const struct vector *retired,
-	uint64_t retired_hash, struct fragment *f)
+enum err wire_envelope_close(
+	struct wire_envelope *e, const struct vector *after, struct fragment *f)
 {
 	enum err err;
 
-	if (e->compact && e->retired_hash != retired_hash)
-		return ERR_STALE;
+	if (e->by_after && !after)
+		return ERR_MALFORMED;
 	/* The tops of a slice stand in its ranges; one among the deps too is an origin twice. */
 	for (size_t i = 0; f->mode == FRAGMENT_SLICE && i < f->range_count; i++)
 		e->items[e->item_count++] =
 			(struct vector_item){f->ranges[i].origin, f->ranges[i].upto};
-	err = wire_overlay(e->items, e->item_count, e->compact ? retired : NULL, &f->vector);
+	err = wire_overlay(e->items, e->item_count, e->by_after ? after : NULL, &f->vector);
 	if (err == ERR_OK)
 		err = ranges_are_single(f);
 	if (err == ERR_OK && !vector_is_fitting(f))

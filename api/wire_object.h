@@ -6,12 +6,14 @@
 #include "api/wire_origins.h"
 
 struct wire_envelope {
-	char name[WIRE_NAME_BYTES_MAX + 1];
 	uint64_t retired_hash;
-	bool compact;
-	struct vector_item *items; /* of `vec` or `deps`, as they were written */
+	struct vector_item *items; /* of the vector, as they were written */
 	size_t item_count;
+	bool by_after; /* they are laid over the request's `after` */
 };
+
+/* What a vector is called in the trailer. */
+const char *wire_vector_key(bool slice, bool by_after);
 
 /* Into mode, from and ack_wanted of `f`, the envelope, and the origins. Errors: NO_MEMORY, LIMIT,
  * PROTOCOL, MALFORMED. */
@@ -23,10 +25,10 @@ enum err wire_trailer_read(const char *line, size_t count, const struct wire_ori
 	size_t lines, struct wire_envelope *e, struct fragment *f);
 
 /*
- * Makes the vector, with the reader's own table of retired origins, and checks what depends on it.
- * Errors: NO_MEMORY, MALFORMED, STALE.
+ * Makes the vector, over `after` of the request (or NULL), and checks what depends on it.
+ * Errors: NO_MEMORY, MALFORMED.
  */
-enum err wire_envelope_close(struct wire_envelope *e, const struct vector *retired,
-	uint64_t retired_hash, struct fragment *f);
+enum err wire_envelope_close(
+	struct wire_envelope *e, const struct vector *after, struct fragment *f);
 
 #endif

@@ -50,11 +50,6 @@ void wire_reader_free(struct wire_reader *r)
 	free(r);
 }
 
-const char *wire_reader_name(const struct wire_reader *r)
-{
-	return r->envelope.name;
-}
-
 uint64_t wire_reader_retired(const struct wire_reader *r)
 {
 	return r->envelope.retired_hash;
@@ -276,13 +271,13 @@ enum err wire_reader_feed(struct wire_reader *r, const char *bytes, size_t count
 	return r->err;
 }
 
-enum err wire_reader_end(struct wire_reader *r, const struct vector *retired, uint64_t retired_hash,
-	struct fragment *ret_fragment)
+enum err wire_reader_end(
+	struct wire_reader *r, const struct vector *after, struct fragment *ret_fragment)
 {
 	if (r->err == ERR_OK && (r->stage != AT_END || r->line.used > 0))
 		r->err = ERR_MALFORMED;
 	if (r->err == ERR_OK)
-		r->err = wire_envelope_close(&r->envelope, retired, retired_hash, &r->f);
+		r->err = wire_envelope_close(&r->envelope, after, &r->f);
 	if (r->err != ERR_OK)
 		return r->err;
 	*ret_fragment = r->f;

@@ -223,6 +223,15 @@ static enum err make_processes(struct node *n, char why[NODE_WHY_BYTES])
 	return e;
 }
 
+static enum err await_processes(struct node *n, char why[NODE_WHY_BYTES])
+{
+	enum err e = processes_await(n->processes);
+
+	if (e)
+		snprintf(why, NODE_WHY_BYTES, "the guardian does not answer");
+	return e;
+}
+
 static enum err make_writer(struct node *n)
 {
 	enum err e = writer_start(n->config.store, &n->writer);
@@ -247,7 +256,10 @@ static void begin(struct node *n)
 	}
 }
 
-/* The guardian first, since it is executed and must not inherit threads; the server last. */
+/*
+ * The guardian first, since it is executed and must not inherit threads; it begins while the rest
+ * is made. The server last.
+ */
 static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 {
 	enum err e = make_processes(n, why);
@@ -262,6 +274,8 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 		e = node_open_snapshots(n, why);
 	if (!e)
 		e = make_peers(n);
+	if (!e)
+		e = await_processes(n, why);
 	if (!e)
 		e = node_serve(n, why);
 	if (!e) {

@@ -10,9 +10,7 @@
  *	answered as it should be        HELLO_ANSWERED, FRAGMENT
  *	connection refused              LINK_REFUSED    (no process holds the port)
  *	reset, ended early, stuck in
- *	mid-body, 410, written for
- *	another table of retired
- *	origins, or it shuts down       LINK_LOST
+ *	mid-body, 410, or it shuts down LINK_LOST
  *	no answer in time, no route,
  *	or the name does not resolve    LINK_SILENT
  *	a problem, or nonsense          LINK_REJECTED   (with the problem's code; MALFORMED)
@@ -48,7 +46,7 @@ struct peers_config { /* borrowed, but for the secret's copy in the request head
 	 */
 	void (*event)(void *data, struct event *e);
 	void (*call_ended)(void *data, uint64_t ticket);
-	/* horde_retired: what vectors on the wire leave out. */
+	/* horde_retired: what vectors of a request leave out. */
 	const struct vector *(*retired)(void *data, uint64_t *ret_hash);
 	void *data;
 };

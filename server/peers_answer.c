@@ -1,7 +1,10 @@
 #include "server/peers_inside.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
+
+#define TRIM_PUTS 4096 /* an answer with more entries is large */
 
 /* Feeds a poll's answer to the decoder as it comes, so that its size is bounded by the decoder. */
 static bool receive_lines(struct transfer *t, const char *bytes, size_t count)
@@ -102,9 +105,6 @@ static enum event_kind failure_kind(const struct transfer *t)
 static enum err read_answer(
 	struct transfer *t, struct event *e, struct hello *hello, struct fragment *fragment)
 {
-	const struct peers_config *c = &t->peers->config;
-	const struct vector *retired;
-	uint64_t hash;
 	enum err err;
 
 	if (t->kind == TRANSFER_HELLO) {
@@ -117,8 +117,7 @@ static enum err read_answer(
 	e->fragment = fragment;
 	if (!t->reader)
 		return ERR_MALFORMED;
-	retired = c->retired(c->data, &hash);
-	return wire_reader_end(t->reader, retired, hash, fragment);
+	return wire_reader_end(t->reader, &t->after, fragment);
 }
 
 static void reject(struct event *e, enum err err)
@@ -149,10 +148,7 @@ static void judge(
 			e->kind = EVENT_LINK_LOST;
 	} else {
 		err = read_answer(t, e, hello, fragment);
-		/* The tables changed on the way: a new hello begins with whole vectors. */
-		if (err == ERR_STALE)
-			e->kind = EVENT_LINK_LOST;
-		else if (err)
+		if (err)
 			reject(e, err);
 	}
 }
@@ -169,6 +165,19 @@ static void count_bytes(const struct transfer *t, struct event *e)
 	curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &request);
 	e->bytes_received = (uint64_t)received + (uint64_t)head;
 	e->bytes_sent = (uint64_t)request;
+}
+
+/*
+ * What a large answer was staged in lies among what was kept of it, and goes back to the system
+ * only when it is asked for: half of a replica's memory after a cold join.
+ */
+static void release(struct fragment *f)
+{
+	bool large = f->put_count > TRIM_PUTS;
+
+	fragment_fini(f);
+	if (large)
+		malloc_trim(0);
 }
 
 void transfer_answer(struct transfer *t)
@@ -190,5 +199,5 @@ void transfer_answer(struct transfer *t)
 	transfer_free(t);
 	p->config.event(p->config.data, &e);
 	if (e.kind == EVENT_FRAGMENT)
-		fragment_fini(&fragment);
+		release(&fragment);
 }

@@ -21,6 +21,7 @@ struct transfer { /* one request, from its start to its event, or to peers_call_
 	bool ended;
 	struct text body;
 	struct text reply;          /* all but the answer of a poll */
+	struct vector after;        /* of a poll: what its answer is told by */
 	struct wire_reader *reader; /* a poll's answer, from its first byte on */
 	struct loop_timer timer;    /* of a poll: the latest begin of its answer, then its stall */
 	int64_t moved_ms;           /* when there last was more of that answer; 0: none yet */

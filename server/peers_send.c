@@ -103,6 +103,7 @@ void transfer_free(struct transfer *t)
 	give_handle(t->peers, t->easy);
 	if (t->reader)
 		wire_reader_free(t->reader);
+	vector_fini(&t->after);
 	text_fini(&t->body);
 	text_fini(&t->reply);
 	free(t);
@@ -210,8 +211,11 @@ static void name_link(
 	snprintf(ret_name, WIRE_LINK_BYTES_MAX + 1, "%s-%u", hex, (unsigned)link);
 }
 
-/* Vectors leave out what the peer has in its table of retired origins, when it is the same. */
-static void write_ask(struct transfer *t, struct peer_link *l, const struct hello *self,
+/*
+ * Vectors leave out what the peer has in its table of retired origins, when it is the same. Errors:
+ * NO_MEMORY.
+ */
+static enum err write_ask(struct transfer *t, struct peer_link *l, const struct hello *self,
 	const struct peers_ask *ask)
 {
 	const struct peers_config *c = &t->peers->config;
@@ -229,6 +233,7 @@ static void write_ask(struct transfer *t, struct peer_link *l, const struct hell
 	if (ask->digest)
 		q.blocks = *ask->sums;
 	wire_request_write(&q, retired, &t->body);
+	return vector_copy(&ask->poll->after, &t->after);
 }
 
 void peers_poll(struct peers *p, uint32_t link, const char *url, const struct hello *self,
@@ -243,8 +248,8 @@ void peers_poll(struct peers *p, uint32_t link, const char *url, const struct he
 	t = l && (!ask->digest || ask->sums) ? transfer_new(p, TRANSFER_POLL) : NULL;
 	if (t) {
 		t->link = link;
-		write_ask(t, l, self, ask);
-		if (t->easy && set_poll(t, ask->wait_ms) &&
+		if (write_ask(t, l, self, ask) == ERR_OK && t->easy &&
+			set_poll(t, ask->wait_ms) &&
 			send_request(t, url, path, PEERS_ANSWER_MS_MAX))
 			return;
 		transfer_free(t);

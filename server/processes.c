@@ -360,7 +360,7 @@ void processes_on_message(void *data, uint32_t events)
 
 /* ---- beginning and end --------------------------------------------------------------------- */
 
-static enum err await_guardian(struct processes *p)
+enum err processes_await(struct processes *p)
 {
 	int64_t until_ms = loop_clock_ms() + PROCESSES_START_MS, left_ms;
 	enum err e;
@@ -416,14 +416,11 @@ enum err processes_start(struct loop *l, const char *executable, const char *log
 		e = keep(lock_fd, &p->options.lock_fd);
 	if (!e)
 		e = guardian_start(executable, &p->options, &p->socket_fd, &p->guardian_pid);
-	if (!e) {
-		processes_queue_add(p, &p->hello);
-		e = await_guardian(p);
-	}
 	if (e) {
 		processes_free(p);
 		return e;
 	}
+	processes_queue_add(p, &p->hello);
 	*ret_processes = p;
 	return ERR_OK;
 }

@@ -9,7 +9,7 @@
  * after `started` exactly one `exited`. Once `failed` or `exited` was called the ref is free again,
  * also for a processes_spawn from inside the event.
  *
- * All of it runs on the loop's thread and never blocks, except processes_start and processes_free.
+ * All of it runs on the loop's thread and never blocks, except processes_await and processes_free.
  */
 #ifndef HORDE_PROCESSES_H
 #define HORDE_PROCESSES_H
@@ -26,7 +26,7 @@
 #define PROCESSES_SPEC_BYTES_MAX (64 * 1024 * 1024)
 /* The longest time a process has to end by itself; more is taken for this. */
 #define PROCESSES_STOP_MS_MAX 86400000
-/* How long processes_start waits for the guardian to answer. */
+/* How long processes_await waits for the guardian to answer. */
 #define PROCESSES_START_MS 10000
 /* How long processes_free waits for the guardian to have killed everything. */
 #define PROCESSES_FREE_MS 5000
@@ -73,7 +73,7 @@ struct processes_events {
 
 /*
  * Starts the guardian by executing `executable` (the daemon: "/proc/self/exe"; its main calls
- * guardian_main) and waits until it answers. To be called before the first thread, and before the
+ * guardian_main). To be called before the first thread, and before the
  * limit on open files is raised: this call raises it to the hard limit, and the children get back
  * the one they would have had.
  *
@@ -87,6 +87,12 @@ struct processes_events {
 enum err processes_start(struct loop *l, const char *executable, const char *logs_dir,
 	int listen_fd, int lock_fd, const struct processes_events *events,
 	struct processes **ret_processes);
+
+/*
+ * Waits until the guardian answers. Once, before the loop runs: one that is lost later is replaced.
+ * Errors: SYSTEM (it ended, or says nothing).
+ */
+enum err processes_await(struct processes *p);
 
 /*
  * Ends the guardian and with it every process, without any event; returns when all are gone, or

@@ -46,6 +46,8 @@ struct action { /* texts and specs are borrowed until the next step */
 	char detail[160];
 };
 
+#define CHANGES_KEPT 4096 /* the memory of so many is kept from step to step */
+
 struct actions { /* what a step gave; the caller empties it with actions_clear */
 	struct action *items;
 	size_t used;

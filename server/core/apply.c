@@ -11,12 +11,11 @@
 #include "server/core/naive.h"
 
 struct staged { /* a put that is new here, made ready */
-	struct fragment_put *put;
-	bool borrowed;
+	const struct fragment_put *put;
 	struct history *history;
 	struct live *live;
 	struct key_node *node; /* taken by the map, unless it has the key */
-	struct record *record; /* a copy, when the fragment is borrowed */
+	struct record *record;
 };
 
 struct work {
@@ -46,8 +45,7 @@ static void gather_puts(struct work *w, struct fragment *f)
 {
 	for (size_t i = 0; i < f->put_count; i++)
 		if (is_new(w, f->puts[i].dot))
-			w->puts[w->put_count++] =
-				(struct staged){.put = &f->puts[i], .borrowed = f->borrowed};
+			w->puts[w->put_count++] = (struct staged){.put = &f->puts[i]};
 }
 
 static void gather_kills(struct work *w, const struct fragment *f)
@@ -97,6 +95,10 @@ static enum err gather(struct work *w)
 
 /* ---- memory, all of it before anything is changed ---- */
 
+/*
+ * Nothing is taken out of the fragment: what stays lies together, so that the memory of what was
+ * staged is whole again when the fragment is freed.
+ */
 static enum err stage_put(struct work *w, struct staged *s)
 {
 	const struct fragment_put *p = s->put;
@@ -104,9 +106,9 @@ static enum err stage_put(struct work *w, struct staged *s)
 	s->history = replica_find_history(w->j.m, p->dot.origin);
 	s->live = live_new(p->value, p->value_bytes);
 	s->node = key_node_new(p->key, p->key_bytes);
-	if (s->borrowed && p->record)
+	if (p->record)
 		s->record = record_dup(p->record);
-	if (!s->live || !s->node || (s->borrowed && p->record && !s->record))
+	if (!s->live || !s->node || (p->record && !s->record))
 		return ERR_NO_MEMORY;
 	return ERR_OK;
 }
@@ -221,17 +223,12 @@ static void unstage(struct work *w)
 
 static void insert(struct work *w, struct staged *s)
 {
-	struct fragment_put *p = s->put;
+	const struct fragment_put *p = s->put;
 	struct key_node *n = replica_add_key(w->j.m, s->node);
-	struct record *record = s->record;
 
 	if (n == s->node)
 		s->node = NULL;
-	if (!s->borrowed) {
-		record = p->record;
-		p->record = NULL;
-	}
-	replica_add(w->j.m, s->live, n, s->history, p->dot.seq, p->clock, record);
+	replica_add(w->j.m, s->live, n, s->history, p->dot.seq, p->clock, s->record);
 	changes_add(w->j.changes, CHANGE_PUT, p->dot, (struct dot){0}, &s->live->entry);
 	s->live = NULL;
 	s->record = NULL;

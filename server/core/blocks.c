@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server/core/builder.h"
+#include "server/core/digest.h"
 
 void block_sums_fini(struct block_sums *b)
 {
@@ -32,17 +33,25 @@ static unsigned shift_of(const struct history *h)
 	return shift;
 }
 
-/* Adds up what is live in block `index`, from slot `*at` on, up to the event `upto`. */
-static uint64_t sum_block(
-	const struct history *h, unsigned shift, uint64_t index, uint64_t upto, size_t *at)
+/* A part of the history `h`, in blocks. */
+struct part {
+	uint64_t key; /* of the digest */
+	const struct history *h;
+	unsigned shift;
+	uint64_t upto; /* its events up to here */
+};
+
+/* Adds up what is live in block `index`, from slot `*at` on. */
+static uint64_t sum_block(const struct part *p, uint64_t index, size_t *at)
 {
+	const struct history *h = p->h;
 	uint64_t sum = 0;
 
-	for (; *at < h->slot_used && h->slots[*at].seq <= upto &&
-		block_of(h->slots[*at].seq, shift) == index;
+	for (; *at < h->slot_used && h->slots[*at].seq <= p->upto &&
+		block_of(h->slots[*at].seq, p->shift) == index;
 		(*at)++)
 		if (h->slots[*at].live)
-			sum += h->slots[*at].live->term.sums[0];
+			sum += digest_term(p->key, &h->slots[*at].live->entry).sums[0];
 	return sum;
 }
 
@@ -54,15 +63,16 @@ static size_t next_live(const struct history *h, size_t at)
 	return at;
 }
 
-static void add_run(struct block_sums *b, const struct history *h)
+static void add_run(struct block_sums *b, const struct map *m, const struct history *h)
 {
 	struct block_run run = {h->origin, shift_of(h), b->sum_count, 0};
+	struct part all = {m->key, h, run.shift, h->count};
 
 	for (size_t at = next_live(h, 0); at < h->slot_used; at = next_live(h, at)) {
 		struct block_sum *s = &b->sums[b->sum_count++];
 
 		s->index = block_of(h->slots[at].seq, run.shift);
-		s->sum = sum_block(h, run.shift, s->index, h->count, &at);
+		s->sum = sum_block(&all, s->index, &at);
 		run.count++;
 	}
 	if (run.count > 0)
@@ -91,7 +101,7 @@ enum err map_block_sums(const struct map *m, struct block_sums *ret_sums)
 		return ERR_NO_MEMORY;
 	}
 	for (size_t i = 0; i < m->used; i++)
-		add_run(&b, m->histories[i]);
+		add_run(&b, m, m->histories[i]);
 	*ret_sums = b;
 	return ERR_OK;
 }
@@ -100,43 +110,43 @@ enum err map_block_sums(const struct map *m, struct block_sums *ret_sums)
 
 struct comparison { /* of one origin's blocks */
 	struct builder *b;
-	const struct history *h;
-	unsigned shift;
-	uint64_t upto; /* both know the events up to it */
+	struct part ours; /* up to what both know */
 	bool repair;
 };
 
 /* The first seq after block `index`, and none that a client made up overflows. */
 static uint64_t end_of(const struct comparison *c, uint64_t index)
 {
-	return index >= block_of(c->upto, c->shift) ? c->upto : (index + 1) << c->shift;
+	return index >= block_of(c->ours.upto, c->ours.shift) ? c->ours.upto
+							      : (index + 1) << c->ours.shift;
 }
 
 static void add_check(const struct comparison *c, uint64_t index)
 {
-	uint64_t after = index << c->shift, upto = end_of(c, index);
+	uint64_t after = index << c->ours.shift, upto = end_of(c, index);
 
-	builder_check(c->b, c->h, after, upto);
-	for (size_t i = history_slot_after(c->h, after);
-		i < c->h->slot_used && c->h->slots[i].seq <= upto && !c->b->failed; i++) {
-		if (!c->h->slots[i].live)
+	builder_check(c->b, c->ours.h, after, upto);
+	for (size_t i = history_slot_after(c->ours.h, after);
+		i < c->ours.h->slot_used && c->ours.h->slots[i].seq <= upto && !c->b->failed; i++) {
+		if (!c->ours.h->slots[i].live)
 			continue;
-		builder_alive(c->b, c->h->slots[i].seq);
+		builder_alive(c->b, c->ours.h->slots[i].seq);
 		if (c->repair)
-			builder_put(c->b, c->h->slots[i].live);
+			builder_put(c->b, c->ours.h->slots[i].live);
 	}
 }
 
 /* Our blocks before `index`: the client has nothing in them. */
 static void pass_ours(const struct comparison *c, uint64_t index, size_t *at)
 {
-	for (*at = next_live(c->h, *at); *at < c->h->slot_used && c->h->slots[*at].seq <= c->upto;
-		*at = next_live(c->h, *at)) {
-		uint64_t ours = block_of(c->h->slots[*at].seq, c->shift);
+	for (*at = next_live(c->ours.h, *at);
+		*at < c->ours.h->slot_used && c->ours.h->slots[*at].seq <= c->ours.upto;
+		*at = next_live(c->ours.h, *at)) {
+		uint64_t ours = block_of(c->ours.h->slots[*at].seq, c->ours.shift);
 
 		if (ours >= index)
 			return;
-		sum_block(c->h, c->shift, ours, c->upto, at);
+		sum_block(&c->ours, ours, at);
 		if (c->repair)
 			add_check(c, ours);
 	}
@@ -147,10 +157,10 @@ static void compare_run(const struct comparison *c, const struct block_sum *sums
 	size_t at = 0;
 
 	for (size_t i = 0; i < count && !c->b->failed; i++) {
-		if (sums[i].index > block_of(c->upto, c->shift))
+		if (sums[i].index > block_of(c->ours.upto, c->ours.shift))
 			break;
 		pass_ours(c, sums[i].index, &at);
-		if (sum_block(c->h, c->shift, sums[i].index, c->upto, &at) != sums[i].sum)
+		if (sum_block(&c->ours, sums[i].index, &at) != sums[i].sum)
 			add_check(c, sums[i].index);
 	}
 	pass_ours(c, UINT64_MAX, &at);
@@ -180,10 +190,12 @@ void builder_checks(struct builder *b, const struct map *m, const struct vector 
 		const struct history *h = m->histories[i];
 		const struct block_run *run = run_of(theirs, h->origin);
 		uint64_t known = vector_get(after, h->origin);
-		struct comparison c = {b, h, run ? run->shift : shift_of(h),
-			known < h->count ? known : h->count, repair};
+		struct comparison c = {b,
+			{m->key, h, run ? run->shift : shift_of(h),
+				known < h->count ? known : h->count},
+			repair};
 
-		if (c.upto > 0 && (run || repair))
+		if (c.ours.upto > 0 && (run || repair))
 			compare_run(
 				&c, run ? theirs->sums + run->first : NULL, run ? run->count : 0);
 	}

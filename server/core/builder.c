@@ -64,7 +64,7 @@ void builder_put(struct builder *b, const struct live *l)
 		.key_bytes = l->entry.key_bytes,
 		.value = (char *)l->entry.value,
 		.value_bytes = l->entry.value_bytes,
-		.record = l->record,
+		.record = (struct record *)l->entry.record,
 	};
 
 	APPEND(b, puts, put_count, put_size, p);

@@ -31,7 +31,6 @@
 	X(CLUSTER_MISMATCH, "the peer belongs to another cluster")                                 \
 	X(NAME_TAKEN, "another live node has this name")                                           \
 	X(PROTOCOL, "the peer speaks another protocol version")                                    \
-	X(STALE, "a vector was written against another table of retired origins")                  \
 	X(UNREACHABLE, "nobody answers there")                                                     \
 	X(UNKNOWN_LINK, "the link is unknown: say hello first")                                    \
 	X(FORBIDDEN, "refused")                                                                    \

@@ -105,9 +105,8 @@ bool map_slice_fits(const struct map *m, const struct vector *after, const struc
  * Joins fragments into the map in one step, atomically (lemmas 2, 3b and 4): one FULL, or slices
  * that need each other. A FULL requires that the map covers the vector that it was made for, or has
  * grown since; slices, that each begins where the map or another one ends, and that all deps are
- * known then. What is known already is harmless, so applying twice changes nothing. Texts are
- * copied. Records are taken out of fragments that own them, on success, and copied from borrowed
- * ones. Puts, kills and ranges are sorted in place.
+ * known then. What is known already is harmless, so applying twice changes nothing. Texts and
+ * records are copied. Puts, kills and ranges are sorted in place.
  * `ret_forked` becomes an origin of which the server knows another history than this node, else
  * zero; the fragments are joined all the same.
  * Errors: NO_MEMORY, MALFORMED (a range begins beyond what is known, a FULL does not lead to its

@@ -25,7 +25,7 @@ enum err map_new(struct origin_id self, uint64_t key, struct map **ret_map)
 
 static void free_live(struct live *l)
 {
-	record_free(l->record);
+	record_free((struct record *)l->entry.record);
 	free(l);
 }
 
@@ -91,8 +91,7 @@ void map_rekey(struct map *m, uint64_t key)
 
 			if (!l)
 				continue;
-			l->term = digest_term(key, &l->entry);
-			digest_add(&m->digest, l->term);
+			digest_add(&m->digest, digest_term(key, &l->entry));
 		}
 	}
 }

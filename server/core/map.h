@@ -22,10 +22,10 @@ struct map;
 struct entry { /* one live put; read only outside map.c */
 	struct dot dot;
 	uint64_t clock;
-	const char *key; /* NUL-terminated; may hold any other byte */
-	size_t key_bytes;
+	const char *key;   /* NUL-terminated; may hold any other byte */
 	const char *value; /* JSON text, NUL-terminated */
-	size_t value_bytes;
+	uint32_t key_bytes;
+	uint32_t value_bytes;
 	const struct record
 		*record;  /* NULL when the value could not be decoded, or needs no record */
 	uint64_t content; /* hash of the value's text, for ETags */

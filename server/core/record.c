@@ -67,6 +67,53 @@ const char *key_rest(const char *key)
 	return slash ? slash + 1 : "";
 }
 
+/* What a record of this family takes, without what it points to. */
+static size_t block_bytes(enum family family)
+{
+	switch (family) {
+	case FAMILY_MEMBER:
+		return offsetof(struct record, member) + sizeof(struct member_record);
+	case FAMILY_SPEC:
+		return offsetof(struct record, spec) + sizeof(struct spec_record);
+	case FAMILY_ASSIGN:
+		return offsetof(struct record, assign) + sizeof(struct assign_record);
+	case FAMILY_STATUS:
+		return offsetof(struct record, status) + sizeof(struct status_record);
+	case FAMILY_ENTRY:
+		return offsetof(struct record, entry) + sizeof(struct entry_record);
+	case FAMILY_META:
+	case FAMILY_OTHER:
+	case FAMILY_COUNT:
+		break;
+	}
+	return sizeof(struct record);
+}
+
+struct record *record_new(enum family family)
+{
+	struct record *r = calloc(1, block_bytes(family));
+
+	if (r)
+		r->family = family;
+	return r;
+}
+
+struct record *record_new_entry(const struct entry_record *fields, size_t owner_id_bytes)
+{
+	size_t bytes = block_bytes(FAMILY_ENTRY);
+	struct record *r = malloc(bytes + owner_id_bytes + 1);
+	char *id = (char *)r + bytes;
+
+	if (!r)
+		return NULL;
+	r->family = FAMILY_ENTRY;
+	r->entry = *fields;
+	memcpy(id, fields->owner_id, owner_id_bytes);
+	id[owner_id_bytes] = '\0';
+	r->entry.owner_id = id;
+	return r;
+}
+
 static void free_strings(char **strings)
 {
 	for (char **s = strings; s && *s; s++)
@@ -89,8 +136,6 @@ void record_free(struct record *r)
 		free(r->spec.cwd);
 		break;
 	case FAMILY_ENTRY:
-		free(r->entry.owner_id);
-		break;
 	case FAMILY_ASSIGN:
 	case FAMILY_STATUS:
 	case FAMILY_META:
@@ -139,19 +184,20 @@ static bool dup_parts(const struct record *r, struct record *c)
 		ok = dup_strings(r->spec.command, &c->spec.command);
 		ok = dup_strings(r->spec.env, &c->spec.env) && ok;
 		ok = dup_string(r->spec.cwd, &c->spec.cwd) && ok;
-	} else if (r->family == FAMILY_ENTRY) {
-		ok = dup_string(r->entry.owner_id, &c->entry.owner_id);
 	}
 	return ok;
 }
 
 struct record *record_dup(const struct record *r)
 {
-	struct record *copy = malloc(sizeof(*copy));
+	struct record *copy;
 
+	if (r->family == FAMILY_ENTRY)
+		return record_new_entry(&r->entry, strlen(r->entry.owner_id));
+	copy = record_new(r->family);
 	if (!copy)
 		return NULL;
-	*copy = *r;
+	memcpy(copy, r, block_bytes(r->family));
 	if (!dup_parts(r, copy)) {
 		record_free(copy);
 		return NULL;
@@ -232,8 +278,10 @@ static void encode_entry(
 	json_object(t);
 	json_put_string(t, "kind", owner_kind_name(e->owner_kind));
 	json_put_string(t, "id", e->owner_id);
-	put_origin(t, "node", e->node);
-	json_put_uint(t, "epoch", e->epoch);
+	if (!origin_is_zero(e->node) || e->epoch != 0) {
+		put_origin(t, "node", e->node);
+		json_put_uint(t, "epoch", e->epoch);
+	}
 	json_end_object(t);
 	put_hex(t, "created", e->created);
 	json_key(t, "value");

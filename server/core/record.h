@@ -100,12 +100,12 @@ struct status_record {
 
 struct entry_record {
 	enum owner_kind owner_kind;
-	char *owner_id;        /* "default/web" for a child */
+	uint32_t value_at; /* where the raw value stands in the entry's text */
+	uint32_t value_bytes;
+	const char *owner_id;  /* "default/web" for a child; in the record's own block */
 	struct origin_id node; /* where the owner ran when it registered; zero for static */
 	uint64_t epoch;        /* the owner's, 0 for static */
 	uint64_t created;      /* hybrid clock of the first registration by this owner */
-	size_t value_at;       /* where the raw value stands in the entry's text */
-	size_t value_bytes;
 };
 
 struct record {
@@ -123,13 +123,21 @@ struct record {
 enum family family_of(const char *key, size_t key_bytes);
 /* What follows the first '/': "default/web" of "spec/default/web"; "" when nothing does. */
 const char *key_rest(const char *key);
+/*
+ * A record of this family, all of it zero, in a block that is as large as the family needs: it is
+ * never copied as a `struct record`, but with record_dup. NULL when there is no memory.
+ */
+struct record *record_new(enum family family);
+/* The record of an entry; `fields` and the id that they name are copied. NULL: no memory. */
+struct record *record_new_entry(const struct entry_record *fields, size_t owner_id_bytes);
 void record_free(struct record *r);
 /* A deep copy for the caller to free; NULL when there is no memory. */
 struct record *record_dup(const struct record *r);
 
 /*
  * Appends the JSON text of a member, assign, status or entry record; integers that may pass 2^53
- * (epoch excepted, it is in milliseconds) are strings of hex digits. `value` is the raw JSON value
+ * (epoch excepted, it is in milliseconds) are strings of hex digits. An owner that has neither node
+ * nor epoch is written without. `value` is the raw JSON value
  * of an entry, which stands last in its text, and is ignored for the others.
  */
 void record_encode(const struct record *r, const char *value, size_t value_bytes, struct text *t);

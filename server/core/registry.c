@@ -42,23 +42,21 @@ static enum err find_owner(struct horde *h, const struct event *e, struct entry_
 static enum err put_entry(struct horde *h, const struct event *e, const struct entry_record *fields,
 	const char *owner_id)
 {
-	struct record *r = calloc(1, sizeof(*r));
+	struct entry_record copy = *fields;
 	struct text text = TEXT_INIT;
 	enum err err = ERR_NO_MEMORY;
+	struct record *r;
 
+	copy.owner_id = owner_id;
+	r = record_new_entry(&copy, strlen(owner_id));
 	if (!r)
 		return ERR_NO_MEMORY;
-	r->family = FAMILY_ENTRY;
-	r->entry = *fields;
-	r->entry.owner_id = strdup(owner_id);
-	if (!r->entry.owner_id)
-		goto out;
 	record_encode(r, e->entry.value, e->entry.value_bytes, &text);
 	if (!text_cstr(&text))
 		goto out;
-	r->entry.value_bytes = e->entry.value_bytes;
-	r->entry.value_at =
-		text.used - 1 - e->entry.value_bytes; /* it stands last, before the '}' */
+	r->entry.value_bytes = (uint32_t)e->entry.value_bytes;
+	/* It stands last, before the '}'. */
+	r->entry.value_at = (uint32_t)(text.used - 1 - e->entry.value_bytes);
 	err = map_put(h->map, e->entry.key, e->entry.key_bytes, text.bytes, text.used, r, stamp(h),
 		&h->out->changes);
 	if (err == ERR_OK)

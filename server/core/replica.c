@@ -71,7 +71,7 @@ struct key_node *key_node_new(const char *key, size_t key_bytes)
 	*n = (struct key_node){.family = family_of(key, key_bytes)};
 	memcpy(n->key, key, key_bytes);
 	n->key[key_bytes] = '\0';
-	n->tree.name_bytes = key_bytes;
+	n->tree.name_bytes = (uint32_t)key_bytes;
 	return n;
 }
 
@@ -81,7 +81,7 @@ struct live *live_new(const char *value, size_t value_bytes)
 
 	if (!l)
 		return NULL;
-	*l = (struct live){.entry = {.value = l->value, .value_bytes = value_bytes}};
+	*l = (struct live){.entry = {.value = l->value, .value_bytes = (uint32_t)value_bytes}};
 	memcpy(l->value, value, value_bytes);
 	l->value[value_bytes] = '\0';
 	return l;
@@ -156,14 +156,13 @@ void replica_add(struct map *m, struct live *l, struct key_node *n, struct histo
 	l->entry.dot = (struct dot){h->origin, seq};
 	l->entry.clock = clock;
 	l->entry.key = n->key;
-	l->entry.key_bytes = n->tree.name_bytes;
-	l->entry.record = l->record = record;
+	l->entry.key_bytes = (uint32_t)n->tree.name_bytes;
+	l->entry.record = record;
 	l->entry.content = digest_content(l->value, l->entry.value_bytes);
 	l->entry.batch = m->batch;
 	l->history = h;
 	l->node = n;
-	l->term = digest_term(m->key, &l->entry);
-	digest_add(&m->digest, l->term);
+	digest_add(&m->digest, digest_term(m->key, &l->entry));
 	history_add_live(h, seq, l);
 	l->next = n->winner;
 	n->winner = l;
@@ -189,7 +188,7 @@ void replica_drop(struct map *m, struct live *l)
 	mark_changed(m, l->node);
 	history_drop(l->history, l->entry.dot.seq);
 	mark_touched(m, l->history);
-	digest_subtract(&m->digest, l->term);
+	digest_subtract(&m->digest, digest_term(m->key, &l->entry));
 	l->entry.sibling = NULL;
 	l->next = m->dead;
 	m->dead = l;

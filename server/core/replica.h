@@ -22,13 +22,11 @@ struct key_node {              /* a key with its live entries; in the tree while
 };
 
 struct live {               /* one live entry */
-	struct entry entry; /* first: every entry of a map is a live */
-	struct digest term; /* what it adds to the digest */
+	struct entry entry; /* first: every entry of a map is a live; its record is ours to free */
 	struct history *history;
 	struct key_node *node;
-	struct live *next;     /* the next sibling, then the next dead */
-	struct record *record; /* entry.record, ours to free */
-	bool outranked;        /* a sibling of the same owner has a greater epoch */
+	struct live *next; /* the next sibling, then the next dead */
+	bool outranked;    /* a sibling of the same owner has a greater epoch */
 	char value[];
 };
 

@@ -26,7 +26,7 @@ static int compare_members(const struct member_record *a, const struct member_re
 /* Between two decoded values of one family, before their age is looked at. */
 static int compare_records(const struct live *a, const struct live *b)
 {
-	const struct record *x = a->record, *y = b->record;
+	const struct record *x = a->entry.record, *y = b->entry.record;
 
 	if (!x || !y || x->family != y->family)
 		return (x != NULL) - (y != NULL);
@@ -69,10 +69,12 @@ static void mark_outranked(struct key_node *n)
 {
 	for (struct live *l = n->winner; l; l = l->next) {
 		l->outranked = false;
-		for (struct live *o = n->winner; o && l->record && !l->outranked; o = o->next) {
-			l->outranked = o->record &&
-				       o->record->entry.epoch > l->record->entry.epoch &&
-				       same_owner(&o->record->entry, &l->record->entry);
+		for (struct live *o = n->winner; o && l->entry.record && !l->outranked;
+			o = o->next) {
+			l->outranked =
+				o->entry.record &&
+				o->entry.record->entry.epoch > l->entry.record->entry.epoch &&
+				same_owner(&o->entry.record->entry, &l->entry.record->entry);
 		}
 	}
 }

@@ -8,6 +8,9 @@ void actions_clear(struct actions *a)
 {
 	a->used = 0;
 	a->changes.used = 0;
+	/* A cold join needs room for every entry; nothing else does. */
+	if (a->changes.size > CHANGES_KEPT)
+		changes_fini(&a->changes);
 	a->created = false;
 	a->dot = (struct dot){0};
 }

@@ -44,7 +44,7 @@ struct tree_node *tree_insert(
 	struct tree *t, struct tree_node *n, const char *name, size_t name_bytes)
 {
 	struct tree_node **at = &t->root;
-	uint64_t priority = XXH3_64bits(name, name_bytes);
+	uint32_t priority = (uint32_t)XXH3_64bits(name, name_bytes);
 
 	/* Equal names have equal priorities, so the way down to the new place meets the old one. */
 	while (*at && (*at)->priority >= priority) {
@@ -55,7 +55,7 @@ struct tree_node *tree_insert(
 		at = order < 0 ? &(*at)->left : &(*at)->right;
 	}
 	n->name = name;
-	n->name_bytes = name_bytes;
+	n->name_bytes = (uint32_t)name_bytes;
 	n->priority = priority;
 	split(*at, name, name_bytes, &n->left, &n->right);
 	*at = n;

@@ -16,9 +16,9 @@
 struct tree_node {
 	struct tree_node *left;
 	struct tree_node *right;
-	uint64_t priority;
 	const char *name; /* NUL-terminated, the caller's, unchanged while in the tree */
-	size_t name_bytes;
+	uint32_t name_bytes;
+	uint32_t priority;
 };
 
 struct tree {

@@ -57,28 +57,10 @@ const struct entry *get(const struct horde *h, const char *family, const char *r
 	return map_get(h->map, key, key_of(key, family, rest));
 }
 
-/* Assign and status records hold no pointers but literals, so a copy is a shallow one. */
-static struct record *copy_plain(const struct record *r)
-{
-	struct record *copy = malloc(sizeof(*copy));
-
-	if (copy)
-		*copy = *r;
-	if (copy && r->family == FAMILY_MEMBER) {
-		copy->member.name = strdup(r->member.name);
-		copy->member.url = strdup(r->member.url);
-		if (!copy->member.name || !copy->member.url) {
-			record_free(copy);
-			copy = NULL;
-		}
-	}
-	return copy;
-}
-
 enum err write_record(struct horde *h, const char *family, const char *rest, const struct record *r)
 {
 	struct text text = TEXT_INIT;
-	struct record *copy = copy_plain(r);
+	struct record *copy = record_dup(r);
 	char key[KEY_BYTES_MAX];
 	size_t key_bytes = key_of(key, family, rest);
 	enum err err = ERR_NO_MEMORY;

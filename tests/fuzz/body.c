@@ -13,13 +13,13 @@ const struct vector *body_retired(void)
 	return &retired;
 }
 
-struct text body_write(const struct fragment *f, bool compact)
+struct text body_write(const struct fragment *f, bool by_after)
 {
-	struct wire_sender sender = {
-		.name = "n\xC3\xBC", .retired = &retired, .retired_hash = BODY_RETIRED_HASH};
+	struct wire_sender sender = {.retired_hash = BODY_RETIRED_HASH};
 	struct text t = TEXT_INIT;
 
-	sender.compact = compact;
+	if (by_after)
+		sender.after = &retired;
 	wire_write(f, &sender, &t);
 	must(text_ok(&t), "there is memory");
 	return t;
@@ -41,10 +41,9 @@ enum err body_read_pieces(
 		e = wire_reader_feed(r, copy, piece);
 		free(copy);
 	}
-	end = wire_reader_end(r, &retired, BODY_RETIRED_HASH, ret);
+	end = wire_reader_end(r, &retired, ret);
 	must(e == ERR_OK || end == e, "the first error stays");
 	must(end != ERR_NO_MEMORY, "there is memory");
-	must(strlen(wire_reader_name(r)) <= WIRE_NAME_BYTES_MAX, "the name has its limit");
 	wire_reader_free(r);
 	return end;
 }
@@ -56,7 +55,7 @@ enum err body_read(const char *bytes, size_t count, struct fragment *ret)
 
 	must(wire_reader_new(&r) == ERR_OK, "there is memory");
 	(void)wire_reader_feed(r, bytes, count);
-	e = wire_reader_end(r, &retired, BODY_RETIRED_HASH, ret);
+	e = wire_reader_end(r, &retired, ret);
 	must(e != ERR_NO_MEMORY, "there is memory");
 	wire_reader_free(r);
 	tally(e == ERR_OK ? TALLY_READ : TALLY_UNREAD);

@@ -8,8 +8,8 @@
 #define BODY_RETIRED_HASH 0x0123456789abcdef
 const struct vector *body_retired(void);
 
-/* `compact`: vectors leave out what is in that table. To be freed by text_fini. */
-struct text body_write(const struct fragment *f, bool compact);
+/* `by_after`: vectors leave out what that vector has. To be freed by text_fini. */
+struct text body_write(const struct fragment *f, bool by_after);
 /* Counted as read or refused. Errors: those of the wire's reader, never NO_MEMORY. */
 enum err body_read(const char *bytes, size_t count, struct fragment *ret);
 /* The same in pieces of at most `most` bytes, each alone in its memory, drawn from `random`. */

@@ -61,9 +61,9 @@ static bool same(const struct fragment *f, const struct fragment *g)
 	return equal;
 }
 
-static void check_written(const struct fragment *f, bool compact, uint64_t *random)
+static void check_written(const struct fragment *f, bool by_after, uint64_t *random)
 {
-	struct text t = body_write(f, compact);
+	struct text t = body_write(f, by_after);
 	struct fragment again = {0};
 
 	must(body_read_pieces(t.bytes, t.used, 1 + fuzz_draw(random, 200), random, &again) ==

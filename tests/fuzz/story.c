@@ -221,7 +221,7 @@ static void add_checked(struct bodies *b, const char *name, int client, const st
 
 static void add_stream(struct bodies *b, int client, struct map *server, const struct map *m)
 {
-	struct wire_sender sender = {.name = "n1", .retired = body_retired()};
+	struct wire_sender sender = {.after = NULL};
 	struct wire_writer *writer = NULL;
 	struct stream *stream = NULL;
 	struct text t = TEXT_INIT;

@@ -174,7 +174,7 @@ struct letter world_ask_slices(int from, int asker, uint64_t others)
 
 /* ---- streams ---- */
 
-static const struct wire_sender stream_sender = {.name = "stream"};
+static const struct wire_sender stream_sender = {.after = NULL};
 
 void world_stream_open(int from, int asker)
 {

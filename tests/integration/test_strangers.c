@@ -195,7 +195,7 @@ static struct cluster *two_nodes(void)
 }
 
 #define HEADER(v)                                                                                  \
-	"{\"v\":" v ",\"from\":\"stranger-1\",\"inc\":\"9f3c5a7e1b2d4c6f8091a2b3c4d5e601\","       \
+	"{\"v\":" v ",\"inc\":\"9f3c5a7e1b2d4c6f8091a2b3c4d5e601\","                               \
 	"\"mode\":\"full\",\"o\":[\"9f3c5a7e1b2d4c6f8091a2b3c4d5e601\"],\"x\":[[0,0,1]]}\n"
 #define PUT_LINE "[\"p\",0,1,114134567890123,\"meta/default/evil\",{\"value\":1}]\n"
 #define TRAILER(sum)                                                                               \
@@ -233,7 +233,7 @@ CLUSTER_TEST(strangers, s117_differences_of_a_peer_that_lies_change_nothing)
 CLUSTER_TEST(strangers, s117_an_endless_difference_is_left_early)
 {
 	struct cluster *c = two_nodes();
-	struct stranger stranger = {.number = 10, .answer = "{\"from\":\"", .flood = true};
+	struct stranger stranger = {.number = 10, .answer = "{\"inc\":\"", .flood = true};
 	struct node *n1 = &c->nodes[0];
 	long before = procs_status_kb(n1->pid, "VmHWM");
 

@@ -153,6 +153,7 @@ struct happening *next_happening(struct world *w)
 void happening_free(struct world *w, struct happening *e)
 {
 	free(e->bytes);
+	vector_fini(&e->asked);
 	e->next_free = w->free;
 	w->free = e;
 }

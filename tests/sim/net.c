@@ -130,6 +130,9 @@ static void write_request(struct node *n, const struct action *a, struct happeni
 	const struct vector *retired = horde_retired(n->h, &q.retired_hash);
 	struct text t = TEXT_INIT;
 
+	vector_fini(&n->asked[a->link % MEMBERS_MAX]);
+	if (vector_copy(&q.poll.after, &n->asked[a->link % MEMBERS_MAX]) != ERR_OK)
+		abort();
 	q.link[0] = 'l';
 	q.poll.ack = n->acked;
 	q.compact = q.retired_hash && q.retired_hash == n->retired[a->link % MEMBERS_MAX];
@@ -201,20 +204,35 @@ static void hello_answered(struct world *w, struct node *n, struct happening *e)
 	node_step(w, n, &event);
 }
 
+/* The same answer to the same request, some time later: a join changes nothing then. */
+static void answer_again(struct world *w, struct node *n, struct happening *e)
+{
+	struct happening *again = schedule(w, (int64_t)below(w, 200), AT_ANSWER_POLL, e->node);
+
+	again->link = e->link;
+	again->generation = n->generation[e->link % MEMBERS_MAX];
+	again->peer = e->peer;
+	again->bytes = e->bytes;
+	again->count = e->count;
+	again->asked = e->asked;
+	e->bytes = NULL;
+	e->asked = (struct vector){0};
+}
+
 static void poll_answered(struct world *w, struct node *n, struct happening *e)
 {
 	struct event event = {
 		.kind = EVENT_FRAGMENT, .link = e->link, .fresh = {chance(w), chance(w)}};
+	const struct vector *asked = &n->asked[e->link % MEMBERS_MAX];
 	struct wire_reader *reader;
 	struct fragment f;
-	bool twice = faults_strike(w, FAULT_DUPLICATE, 5);
-	uint64_t hash;
-	const struct vector *retired = horde_retired(n->h, &hash);
 
 	if (stale(n, e) || wire_reader_new(&reader) != ERR_OK)
 		return;
+	if (e->asked.used == 0 && vector_copy(asked, &e->asked) != ERR_OK)
+		abort();
 	if (wire_reader_feed(reader, e->bytes, e->count) == ERR_OK &&
-		wire_reader_end(reader, retired, hash, &f) == ERR_OK) {
+		wire_reader_end(reader, &e->asked, &f) == ERR_OK) {
 		event.fragment = &f;
 		n->retired[e->link % MEMBERS_MAX] = wire_reader_retired(reader);
 		node_step(w, n, &event);
@@ -224,17 +242,8 @@ static void poll_answered(struct world *w, struct node *n, struct happening *e)
 		node_step(w, n, &event);
 	}
 	wire_reader_free(reader);
-	if (twice) { /* the same bytes again, some time later: a join changes nothing then */
-		struct happening *again =
-			schedule(w, (int64_t)below(w, 200), AT_ANSWER_POLL, e->node);
-
-		again->link = e->link;
-		again->generation = n->generation[e->link % MEMBERS_MAX];
-		again->peer = e->peer;
-		again->bytes = e->bytes;
-		again->count = e->count;
-		e->bytes = NULL;
-	}
+	if (faults_strike(w, FAULT_DUPLICATE, 5))
+		answer_again(w, n, e);
 }
 
 static void link_told(struct world *w, struct node *n, struct happening *e)

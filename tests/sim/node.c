@@ -243,6 +243,8 @@ void node_fini(struct node *n)
 	memory_disk_free(n->backup);
 	vector_fini(&n->before);
 	vector_fini(&n->acked);
+	for (int i = 0; i <= MEMBERS_MAX; i++)
+		vector_fini(&n->asked[i]);
 	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++)
 		poll_fini(&n->parked[i].poll);
 }

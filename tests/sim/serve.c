@@ -45,15 +45,14 @@ void serve_hello(struct world *w, struct node *n, struct happening *e)
 	horde_hello(n->h, &reply->hello);
 }
 
-static void send_fragment(
-	struct world *w, struct node *n, const struct parked *p, struct fragment *f)
+static void send_fragment(struct world *w, struct node *n, const struct parked *p,
+	const struct vector *after, struct fragment *f)
 {
-	struct wire_sender sender = {.name = n->host};
+	struct wire_sender sender = {.after = after};
 	struct text t = TEXT_INIT;
 	struct happening *e;
 
-	sender.retired = horde_retired(n->h, &sender.retired_hash);
-	sender.compact = sender.retired_hash && sender.retired_hash == p->retired;
+	(void)horde_retired(n->h, &sender.retired_hash);
 	wire_write(f, &sender, &t);
 	fragment_fini(f);
 	e = answer(w, n, p->client, p->client_life, p->link, p->generation, AT_ANSWER_POLL);
@@ -86,7 +85,7 @@ static void look(struct world *w, struct node *n, struct parked *p)
 	if (horde_serve(n->h, &p->poll, &f) != ERR_OK)
 		abort();
 	p->used = false;
-	send_fragment(w, n, p, &f);
+	send_fragment(w, n, p, &p->poll.after, &f);
 	poll_fini(&p->poll);
 }
 
@@ -96,8 +95,7 @@ static bool polled(struct world *w, struct node *n, struct happening *e, struct 
 	struct parked client = {.client = e->peer,
 		.client_life = e->peer_life,
 		.link = e->link,
-		.generation = e->generation,
-		.retired = q->retired_hash};
+		.generation = e->generation};
 	struct event event = {.kind = EVENT_POLLED,
 		.fresh = {chance(w), chance(w)},
 		.polled = {w->nodes[e->peer].incarnation, &q->poll}};
@@ -108,7 +106,7 @@ static bool polled(struct world *w, struct node *n, struct happening *e, struct 
 	if (q->stale) {
 		if (horde_serve_redo(n->h, &f) != ERR_OK)
 			abort();
-		send_fragment(w, n, &client, &f);
+		send_fragment(w, n, &client, NULL, &f);
 		return false;
 	}
 	if (node_step(w, n, &event) == ERR_OK)
@@ -141,7 +139,6 @@ static void park(struct world *w, struct node *n, struct happening *e, struct wi
 		.link = e->link,
 		.generation = e->generation,
 		.poll = q->poll,
-		.retired = q->retired_hash,
 		.until_ms = w->now_ms + q->wait_ms};
 	q->poll = (struct poll){0};
 	look(w, n, p);
@@ -153,15 +150,14 @@ static void digest_posted(
 	struct parked client = {.client = e->peer,
 		.client_life = e->peer_life,
 		.link = e->link,
-		.generation = e->generation,
-		.retired = q->retired_hash};
+		.generation = e->generation};
 	struct fragment f;
 
 	if (map_difference_checked(horde_map(n->h), &q->poll.after, &q->blocks, q->repair, &f) !=
 		ERR_OK)
 		abort();
 	horde_serve_sign(n->h, &f);
-	send_fragment(w, n, &client, &f);
+	send_fragment(w, n, &client, &q->poll.after, &f);
 }
 
 /* The connection breaks in the middle of a request: it is no request. */

@@ -47,7 +47,6 @@ struct parked { /* a poll that waits at its server */
 	uint32_t link;
 	uint32_t generation;
 	struct poll poll;
-	uint64_t retired; /* the hash of the client's table */
 	struct serving serving;
 	int64_t until_ms;
 	int64_t look_ms; /* when it is looked at again */
@@ -86,7 +85,8 @@ struct node {
 	bool exiting;
 	uint64_t stored; /* the last batch on its disk */
 	struct vector acked;
-	uint64_t retired[MEMBERS_MAX + 1]; /* by link id: the hash in its last answer */
+	uint64_t retired[MEMBERS_MAX + 1];    /* by link id: the hash in its last answer */
+	struct vector asked[MEMBERS_MAX + 1]; /* by link id: what its last request knew */
 	struct proc *procs;
 	struct parked parked[NODES_MAX * 8];
 	uint32_t generation[MEMBERS_MAX + 1]; /* by link id: answers to older requests are stale */
@@ -120,7 +120,7 @@ enum what {
 	AT_GOODBYE
 };
 
-struct happening { /* one entry of the event heap; owns `bytes` */
+struct happening { /* one entry of the event heap; owns `bytes` and `asked` */
 	struct happening *next_free;
 	int64_t at_ms;
 	uint64_t order;
@@ -136,6 +136,7 @@ struct happening { /* one entry of the event heap; owns `bytes` */
 	struct hello hello;
 	char *bytes;
 	size_t count;
+	struct vector asked; /* of an answer that comes again: what its request knew */
 	char ref[REF_BYTES_MAX];
 	uint64_t epoch;
 	int pid; /* of AT_SERVE: the place of the parked poll */

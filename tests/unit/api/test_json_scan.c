@@ -35,7 +35,9 @@ static const char *const seeds[] = {"{\"a\":[1,-2,0.5,true,false,null,\"x\\n\",{
 	"\"value\":{\"port\":8080,\"tags\":[\"a\",\"b\"]}}",
 	"{\"owner\":{\"kind\":\"static\",\"id\":\"8f\xc3\xa9\",\"node\":"
 	"\"00112233445566778899AABBCCDDEEFF\",\"epoch\":0},\"created\":\"0000000000000001\","
-	"\"value\":null}"};
+	"\"value\":null}",
+	"{\"owner\":{\"kind\":\"static\",\"id\":\"bench\"},\"created\":\"0123456789abcdef\","
+	"\"value\":[7]}"};
 #define SEEDS (sizeof(seeds) / sizeof(seeds[0]))
 
 static const char *const bits[] = {"\"", "\\", "{", "}", "[", "]", ",", ":", " ", "\n", "0", "1",

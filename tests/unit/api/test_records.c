@@ -110,7 +110,7 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		struct record r = {.family = FAMILY_ENTRY,
-			.entry = {OWNER_CHILD, "default/web", id, 5, 0x123456789abcdefu, 0, 0}};
+			.entry = {OWNER_CHILD, 0, 0, "default/web", id, 5, 0x123456789abcdefu}};
 		struct text t = TEXT_INIT;
 		struct record *d = there_and_back("entry/default/k", &r, values[i]);
 

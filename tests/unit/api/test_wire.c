@@ -80,8 +80,8 @@ Test(wire, every_kind_of_fragment_comes_back_whatever_the_pieces)
 
 			scene_init(&s);
 			t = body_of(&s, kind, piece % 2, &sent);
-			cr_assert_eq(read_with(t.bytes, t.used, piece, &s.table, TABLE_HASH, &read),
-				ERR_OK, "kind %d", kind);
+			cr_assert_eq(read_with(t.bytes, t.used, piece, &s.after, &read), ERR_OK,
+				"kind %d", kind);
 			cr_same_fragments(&sent, &read);
 			fragment_fini(&sent);
 			fragment_fini(&read);
@@ -119,7 +119,7 @@ Test(wire, keys_and_values_travel_byte_for_byte)
 		"meta/d/\x7f\x01\n\t\r", "", "meta/d/ space", "meta/d/[\"p\",0]"};
 	static const char *const values[] = {"0.1", "1e2", " { \"a\" : 1 } ", "\"\\u00e9\xc3\xa9\"",
 		"[\n1,\n2\n]", "\"]]\\\"\"", "-0", "123456789012345678"};
-	struct wire_sender sender = {.name = NAME};
+	struct wire_sender sender = {.after = NULL};
 	struct map *m = new_map(1);
 	struct vector none = VECTOR_INIT;
 	struct fragment sent, read;
@@ -213,7 +213,7 @@ Test(wire, a_stream_of_pieces_reads_as_one_body)
 {
 	for (int kind = KIND_FULL; kind <= KIND_CHECKED; kind++) {
 		for (size_t piece = 1; piece < 20; piece++) {
-			struct wire_sender sender = {NAME, NULL, TABLE_HASH, piece % 2};
+			struct wire_sender sender = {RETIRED_HASH, NULL};
 			struct fragment sent, read;
 			struct text t = TEXT_INIT;
 			struct scene s;
@@ -221,12 +221,13 @@ Test(wire, a_stream_of_pieces_reads_as_one_body)
 			if (kind != KIND_FULL && kind != KIND_WHOLE && kind != KIND_CHECKED)
 				continue;
 			scene_init(&s);
-			sender.retired = &s.table;
+			if (piece % 2)
+				sender.after = &s.after;
 			make_fragment(&s, kind, &sent);
 			stream(&sent, &sender, piece, &t);
 			/* Numbers of origins are met in another order, and named later. */
-			cr_assert_eq(read_with(t.bytes, t.used, 77, &s.table, TABLE_HASH, &read),
-				ERR_OK, "%d %zu: %.*s", kind, piece, (int)t.used, t.bytes);
+			cr_assert_eq(read_with(t.bytes, t.used, 77, &s.after, &read), ERR_OK,
+				"%d %zu: %.*s", kind, piece, (int)t.used, t.bytes);
 			cr_same_fragments(&sent, &read);
 			fragment_fini(&sent);
 			fragment_fini(&read);
@@ -239,7 +240,7 @@ Test(wire, a_stream_of_pieces_reads_as_one_body)
 Test(wire, what_does_not_fit_into_one_line_is_written_into_several)
 {
 	size_t count = WIRE_LINE_ITEMS_MAX + 10;
-	struct wire_sender sender = {.name = NAME};
+	struct wire_sender sender = {.after = NULL};
 	struct fragment_check check = {.origin = origin(1), .upto = 3 * count, .count = count};
 	struct fragment_kill *kills = calloc(count, sizeof(*kills));
 	uint64_t *alive = calloc(count, sizeof(*alive));
@@ -275,36 +276,35 @@ Test(wire, what_does_not_fit_into_one_line_is_written_into_several)
 	free(alive);
 }
 
-/* ---- the table of retired origins ---- */
+/* ---- vectors that are told by what the request knew ---- */
 
-Test(wire, a_compact_body_says_only_what_differs_from_the_table)
+Test(wire, a_vector_may_say_only_what_differs_from_the_requests)
 {
 	struct fragment sent, read = {0};
 	struct scene s;
-	struct text whole, compact;
+	struct text whole, small;
 	char hex[ORIGIN_HEX_BYTES];
 
 	scene_init(&s);
 	whole = body_of(&s, KIND_TICK, false, &sent);
 	fragment_fini(&sent);
-	compact = body_of(&s, KIND_TICK, true, &sent);
+	small = body_of(&s, KIND_TICK, true, &sent);
 	origin_to_hex(origin(2), hex);
 	cr_assert(strstr(text_cstr(&whole), hex));
-	cr_assert_null(strstr(text_cstr(&compact), hex));
-	/* The table has more than the map: that is said with a 0. */
+	cr_assert_null(strstr(text_cstr(&small), hex));
+	/* The request knew more than the map: that is said with a 0. */
 	origin_to_hex(origin(3), hex);
-	cr_assert(strstr(text_cstr(&compact), hex));
-	cr_assert(strstr(text_cstr(&compact), "[1,0]") || strstr(text_cstr(&compact), "[2,0]"));
-	/* With another table nothing can be read; without `compact` it does not matter. */
-	cr_assert_eq(read_with(compact.bytes, compact.used, 50, &s.table, 1, &read), ERR_STALE);
-	cr_assert_eq(read_with(compact.bytes, compact.used, 50, NULL, 0, &read), ERR_STALE);
+	cr_assert(strstr(text_cstr(&small), hex));
+	cr_assert(strstr(text_cstr(&small), "[1,0]") || strstr(text_cstr(&small), "[2,0]"));
+	/* Without what the request knew it cannot be read, unless it is whole. */
+	cr_assert_eq(read_with(small.bytes, small.used, 50, NULL, &read), ERR_MALFORMED);
 	cr_assert_null(read.vector.items);
-	cr_assert_eq(read_with(whole.bytes, whole.used, 50, &s.table, 1, &read), ERR_OK);
+	cr_assert_eq(read_with(whole.bytes, whole.used, 50, &s.after, &read), ERR_OK);
 	cr_same_vectors(&read.vector, &sent.vector, "whole");
 	fragment_fini(&read);
 	fragment_fini(&sent);
 	text_fini(&whole);
-	text_fini(&compact);
+	text_fini(&small);
 	scene_fini(&s);
 }
 
@@ -319,9 +319,8 @@ Test(wire, the_reader_tells_the_hash_of_the_servers_table)
 	t = body_of(&s, KIND_TICK, false, &sent);
 	cr_assert_eq(wire_reader_new(&r), ERR_OK);
 	cr_assert_eq(wire_reader_retired(r), 0);
-	cr_assert_str_eq(wire_reader_name(r), "");
 	cr_assert_eq(wire_reader_feed(r, t.bytes, t.used), ERR_OK);
-	cr_assert_eq(wire_reader_retired(r), TABLE_HASH);
+	cr_assert_eq(wire_reader_retired(r), RETIRED_HASH);
 	wire_reader_free(r);
 	fragment_fini(&sent);
 	text_fini(&t);
@@ -340,8 +339,8 @@ Test(wire, a_body_that_was_cut_anywhere_gives_nothing)
 		scene_init(&s);
 		t = body_of(&s, kind, kind % 2, &sent);
 		for (size_t count = 0; count < t.used; count++)
-			cr_assert_eq(read_with(t.bytes, count, 64, &s.table, TABLE_HASH, &read),
-				ERR_MALFORMED, "kind %d, %zu bytes", kind, count);
+			cr_assert_eq(read_with(t.bytes, count, 64, &s.after, &read), ERR_MALFORMED,
+				"kind %d, %zu bytes", kind, count);
 		cr_assert_null(read.puts);
 		fragment_fini(&sent);
 		text_fini(&t);
@@ -362,13 +361,13 @@ Test(wire, a_body_with_one_altered_byte_gives_nothing)
 			enum err e;
 
 			t.bytes[i / 8] = (char)(t.bytes[i / 8] ^ 1 << i % 8);
-			e = read_with(t.bytes, t.used, 512, &s.table, TABLE_HASH, &read);
+			e = read_with(t.bytes, t.used, 512, &s.after, &read);
 			/* A version that was altered is another version. */
 			cr_assert(e == ERR_MALFORMED || e == ERR_PROTOCOL, "kind %d, bit %zu", kind,
 				i);
 			t.bytes[i / 8] = (char)(t.bytes[i / 8] ^ 1 << i % 8);
 		}
-		cr_assert_eq(read_with(t.bytes, t.used, 512, &s.table, TABLE_HASH, &read), ERR_OK);
+		cr_assert_eq(read_with(t.bytes, t.used, 512, &s.after, &read), ERR_OK);
 		fragment_fini(&sent);
 		fragment_fini(&read);
 		text_fini(&t);
@@ -420,7 +419,7 @@ static enum err read_failing(const struct text *t, const struct scene *s, struct
 	if (e == ERR_OK)
 		e = wire_reader_feed(r, t->bytes + t->used / 2, t->used - t->used / 2);
 	if (e == ERR_OK)
-		e = wire_reader_end(r, &s->table, TABLE_HASH, ret);
+		e = wire_reader_end(r, &s->after, ret);
 	wire_reader_free(r);
 	return e;
 }
@@ -454,7 +453,7 @@ Test(wire, without_memory_a_body_gives_nothing_and_says_so)
 
 Test(wire, without_memory_no_body_is_written)
 {
-	struct wire_sender sender = {.name = NAME};
+	struct wire_sender sender = {.after = NULL};
 	struct fragment f;
 	struct scene s;
 	bool failed = true;

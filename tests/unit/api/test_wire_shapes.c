@@ -5,26 +5,24 @@
 #define B "000000000000000000000000000000bb"
 #define C "000000000000000000000000000000cc"
 #define H1 "00000000000000a1"
-#define OPEN(version, mode)                                                                        \
-	"{\"v\":" version ",\"from\":\"n\\\"1\",\"inc\":\"" A "\",\"mode\":\"" mode "\""
+#define OPEN(version, mode) "{\"v\":" version ",\"inc\":\"" A "\",\"mode\":\"" mode "\""
 #define HEAD(mode, more) OPEN("2", mode) more "}\n"
 #define FULL HEAD("full", ",\"o\":[\"" B "\"]")
 #define END(more, lines) "{" more ",\"h\":\"" A "\",\"clk\":1,\"lines\":" lines
 #define X9 "\"x\":[[0,0,9,\"\",\"" H1 "\"]]"
 #define FULL_END(lines) END(X9 ",\"vec\":[[0,9]]", lines)
-#define TABLE "\"rt\":\"0123456789abcdef\""
 
 static enum err read_by_hand(const char *body, struct fragment *ret)
 {
 	struct text t = TEXT_INIT;
-	struct vector table = VECTOR_INIT;
+	struct vector after = VECTOR_INIT;
 	enum err e;
 
 	text_adds(&t, body);
 	text_addf(&t, ",\"sum\":\"%016llx\"}\n", (unsigned long long)XXH64(body, strlen(body), 0));
-	cr_assert_eq(vector_raise(&table, (struct origin_id){0, 0xbb}, 5), ERR_OK);
-	e = read_with(t.bytes, t.used, 100, &table, TABLE_HASH, ret);
-	vector_fini(&table);
+	cr_assert_eq(vector_raise(&after, (struct origin_id){0, 0xbb}, 5), ERR_OK);
+	e = read_with(t.bytes, t.used, 100, &after, ret);
+	vector_fini(&after);
 	text_fini(&t);
 	return e;
 }
@@ -69,6 +67,18 @@ Test(wire_shapes, unknown_members_of_the_envelope_are_ignored)
 	fragment_fini(&f);
 }
 
+Test(wire_shapes, without_a_clock_it_is_that_of_the_latest_entry)
+{
+	struct fragment f;
+
+	cr_assert_eq(read_by_hand(FULL "[\"p\",0,5,60,\"a\",1]\n[\"p\",0,6,50,\"b\",1]\n{" X9
+				       ",\"vec\":[[0,9]],\"h\":\"" A "\",\"lines\":2",
+			     &f),
+		ERR_OK);
+	cr_assert_eq(f.clock, 60);
+	fragment_fini(&f);
+}
+
 Test(wire_shapes, a_slices_vector_is_its_deps_and_the_tops_of_its_ranges)
 {
 	struct fragment f;
@@ -82,43 +92,41 @@ Test(wire_shapes, a_slices_vector_is_its_deps_and_the_tops_of_its_ranges)
 	cr_assert_eq(vector_get(&f.vector, (struct origin_id){0, 0xbb}), 4);
 	cr_assert(f.ack_wanted);
 	fragment_fini(&f);
-	/* The table has 5 events of B: deps without B have them too, a 0 says that they do not. */
-	cr_assert_eq(read_by_hand(HEAD("slice", "," TABLE ",\"compact\":true")
-					  END(X9 ",\"deps\":[]", "0"),
-			     &f),
-		ERR_OK);
+	/* The request knew 5 events of B: so do deps without B, unless a 0 says otherwise. */
+	cr_assert_eq(read_by_hand(HEAD("slice", "") END(X9 ",\"+deps\":[]", "0"), &f), ERR_OK);
 	cr_assert_eq(vector_get(&f.vector, (struct origin_id){0, 0xbb}), 5);
 	fragment_fini(&f);
-	cr_assert_eq(read_by_hand(HEAD("slice", ",\"o\":[\"" B "\"]," TABLE ",\"compact\":true")
-					  END(X9 ",\"deps\":[[1,0]]", "0"),
-			     &f),
+	cr_assert_eq(
+		read_by_hand(
+			HEAD("slice", ",\"o\":[\"" B "\"]") END(X9 ",\"+deps\":[[1,0]]", "0"), &f),
 		ERR_OK);
 	cr_assert_eq(f.vector.used, 1);
 	fragment_fini(&f);
 }
 
-/* What carries nothing has no lines, so what its vector lacks of the table stands in the header. */
-Test(wire_shapes, a_compact_tick_of_one_that_knows_nothing_is_read)
+/* What carries nothing has no lines, so what its vector lacks of the request's stands in the
+ * header. */
+Test(wire_shapes, a_small_tick_of_one_that_knows_nothing_is_read)
 {
 	static const enum fragment_mode modes[] = {FRAGMENT_TICK, FRAGMENT_REDO, FRAGMENT_NEED};
-	struct wire_sender sender = {.name = NAME, .retired_hash = TABLE_HASH, .compact = true};
-	struct vector table = VECTOR_INIT;
+	struct wire_sender sender = {.after = NULL};
+	struct vector after = VECTOR_INIT;
 
-	cr_assert_eq(vector_raise(&table, origin(3), 5), ERR_OK);
-	sender.retired = &table;
+	cr_assert_eq(vector_raise(&after, origin(3), 5), ERR_OK);
+	sender.after = &after;
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		struct fragment f = {.mode = modes[i], .from = origin(1)}, read;
 		struct text t = TEXT_INIT;
 
 		wire_write(&f, &sender, &t);
 		cr_assert(text_ok(&t));
-		cr_assert_eq(read_with(t.bytes, t.used, 9, &table, TABLE_HASH, &read), ERR_OK);
+		cr_assert_eq(read_with(t.bytes, t.used, 9, &after, &read), ERR_OK);
 		cr_assert_eq(read.mode, modes[i]);
 		cr_assert_eq(read.vector.used, 0);
 		fragment_fini(&read);
 		text_fini(&t);
 	}
-	vector_fini(&table);
+	vector_fini(&after);
 }
 
 #define LINE(line) FULL line "\n" FULL_END("1")
@@ -143,17 +151,16 @@ static const struct {
 	BAD("[\"p\",0,5,6,\"a\",1]\n" FULL FULL_END("1")),
 	BAD(HEAD("fuller", "") FULL_END("0")),
 	BAD(OPEN("2", "full") "\n" FULL_END("0")),
-	BAD("{\"v\":2,\"v\":2,\"from\":\"n\\\"1\",\"inc\":\"" A
-	    "\",\"mode\":\"full\"}\n" FULL_END("0")),
-	BAD("{\"v\":2,\"from\":7,\"inc\":\"" A "\",\"mode\":\"full\"}\n" FULL_END("0")),
-	BAD("{\"v\":2,\"from\":\"n\\\"1\",\"inc\":\"00000000000000000000000000000000\",\"mode\":"
+	BAD("{\"v\":2,\"v\":2,\"inc\":\"" A "\",\"mode\":\"full\"}\n" FULL_END("0")),
+	BAD("{\"v\":2,\"inc\":7,\"mode\":\"full\"}\n" FULL_END("0")),
+	BAD("{\"v\":2,\"inc\":\"00000000000000000000000000000000\",\"mode\":"
 	    "\"full\"}\n" FULL_END("0")),
 	BAD(HEAD("full", ",\"o\":[\"" A "\"]") FULL_END("0")), /* 0 is the server already */
 	BAD(HEAD("full", ",\"o\":[\"" B "\",\"" B "\"]") FULL_END("0")),
 	BAD(HEAD("full", ",\"o\":[\"12\"]") FULL_END("0")),
 	BAD(HEAD("full", ",\"o\":{}") FULL_END("0")),
 	BAD(HEAD("full", ",\"rt\":\"12\"") FULL_END("0")),
-	BAD(HEAD("full", ",\"compact\":1") FULL_END("0")),
+	BAD(HEAD("full", "") END("\"+vec\":1", "0")),
 	BAD(HEAD("full", ",\"ack\":null") FULL_END("0")),
 	/* the count of lines */
 	BAD(FULL FULL_END("1")),
@@ -249,9 +256,7 @@ static const struct {
 	BAD(FULL END(X9 ",\"deps\":[[0,9]]", "0")),
 	BAD(HEAD("slice", "") END(X9 ",\"vec\":[[0,9]]", "0")),
 	BAD(HEAD("slice", "") END(X9 ",\"deps\":[[0,9]]", "0")), /* it has a range */
-	BAD(HEAD("tick", "," TABLE ",\"compact\":true") END("\"vec\":[[0,0]]", "0")),
-	{ERR_STALE, HEAD("tick", ",\"rt\":\"" H1 "\",\"compact\":true") END("\"vec\":[]", "0")},
-	{ERR_STALE, HEAD("tick", ",\"compact\":true") END("\"vec\":[]", "0")},
+	BAD(HEAD("tick", "") END("\"+vec\":[[0,0]]", "0")),
 	BAD(FULL END(X9 ",\"vec\":[[0,9]],\"f\":[[0,10]]", "0")), /* a floor above the vector */
 	BAD(FULL END(X9 ",\"vec\":[[0,9]],\"f\":[[0,0]]", "0")),
 	BAD(FULL END(X9 ",\"vec\":[[0,9]],\"f\":[[0,1],[0,1]]", "0")),

@@ -53,7 +53,7 @@ Test(record, every_value_has_a_name_that_leads_back)
 Test(record, an_entry_is_written_with_its_value_last)
 {
 	struct record r = {
-		.family = FAMILY_ENTRY, .entry = {OWNER_STATIC, "a\"b", {0, 1}, 7, 0x1f, 0, 0}};
+		.family = FAMILY_ENTRY, .entry = {OWNER_STATIC, 0, 0, "a\"b", {0, 1}, 7, 0x1f}};
 	struct text t = TEXT_INIT;
 
 	record_encode(&r, "[1, 2]", 6, &t);
@@ -61,6 +61,12 @@ Test(record, an_entry_is_written_with_its_value_last)
 		"{\"owner\":{\"kind\":\"static\",\"id\":\"a\\\"b\","
 		"\"node\":\"00000000000000000000000000000001\",\"epoch\":7},"
 		"\"created\":\"000000000000001f\",\"value\":[1, 2]}");
+	text_clear(&t);
+	r.entry.node = (struct origin_id){0, 0};
+	r.entry.epoch = 0;
+	record_encode(&r, "1", 1, &t);
+	cr_assert_str_eq(text_cstr(&t), "{\"owner\":{\"kind\":\"static\",\"id\":\"a\\\"b\"},"
+					"\"created\":\"000000000000001f\",\"value\":1}");
 	text_fini(&t);
 }
 

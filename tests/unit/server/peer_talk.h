@@ -235,7 +235,7 @@ static inline void answers_tick(void)
 	struct fragment tick = {.mode = FRAGMENT_TICK, .from = {9, 9}};
 	struct text body = TEXT_INIT;
 
-	wire_write(&tick, &(struct wire_sender){.name = "n2"}, &body);
+	wire_write(&tick, &(struct wire_sender){.after = NULL}, &body);
 	cr_assert(text_ok(&body));
 	answers("200 OK", body.bytes, body.used);
 	text_fini(&body);

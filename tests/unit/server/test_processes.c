@@ -103,6 +103,7 @@ static void start_daemon(void)
 	errno = 0;
 	cr_assert_eq(processes_start(loop, "/proc/self/exe", dir, -1, -1, &events, &processes),
 		ERR_OK, "%s", strerror(errno));
+	cr_assert_eq(processes_await(processes), ERR_OK);
 }
 
 static void make_dir(void)
