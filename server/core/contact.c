@@ -131,6 +131,9 @@ static void said_hello(struct horde *h, struct link *l, const struct hello *peer
 
 	if (old && old != m && old->refused_ms == 0)
 		old->refused_ms = h->now_ms; /* another node lives at its address now */
+	if (m && !origin_is_zero(l->incarnation) && strcmp(l->url, peer->url) != 0 &&
+		!origin_equal(l->incarnation, peer->incarnation))
+		m->rival_ms = h->now_ms; /* it moved, or this is a copy: the other may live on */
 	if (m)
 		member_greeted(h, m, peer->incarnation);
 	l->called = true;

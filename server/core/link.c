@@ -168,14 +168,17 @@ static void follow_address(struct horde *h, struct link *l)
 		lead_to(h, l, m->record->url);
 }
 
-/* A member that left is not called any more, until a new life of it says hello. */
+/*
+ * A member that left is not called any more, until a new life of it says hello; but for one that
+ * has said that our name is taken, and would have us wait for ever.
+ */
 static bool wanted(struct horde *h, const struct link *l)
 {
 	const struct member *m = member_by_id(h, l->node_id);
 
 	if (origin_is_zero(l->node_id) || l->keep || !m || !m->recorded)
 		return true;
-	return !member_left(m) || !l->tried;
+	return !member_left(m) || !l->tried || l->taken;
 }
 
 /* The first sync waits for this one: it was not asked yet. Also when its peer has left: it may have

@@ -126,6 +126,51 @@ Test(contact, a_copy_takes_the_place_of_an_original_that_is_gone)
 	node_free(&n);
 }
 
+static void knows_member(struct node *n, const char *name, enum member_state state)
+{
+	struct map *m = horde_map_mutable(n->h);
+	struct horde_config config = config_of(name, 0);
+	struct record r = {.family = FAMILY_MEMBER};
+	char url[32], key[64] = "member/";
+
+	snprintf(url, sizeof(url), "http://%s", name);
+	r.member = (struct member_record){.name = (char *)(uintptr_t)name,
+		.url = url,
+		.incarnation = config.incarnation,
+		.started = 1,
+		.state = state};
+	origin_to_hex(config.node_id, key + 7);
+	cr_assert_eq(map_load_entry(m, (struct dot){config.incarnation, 1}, 1, key, strlen(key),
+			     "{}", 2, record_dup(&r)),
+		ERR_OK);
+	cr_assert_eq(map_load_vector(m, config.incarnation, 1, 0, 0), ERR_OK);
+	cr_assert_eq(map_load_end(m), ERR_OK);
+}
+
+/* Nobody calls a member that left; but what it said of our name would stand for ever. */
+Test(contact, a_member_that_left_and_knew_better_is_asked_until_it_is_gone)
+{
+	struct event e = {.kind = EVENT_START}, taken = {.kind = EVENT_LINK_REJECTED, .link = 1};
+	struct node n = node_bare(config_of("n1", 0));
+
+	e.start.cluster_id = id_of(7);
+	taken.rejected.err = ERR_NAME_TAKEN;
+	knows_member(&n, "n2", MEMBER_LEFT);
+	knows_member(&n, "n3", MEMBER_ALIVE);
+	node_does(&n, &e);
+	node_does(&n, &taken);
+	answered(&n, 2, hello_of("n3", 0, id_of(7)));
+	member_arrives(&n, 2, "n3", 0);
+	cr_expect_not(horde_readiness(n.h).synced);
+	n.writes_kept = true;
+	n.now_ms += 1000;
+	node_tick(&n);
+	cr_assert(action(&n, ACTION_HELLO));
+	link_event(&n, EVENT_LINK_REFUSED, 1);
+	cr_expect(horde_readiness(n.h).synced);
+	node_free(&n);
+}
+
 static struct hello copy_of_n2(const struct node *n)
 {
 	struct hello h = hello_of("n2", 1, cluster_of(n));
@@ -146,6 +191,20 @@ Test(contact, the_end_of_a_copy_is_not_the_end_of_its_original)
 	cr_expect_eq(opinion_of_n2(&n), OPINION_SUSPECT, "one of two is gone");
 	cr_expect_eq(says_hello(&n, copy_of_n2(&n)), ERR_OK);
 	cr_expect_eq(opinion_of_n2(&n), OPINION_ALIVE);
+	node_free(&n);
+}
+
+Test(contact, the_end_of_a_copy_that_was_taken_in_is_not_the_end_of_its_original)
+{
+	struct node n;
+	uint32_t link = node_with_peer(&n);
+
+	link_event(&n, EVENT_LINK_SILENT, link);
+	cr_expect_eq(says_hello(&n, copy_of_n2(&n)), ERR_OK);
+	link_event(&n, EVENT_LINK_REFUSED, link); /* it has called since: one more attempt */
+	node_tick(&n);
+	link_event(&n, EVENT_LINK_REFUSED, link);
+	cr_expect_eq(opinion_of_n2(&n), OPINION_SUSPECT);
 	node_free(&n);
 }
 
