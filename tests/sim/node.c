@@ -142,6 +142,7 @@ void node_boot(struct world *w, int index, struct origin_id life)
 	n->life++;
 	n->tick_ms = INT64_MAX;
 	n->stored = 0;
+	memset(n->met, 0, sizeof(n->met));
 	clock_begin(w, n);
 	vector_fini(&n->before);
 	if (horde_new(&config, &n->h) != ERR_OK)

@@ -17,6 +17,7 @@ struct past { /* one event of the history */
 	struct dot dot;
 	bool put;
 	int64_t at_ms;
+	uint64_t epoch;   /* of an assign */
 	uint64_t content; /* of key and value */
 	struct dot *kills;
 	size_t kill_count;
@@ -118,6 +119,9 @@ static void record(struct world *w, struct node *n, uint64_t before)
 		e->at_ms = w->now_ms;
 		if (c->kind == CHANGE_PUT) {
 			e->put = true;
+			if (family_of(c->entry->key, c->entry->key_bytes) == FAMILY_ASSIGN &&
+				c->entry->record)
+				e->epoch = c->entry->record->assign.epoch;
 			e->content = content(c->entry->key, c->entry->key_bytes, c->entry->value,
 				c->entry->value_bytes);
 		} else if (c->kind == CHANGE_KILL) {
@@ -226,14 +230,19 @@ void oracle_step(struct world *w, struct node *n)
 		abort();
 }
 
-bool oracle_killed(struct dot killer, struct dot victim)
+bool oracle_took(struct dot taker, struct dot from)
 {
-	const struct past *e = find(victim);
+	const struct past *t = find(taker), *f = find(from);
+	bool killed = false;
 
-	for (size_t i = 0; e && i < e->killer_count; i++)
-		if (dot_compare(e->killers[i], killer) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; t && f && i < t->kill_count; i++) {
+		const struct past *victim = find(t->kills[i]);
+
+		killed = killed || victim == f;
+		if (victim && victim->epoch > f->epoch)
+			return false;
+	}
+	return killed;
 }
 
 int64_t oracle_minted_ms(struct dot d)

@@ -96,6 +96,7 @@ struct node {
 	int64_t frozen_ms;                 /* until when */
 	size_t unsynced;                   /* commits that its disk may lose */
 	bool power_lost;                   /* in its last end */
+	uint64_t met[NODES_MAX];           /* the lives that this one has heard of by themselves */
 	bool gone;                         /* for good */
 	int64_t tick_ms;                   /* when a tick is scheduled, or INT64_MAX */
 	struct vector before;              /* for monotonicity */
@@ -219,8 +220,8 @@ int64_t wall_of(const struct world *w, const struct node *n);
 void oracle_reset(void);
 /* After each step of node n: I1 to I7. */
 void oracle_step(struct world *w, struct node *n);
-/* Did the event `killer` know `victim`, and take its place? */
-bool oracle_killed(struct dot killer, struct dot victim);
+/* Did the assign `taker` know `from` as the one that won, and take its place? */
+bool oracle_took(struct dot taker, struct dot from);
 int64_t oracle_minted_ms(struct dot d);
 /* At the end, healed and quiet: everybody agrees, each child runs as it should. */
 void oracle_end(struct world *w);

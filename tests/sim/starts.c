@@ -34,15 +34,18 @@ static bool all_is_told(const struct world *w)
 }
 
 /*
- * Two that claim to be one node are told apart by whoever knows the one and hears of the other. A
- * copy that meets nobody who does runs what its original runs: only a lock on a shared directory
- * could stop it.
+ * Two that claim to be one node are told apart by who has met both. A copy that meets nobody who
+ * did runs what its original runs: only a lock on a directory that they share could stop it. And
+ * who has met one alone takes its end for the end of that node.
  */
-static bool indistinct(const struct world *w, const struct node *a, const struct node *b)
+static bool indistinct(const struct world *w, const struct node *n, const struct node *other)
 {
 	bool known = all_is_told_but(w, FAULT_TWIN) && !w->faults.on[FAULT_CRASH];
 
-	return origin_equal(a->node_id, b->node_id) && !known;
+	if (origin_equal(n->node_id, other->node_id))
+		return !known;
+	return w->twin && origin_equal(w->twin->node_id, other->node_id) &&
+	       n->met[other->index] != other->life;
 }
 
 /*
@@ -59,8 +62,7 @@ static void check_overlap(struct world *w, struct node *n, const char *ref, cons
 
 		if (!o || dot_compare(o->spec, p->spec) != 0 || indistinct(w, n, other))
 			continue;
-		if (oracle_killed(p->assign, o->assign) &&
-			oracle_minted_ms(p->assign) >= o->start_ms)
+		if (oracle_took(p->assign, o->assign) && oracle_minted_ms(p->assign) >= o->start_ms)
 			fail(w, "%s has taken %s, which runs on %s", n->name, ref, other->name);
 		old = w->now_ms - oracle_minted_ms(o->assign) > TOLD_MS;
 		if (old && all_is_told(w))
