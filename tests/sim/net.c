@@ -259,8 +259,6 @@ void net_happened(struct world *w, struct happening *e)
 {
 	struct node *n = &w->nodes[e->node];
 
-	if (e->peer >= 0 && e->what != AT_LINK)
-		n->met[e->peer] = w->nodes[e->peer].life;
 	switch (e->what) {
 	case AT_REQUEST_HELLO:
 		serve_hello(w, n, e);

@@ -89,7 +89,7 @@ static void join(struct world *w, struct node *n)
 
 		if (i == n->index || (n->index == 0 && !w->faults.all_join))
 			continue;
-		if (i == 0 || n->index == 0 || w->faults.all_join || percent(w, 30))
+		if (i == 0 || n->index == 0 || n == w->twin || w->faults.all_join || percent(w, 30))
 			node_step(w, n, &e);
 	}
 }
@@ -142,7 +142,6 @@ void node_boot(struct world *w, int index, struct origin_id life)
 	n->life++;
 	n->tick_ms = INT64_MAX;
 	n->stored = 0;
-	memset(n->met, 0, sizeof(n->met));
 	clock_begin(w, n);
 	vector_fini(&n->before);
 	if (horde_new(&config, &n->h) != ERR_OK)

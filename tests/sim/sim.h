@@ -96,7 +96,6 @@ struct node {
 	int64_t frozen_ms;                 /* until when */
 	size_t unsynced;                   /* commits that its disk may lose */
 	bool power_lost;                   /* in its last end */
-	uint64_t met[NODES_MAX];           /* the lives that this one has heard of by themselves */
 	bool gone;                         /* for good */
 	int64_t tick_ms;                   /* when a tick is scheduled, or INT64_MAX */
 	struct vector before;              /* for monotonicity */

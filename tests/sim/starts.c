@@ -15,37 +15,39 @@ static const struct record *record_of(const struct entry *e)
 	return e ? e->record : NULL;
 }
 
+static bool any_on(const struct world *w, const enum fault *faults, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (w->faults.on[faults[i]])
+			return true;
+	return false;
+}
+
 /* Nodes, clocks and disks may fail, but each message arrives, and nobody claims to be another. */
-static bool all_is_told_but(const struct world *w, enum fault but)
+static bool all_is_told(const struct world *w)
 {
 	static const enum fault parting[] = {FAULT_LOSS, FAULT_CUT, FAULT_CLOG, FAULT_FREEZE,
 		FAULT_OLD_STORE, FAULT_OTHER_STORE, FAULT_UNSYNCED, FAULT_TWIN, FAULT_RESUME,
 		FAULT_FULL_DISK, FAULT_IO};
 
-	for (size_t i = 0; i < sizeof(parting) / sizeof(parting[0]); i++)
-		if (w->faults.on[parting[i]] && parting[i] != but)
-			return false;
-	return true;
-}
-
-static bool all_is_told(const struct world *w)
-{
-	return all_is_told_but(w, FAULTS);
+	return !any_on(w, parting, sizeof(parting) / sizeof(parting[0]));
 }
 
 /*
- * Two that claim to be one node are told apart by who has met both. A copy that meets nobody who
- * did runs what its original runs: only a lock on a directory that they share could stop it. And
- * who has met one alone takes its end for the end of that node.
+ * Two that claim to be one node are told apart by who knows the one and hears of the other. Where
+ * messages are late or lost, or nodes begin anew, somebody may know one of them alone: a copy that
+ * meets nobody else runs what its original runs, and its end is taken for the end of both. Only a
+ * lock on a directory that they share could stop that.
  */
 static bool indistinct(const struct world *w, const struct node *n, const struct node *other)
 {
-	bool known = all_is_told_but(w, FAULT_TWIN) && !w->faults.on[FAULT_CRASH];
+	static const enum fault hiding[] = {FAULT_LOSS, FAULT_CUT, FAULT_CLOG, FAULT_FREEZE,
+		FAULT_CRASH, FAULT_BODY, FAULT_SLOW_DISK};
+	struct origin_id doubled = w->twin ? w->twin->node_id : (struct origin_id){0};
 
-	if (origin_equal(n->node_id, other->node_id))
-		return !known;
-	return w->twin && origin_equal(w->twin->node_id, other->node_id) &&
-	       n->met[other->index] != other->life;
+	if (!any_on(w, hiding, sizeof(hiding) / sizeof(hiding[0])))
+		return false;
+	return origin_equal(doubled, n->node_id) || origin_equal(doubled, other->node_id);
 }
 
 /*
