@@ -348,7 +348,8 @@ void faults_heal(struct world *w)
 		struct node *n = &w->nodes[i];
 
 		mend_node(n);
-		if (!n->up && !n->gone && (i == 0 || percent(w, 60)))
+		/* A copy that was turned away needs another's word that its original is gone. */
+		if (!n->up && !n->gone && (i == 0 || w->twin || percent(w, 60)))
 			node_boot(w, i, (struct origin_id){0});
 		up += n->up;
 	}
