@@ -97,6 +97,18 @@ static uint64_t content(const char *key, size_t key_bytes, const char *value, si
 	return XXH3_64bits(key, key_bytes) * 31 + XXH3_64bits(value, value_bytes);
 }
 
+/* An epoch is a fencing token: it grows with every assign that knows another. */
+static void check_epoch(struct world *w, struct node *n, const struct past *e)
+{
+	for (size_t i = 0; i < e->kill_count && e->epoch; i++) {
+		const struct past *victim = find(e->kills[i]);
+
+		if (victim && victim->epoch >= e->epoch)
+			fail(w, "%s gives epoch %llu after %llu", n->name,
+				(unsigned long long)e->epoch, (unsigned long long)victim->epoch);
+	}
+}
+
 /* Takes down what the node itself minted in this step; the victims must be known to it. */
 static void record(struct world *w, struct node *n, uint64_t before)
 {
@@ -134,6 +146,8 @@ static void record(struct world *w, struct node *n, uint64_t before)
 				append(&victim->killers, &victim->killer_count, c->dot);
 		}
 	}
+	for (uint64_t s = before; s < now; s++)
+		check_epoch(w, n, &p->events[s]);
 }
 
 static bool live(const struct past *e, const struct vector *v)
