@@ -266,7 +266,7 @@ static void resume(struct world *w)
 	if (n->up)
 		node_crash(w, n->index);
 	restore(n, n->backup);
-	w->forked = true;
+	w->resumed = true;
 	faults_count(w, FAULT_RESUME);
 	tracef(w, "%s goes on from a snapshot of its memory", n->name);
 	node_boot(w, n->index, n->backup_life);

@@ -149,7 +149,8 @@ void node_boot(struct world *w, int index, struct origin_id life)
 	e.start.cluster_id = load(w, n);
 	note_lost_suffix(w, n);
 	vector_fini(&n->acked);
-	if (vector_copy(map_vector(horde_map(n->h)), &n->acked) != ERR_OK)
+	if (vector_copy(map_vector(horde_map(n->h)), &n->acked) != ERR_OK ||
+		vector_copy(map_vector(horde_map(n->h)), &n->before) != ERR_OK)
 		abort();
 	tracef(w, "%s boots, life %llu", n->name, (unsigned long long)n->life);
 	node_step(w, n, &e);

@@ -162,7 +162,8 @@ struct world {
 	struct faults faults;
 	size_t kill_log_max;
 	bool healed;
-	bool forked; /* an origin went on twice: a dot may name two events from now on */
+	bool resumed; /* a life has begun again from a snapshot of its memory */
+	bool forked;  /* and has minted a dot again: it may name two events from now on */
 	int pids;
 	struct first first[CHILDREN]; /* the last start of each temporary child */
 	int64_t last_start_ms;        /* of any process */

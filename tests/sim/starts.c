@@ -128,6 +128,9 @@ void starts_check(struct world *w, struct node *n, const struct action *a, struc
 		return; /* a dot may name two writes */
 	check_overlap(w, n, a->ref, p);
 	p->temporary = a->spec->restart.type == RESTART_TEMPORARY;
+	if (w->resumed)
+		return; /* a snapshot of a machine would hold the children as well; this one does
+			   not */
 	if (p->temporary && !w->faults.on[FAULT_RESTARTS])
 		check_temporary(w, n, a->ref, p);
 }
