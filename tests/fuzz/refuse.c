@@ -1,0 +1,183 @@
+#include "tests/fuzz/refuse.h"
+
+#include "tests/fuzz/body.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/join.h"
+#include "tests/fuzz/mend.h"
+
+/* ---- damaged under way ---- */
+
+struct damaged { /* a copy, with room for as much again */
+	uint8_t *bytes;
+	size_t count;
+	size_t size;
+};
+
+static void truncated(struct damaged *d, uint64_t *random)
+{
+	d->count = fuzz_draw(random, d->count);
+}
+
+static void altered(struct damaged *d, uint64_t *random)
+{
+	if (fuzz_draw(random, 4) == 0)
+		d->bytes[d->count++] = (uint8_t)fuzz_draw(random, 256);
+	else
+		d->bytes[fuzz_draw(random, d->count)] ^= (uint8_t)(1 << fuzz_draw(random, 8));
+}
+
+static void reordered(struct damaged *d, uint64_t *random)
+{
+	if (fuzz_draw(random, 2) == 0)
+		mend_swap(d->bytes, d->count, random);
+	else
+		d->count = mend_move(d->bytes, d->count, d->size, random);
+}
+
+static void damage(enum tally kind, struct damaged *d, uint64_t *random)
+{
+	if (kind == TALLY_TRUNCATED)
+		truncated(d, random);
+	else if (kind == TALLY_ALTERED)
+		altered(d, random);
+	else
+		reordered(d, random);
+}
+
+void refuse_damaged(enum tally kind, const char *bytes, size_t count, uint64_t *random)
+{
+	struct damaged d = {malloc(2 * count + 1), count, 2 * count + 1};
+	struct fragment f = {0};
+
+	must(d.bytes, "there is memory");
+	if (count > 0) {
+		memcpy(d.bytes, bytes, count);
+		damage(kind, &d, random);
+	}
+	if (d.count != count || (count > 0 && memcmp(d.bytes, bytes, count) != 0)) {
+		must(body_read((char *)d.bytes, d.count, &f) != ERR_OK, tally_name(kind));
+		tally(kind);
+	}
+	free(d.bytes);
+}
+
+/* ---- of another kind ---- */
+
+static void refuse_body(struct text *t, enum err e)
+{
+	struct fragment f = {0};
+
+	must(text_ok(t), "there is memory");
+	must(body_read(t->bytes, t->used, &f) == e, "what is written otherwise is refused");
+	tally(TALLY_ALIEN);
+	text_fini(t);
+}
+
+static void other_version(const struct fragment *f, uint64_t *random)
+{
+	static const char begin[] = "{\"v\":2,";
+	struct text t = body_write(f, false);
+
+	must(t.used > sizeof(begin) && memcmp(t.bytes, begin, sizeof(begin) - 1) == 0,
+		"a body says its version");
+	t.bytes[sizeof(begin) - 3] = (char)('3' + fuzz_draw(random, 7));
+	must(mend((uint8_t *)t.bytes, t.used, t.used) == t.used, "the sum is right");
+	refuse_body(&t, ERR_PROTOCOL);
+}
+
+static void other_table(const struct fragment *f, uint64_t *random)
+{
+	struct wire_sender sender = {.name = "n2", .retired = body_retired(), .compact = true};
+	struct text t = TEXT_INIT;
+
+	sender.retired_hash = BODY_RETIRED_HASH ^ (1 + fuzz_draw(random, 1000));
+	wire_write(f, &sender, &t);
+	refuse_body(&t, ERR_STALE);
+}
+
+void refuse_alien_body(const struct fragment *f, uint64_t *random)
+{
+	other_version(f, random);
+	other_table(f, random);
+}
+
+/* ---- of what the reader cannot have; false: there is nothing to begin with ---- */
+
+static struct origin_id nobody(uint64_t *random)
+{
+	return (struct origin_id){fuzz_draw(random, UINT64_MAX), fuzz_draw(random, UINT64_MAX)};
+}
+
+static bool gap(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	struct fragment_range *r;
+
+	if (f->range_count == 0)
+		return false;
+	r = &f->ranges[fuzz_draw(random, f->range_count)];
+	r->after = vector_get(map_vector(m), r->origin) + 1 + fuzz_draw(random, 4);
+	r->upto = r->upto > r->after ? r->upto : r->after;
+	return true;
+}
+
+static bool own_future(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	struct dot own = map_last_dot(m);
+	struct fragment_range *r;
+
+	if (f->range_count == 0)
+		return false;
+	r = &f->ranges[fuzz_draw(random, f->range_count)];
+	*r = (struct fragment_range){.origin = own.origin, .after = own.seq, .upto = own.seq + 1};
+	return true;
+}
+
+static bool strange_victim(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	(void)m;
+	if (f->kill_count == 0)
+		return false;
+	f->kills[fuzz_draw(random, f->kill_count)].victim = (struct dot){nobody(random), 1};
+	return true;
+}
+
+static bool strange_killer(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	(void)m;
+	if (f->kill_count == 0)
+		return false;
+	f->kills[fuzz_draw(random, f->kill_count)].killer.origin = nobody(random);
+	return true;
+}
+
+static bool strange_put(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	(void)m;
+	if (f->put_count == 0)
+		return false;
+	f->puts[fuzz_draw(random, f->put_count)].dot.origin = nobody(random);
+	return true;
+}
+
+/* The server knew more than what it says leads to. */
+static bool strange_vector(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	(void)m;
+	must(vector_raise(&f->vector, nobody(random), 1) == ERR_OK, "there is memory");
+	return true;
+}
+
+static bool (*const strange[])(struct fragment *f, const struct map *m, uint64_t *random) = {
+	gap, own_future, strange_victim, strange_killer, strange_put, strange_vector};
+
+void refuse_alien(struct fragment *f_take, struct map *m, uint64_t *random)
+{
+	struct changes c = {0};
+
+	if (strange[fuzz_draw(random, sizeof(strange) / sizeof(strange[0]))](f_take, m, random)) {
+		must(join(m, &f_take, 1, &c) == ERR_MALFORMED, "what is alien is refused");
+		tally(TALLY_ALIEN);
+	}
+	changes_fini(&c);
+	fragment_fini(f_take);
+}
