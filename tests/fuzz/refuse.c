@@ -108,6 +108,7 @@ static struct origin_id nobody(uint64_t *random)
 	return (struct origin_id){fuzz_draw(random, UINT64_MAX), fuzz_draw(random, UINT64_MAX)};
 }
 
+/* One that the client knows up to somewhere before it. */
 static bool gap(struct fragment *f, const struct map *m, uint64_t *random)
 {
 	struct fragment_range *r;
@@ -120,15 +121,28 @@ static bool gap(struct fragment *f, const struct map *m, uint64_t *random)
 	return true;
 }
 
+/* One range more: all the rest is as it should be. */
+static void add_range(struct fragment *f, struct origin_id origin, uint64_t after)
+{
+	f->ranges = realloc(f->ranges, (f->range_count + 1) * sizeof(*f->ranges));
+	must(f->ranges, "there is memory");
+	f->ranges[f->range_count++] =
+		(struct fragment_range){.origin = origin, .after = after, .upto = after + 1};
+}
+
+static bool strange_gap(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	(void)m;
+	add_range(f, nobody(random), 1);
+	return true;
+}
+
 static bool own_future(struct fragment *f, const struct map *m, uint64_t *random)
 {
 	struct dot own = map_last_dot(m);
-	struct fragment_range *r;
 
-	if (f->range_count == 0)
-		return false;
-	r = &f->ranges[fuzz_draw(random, f->range_count)];
-	*r = (struct fragment_range){.origin = own.origin, .after = own.seq, .upto = own.seq + 1};
+	(void)random;
+	add_range(f, own.origin, own.seq);
 	return true;
 }
 
@@ -167,8 +181,30 @@ static bool strange_vector(struct fragment *f, const struct map *m, uint64_t *ra
 	return true;
 }
 
-static bool (*const strange[])(struct fragment *f, const struct map *m, uint64_t *random) = {
-	gap, own_future, strange_victim, strange_killer, strange_put, strange_vector};
+/* Kill records are gone up to an event that even the server does not know. */
+static bool strange_floor(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	(void)m;
+	must(vector_raise(&f->floors, nobody(random), 1) == ERR_OK, "there is memory");
+	return true;
+}
+
+/* Of events that the client does not know nobody can say which are live in its map. */
+static bool strange_check(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	struct fragment_check *c;
+
+	if (f->check_count == 0)
+		return false;
+	c = &f->checks[fuzz_draw(random, f->check_count)];
+	c->upto = vector_get(map_vector(m), c->origin) + 1;
+	c->after = c->after < c->upto ? c->after : c->upto;
+	return true;
+}
+
+static bool (*const strange[])(struct fragment *f, const struct map *m, uint64_t *random) = {gap,
+	strange_gap, own_future, strange_victim, strange_killer, strange_put, strange_vector,
+	strange_floor, strange_check};
 
 void refuse_alien(struct fragment *f_take, struct map *m, uint64_t *random)
 {
