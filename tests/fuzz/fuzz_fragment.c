@@ -163,16 +163,26 @@ static void hold(const char *bytes, size_t count, struct map *m, struct rows *ro
 }
 
 /* As the answer to block sums of two that know the same. */
-static void repair(const char *bytes, size_t count, struct map *m, struct rows *rows)
+static struct fragment read_repair(const char *bytes, size_t count, const struct map *m)
 {
 	struct fragment f = read_again(bytes, count);
-	struct hybrid_clock clock = {0};
-	struct before before = before_of(m);
-	struct changes c = {0};
-	enum err e;
 
 	vector_fini(&f.vector);
 	must(vector_copy(map_vector(m), &f.vector) == ERR_OK, "there is memory");
+	return f;
+}
+
+static void repair(const char *bytes, size_t count, struct map *m, struct rows *rows)
+{
+	uint64_t random = fuzz_seed(bytes, count) ^ map_digest(m).sums[0];
+	struct fragment alien = read_repair(bytes, count, m), f = read_repair(bytes, count, m);
+	struct hybrid_clock clock = {0};
+	struct before before;
+	struct changes c = {0};
+	enum err e;
+
+	refuse_alien_repair(&alien, m, &random);
+	before = before_of(m);
 	e = map_repair(m, &f, &clock, STORY_WALL_MS, &c);
 	must(e == ERR_OK || e == ERR_MALFORMED, "it is repaired or refused");
 	if (e == ERR_OK)

@@ -202,18 +202,85 @@ static bool strange_check(struct fragment *f, const struct map *m, uint64_t *ran
 	return true;
 }
 
-static bool (*const strange[])(struct fragment *f, const struct map *m, uint64_t *random) = {gap,
-	strange_gap, own_future, strange_victim, strange_killer, strange_put, strange_vector,
-	strange_floor, strange_check};
+static bool self_kill(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	struct fragment_kill *k;
+
+	(void)m;
+	if (f->kill_count == 0)
+		return false;
+	k = &f->kills[fuzz_draw(random, f->kill_count)];
+	k->victim = k->killer;
+	return true;
+}
+
+static bool range_twice(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	const struct fragment_range *r;
+
+	(void)m;
+	if (f->range_count == 0)
+		return false;
+	r = &f->ranges[fuzz_draw(random, f->range_count)];
+	add_range(f, r->origin, r->after);
+	return true;
+}
+
+static bool put_twice(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	(void)m;
+	(void)random;
+	if (f->put_count < 2)
+		return false;
+	f->puts[0].dot = f->puts[1].dot;
+	return true;
+}
+
+static bool check_twice(struct fragment *f, const struct map *m, uint64_t *random)
+{
+	(void)m;
+	if (f->check_count == 0)
+		return false;
+	f->checks = realloc(f->checks, (f->check_count + 1) * sizeof(*f->checks));
+	must(f->checks, "there is memory");
+	f->checks[f->check_count] = f->checks[fuzz_draw(random, f->check_count)];
+	f->check_count++;
+	return true;
+}
+
+/* ---- refused ---- */
 
 void refuse_alien(struct fragment *f_take, struct map *m, uint64_t *random)
 {
+	static bool (*const ways[])(struct fragment * f, const struct map *m, uint64_t *random) = {
+		gap, strange_gap, own_future, strange_victim, strange_killer, strange_put,
+		strange_vector, strange_floor, strange_check, self_kill, range_twice, put_twice};
+	size_t way = fuzz_draw(random, sizeof(ways) / sizeof(ways[0]));
 	struct changes c = {0};
 
-	if (strange[fuzz_draw(random, sizeof(strange) / sizeof(strange[0]))](f_take, m, random)) {
+	if (ways[way](f_take, m, random)) {
 		must(join(m, &f_take, 1, &c) == ERR_MALFORMED, "what is alien is refused");
 		tally(TALLY_ALIEN);
 	}
+	changes_fini(&c);
+	fragment_fini(f_take);
+}
+
+void refuse_alien_repair(struct fragment *f_take, struct map *m, uint64_t *random)
+{
+	static bool (*const ways[])(struct fragment * f, const struct map *m, uint64_t *random) = {
+		strange_vector, strange_check, put_twice, check_twice};
+	size_t way = fuzz_draw(random, sizeof(ways) / sizeof(ways[0]));
+	struct hybrid_clock clock = {0};
+	struct before before = before_of(m);
+	struct changes c = {0};
+
+	if (ways[way](f_take, m, random)) {
+		must(map_repair(m, f_take, &clock, 1, &c) == ERR_MALFORMED,
+			"no repair is made of what is alien");
+		tally(TALLY_ALIEN);
+	}
+	before_check(&before, m, &c);
 	changes_fini(&c);
 	fragment_fini(f_take);
 }

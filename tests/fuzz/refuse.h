@@ -20,9 +20,11 @@ void refuse_damaged(enum tally kind, const char *bytes, size_t count, uint64_t *
 void refuse_alien_body(const struct fragment *f, uint64_t *random);
 
 /*
- * `f` is made to name what `m` cannot have: a gap before it, events of m's own life that did not
- * happen, an origin that nobody has. It is not joined, and `m` is as before. Takes `f`.
+ * `f` is made to say what cannot be: a gap before it, events of m's own life that did not happen,
+ * an origin that nobody has, one thing twice. It is not joined, or no repair is made of it, and `m`
+ * is as before. Takes `f`; for a repair its vector is that of `m`.
  */
 void refuse_alien(struct fragment *f_take, struct map *m, uint64_t *random);
+void refuse_alien_repair(struct fragment *f_take, struct map *m, uint64_t *random);
 
 #endif
