@@ -232,7 +232,7 @@ static bool all_agree(const struct horde *h, const struct vector_item *item)
 }
 
 /* The table only speaks of what all have on disk, so each node comes to the same one. */
-static void retire(struct horde *h)
+static enum err retire(struct horde *h)
 {
 	const struct vector *known = map_vector(h->map);
 	struct vector table = VECTOR_INIT;
@@ -243,29 +243,43 @@ static void retire(struct horde *h)
 			e = vector_raise(&table, known->items[i].origin, known->items[i].count);
 	if (e != ERR_OK) {
 		vector_fini(&table);
-		return;
+		return e;
 	}
 	vector_fini(&h->retired);
 	h->retired = table;
 	h->retired_hash =
 		table.used ? XXH3_64bits(table.items, table.used * sizeof(*table.items)) : 0;
+	return ERR_OK;
+}
+
+static enum err forget_stable(struct horde *h)
+{
+	struct vector stable = VECTOR_INIT;
+	enum err e = ERR_OK;
+
+	if (map_kills(h->map) > 0)
+		e = find_stable(h, &stable);
+	if (e == ERR_OK)
+		e = map_truncate(h->map, &stable, &h->out->changes);
+	vector_fini(&stable);
+	return e;
 }
 
 void acks_tick(struct horde *h)
 {
-	struct vector stable = VECTOR_INIT;
+	enum err forgotten, retired;
 
 	if (h->now_ms < h->truncate_ms && !is_over(h))
 		return;
 	h->truncate_ms = INT64_MAX;
-	if (map_kills(h->map) > 0 && find_stable(h, &stable) == ERR_OK)
-		map_truncate(h->map, &stable, &h->out->changes);
-	vector_fini(&stable);
+	forgotten = forget_stable(h);
 	enforce_limits(h);
 	mark_age(h);
+	retired = retire(h);
 	if (map_kills(h->map) > 0) /* they get older by themselves */
 		h->truncate_ms = h->now_ms + TRUNCATE_MS + h->config.kill_log_age_ms / AGES_MAX;
-	retire(h);
+	if (forgotten != ERR_OK || retired != ERR_OK) /* without memory */
+		h->truncate_ms = h->now_ms + TRUNCATE_MS;
 }
 
 void acks_fini(struct horde *h)

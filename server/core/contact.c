@@ -95,6 +95,7 @@ void contact_found(struct horde *h)
 static bool name_taken(struct horde *h, const struct hello *peer)
 {
 	const struct link *l;
+	struct member *rival;
 
 	if (strcmp(peer->name, h->config.name) == 0)
 		return true;
@@ -107,8 +108,13 @@ static bool name_taken(struct horde *h, const struct hello *peer)
 			return true;
 	}
 	l = link_by_node(h, peer->node_id);
-	return l && link_polls(l) && !origin_equal(l->incarnation, peer->incarnation) &&
-	       strcmp(l->url, peer->url) != 0;
+	if (!l || !link_polls(l) || origin_equal(l->incarnation, peer->incarnation) ||
+		strcmp(l->url, peer->url) == 0)
+		return false;
+	rival = member_by_id(h, peer->node_id);
+	if (rival)
+		rival->rival_ms = h->now_ms;
+	return true;
 }
 
 /* The present life of the peer has answered a poll; the next one is parked, with nothing to say. */
@@ -125,6 +131,9 @@ static void said_hello(struct horde *h, struct link *l, const struct hello *peer
 
 	if (old && old != m && old->refused_ms == 0)
 		old->refused_ms = h->now_ms; /* another node lives at its address now */
+	if (m && !origin_is_zero(l->incarnation) && strcmp(l->url, peer->url) != 0 &&
+		!origin_equal(l->incarnation, peer->incarnation))
+		m->rival_ms = h->now_ms; /* it moved, or this is a copy: the other may live on */
 	if (m)
 		member_greeted(h, m, peer->incarnation);
 	l->called = true;

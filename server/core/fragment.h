@@ -119,8 +119,9 @@ enum err map_apply(struct map *m, struct fragment *const *fragments, size_t coun
 /*
  * The repair of a divergence (part 6, "Forks"). `f` answers block sums with `repair`, both sides
  * having the vector of this map. Each entry in a check that lives on one side only, or on both with
- * another content, is written anew under this node's origin, the old dot being killed: what either
- * side had survives. In the order of the old clocks; stamps come from `clock`.
+ * another content, is written anew under this node's origin, the old dot being killed with the last
+ * of its entries: what either side had survives. In the order of the old clocks; stamps come from
+ * `clock`.
  * Errors: NO_MEMORY (what was written so far stands, the rest is found by the next comparison),
  * MALFORMED (another vector, a check beyond it or over another one, a key that is none, a put
  * twice; nothing is written then).

@@ -142,24 +142,43 @@ void links_follow_members(struct horde *h)
 	}
 }
 
+/* Another link that leads there changes places with it if it is done: its peer has moved, or a copy
+ * of its peer was here. */
+static void lead_to(struct horde *h, struct link *l, const char *url)
+{
+	struct link *other = link_by_url(h, url);
+	bool keep = l->keep;
+
+	if (other == l || (other && (other->state != LINK_DONE || other->self)))
+		return;
+	if (other) {
+		memcpy(other->url, l->url, sizeof(other->url));
+		l->keep = other->keep;
+		other->keep = keep;
+	}
+	snprintf(l->url, sizeof(l->url), "%s", url);
+}
+
 /* A member that moved is followed: its own record names its new address. */
 static void follow_address(struct horde *h, struct link *l)
 {
 	const struct member *m = member_by_id(h, l->node_id);
 
-	if (m && m->recorded && !l->keep && m->incarnation_ms >= m->present_ms &&
-		strcmp(m->record->url, l->url) != 0 && !link_by_url(h, m->record->url))
-		snprintf(l->url, sizeof(l->url), "%s", m->record->url);
+	if (m && m->recorded && !l->keep && m->incarnation_ms >= m->present_ms)
+		lead_to(h, l, m->record->url);
 }
 
-/* A member that left is not called any more, until a new life of it says hello. */
+/*
+ * A member that left is not called any more, until a new life of it says hello; but for one that
+ * has said that our name is taken, and would have us wait for ever.
+ */
 static bool wanted(struct horde *h, const struct link *l)
 {
 	const struct member *m = member_by_id(h, l->node_id);
 
 	if (origin_is_zero(l->node_id) || l->keep || !m || !m->recorded)
 		return true;
-	return !member_left(m) || !l->tried;
+	return !member_left(m) || !l->tried || l->taken;
 }
 
 /* The first sync waits for this one: it was not asked yet. Also when its peer has left: it may have
@@ -273,8 +292,7 @@ void link_anew(struct horde *h, struct link *l, const char *url)
 {
 	struct action *a;
 
-	if (strcmp(l->url, url) != 0 && !link_by_url(h, url))
-		snprintf(l->url, sizeof(l->url), "%s", url);
+	lead_to(h, l, url);
 	a = act(h, ACTION_UNLINK);
 	if (a)
 		a->link = l->id;
@@ -398,6 +416,9 @@ void link_refused(struct horde *h, struct link *l)
 {
 	struct member *m = member_by_id(h, l->node_id);
 
+	/* If it said that our name is taken, it is gone; so another one's word is as good, and that
+	 * one took us in. */
+	l->taken = l->taken && !any_synced(h);
 	if (l->called) {
 		l->state = LINK_WAITING; /* it has come up since, and called: try anew at once */
 		l->retry_ms = h->now_ms;

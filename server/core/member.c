@@ -55,6 +55,18 @@ static int by_name(const void *a, const void *b)
 	return order ? order : origin_compare(x->node_id, y->node_id);
 }
 
+/*
+ * What refused was a former life of it. The present one is there, by the word of others; if it is
+ * gone again too, the next attempt will be refused.
+ */
+static void reborn(struct member *m)
+{
+	if (m->refused_ms == 0 || m->self || origin_equal(m->incarnation, m->present))
+		return;
+	m->refused_ms = 0;
+	m->silent = true;
+}
+
 static void refresh_one(struct horde *h, const struct entry *e)
 {
 	struct origin_id node_id;
@@ -68,6 +80,7 @@ static void refresh_one(struct horde *h, const struct entry *e)
 	if (!origin_equal(m->incarnation, e->record->member.incarnation)) {
 		m->incarnation = e->record->member.incarnation;
 		m->incarnation_ms = h->now_ms;
+		reborn(m);
 		say(h, "member.joined", e->record->member.name, "%s", e->record->member.url);
 	}
 	m->recorded = true;
@@ -103,6 +116,8 @@ static int64_t dead_from_ms(const struct horde *h, const struct member *m)
 		at = h->start_ms + h->config.startup_grace_ms;
 	if (at < m->goodbye_until_ms)
 		at = m->goodbye_until_ms;
+	if (m->rival_ms && at < m->rival_ms + RIVAL_MS)
+		at = m->rival_ms + RIVAL_MS; /* of two that claim to be it, one is left */
 	return at;
 }
 

@@ -26,9 +26,10 @@ struct member {
 	bool recorded;                      /* its member record is in the map */
 	const struct member_record *record; /* NULL until recorded */
 	enum opinion opinion;
-	bool contacted;           /* has answered, or called, in this life of ours */
-	int64_t seen_ms;          /* the last sign of life, monotonic; 0 never */
-	int64_t refused_ms;       /* since when it refuses connections; 0 when it does not */
+	bool contacted;     /* has answered, or called, in this life of ours */
+	int64_t seen_ms;    /* the last sign of life, monotonic; 0 never */
+	int64_t refused_ms; /* since when it refuses connections; 0 when it does not */
+	int64_t rival_ms;   /* when two lives of it, at two addresses, were heard of; 0 never */
 	int64_t goodbye_until_ms; /* it said it would be back by then; 0 when it did not */
 	bool leaving;             /* it said goodbye for good: no new children */
 	bool silent;              /* its last answer did not come in time */

@@ -8,7 +8,7 @@
  *	             out as reconcile says   member.c     who is there, and what we think of them
  *	command.c    what the API asks       registry.c   who may register what, and when names end
  *	orphan.c     who takes what          write.c      records into the map, actions out
- *	child.c      one process, as a table
+ *	child.c      one process, as a table view.c       one child, as the map shows it
  */
 #ifndef HORDE_CORE_PARTS_H
 #define HORDE_CORE_PARTS_H

@@ -12,6 +12,7 @@ struct salvage { /* an entry of either side that is to be written anew */
 	uint64_t clock;
 	const struct live *live;        /* ours */
 	const struct fragment_put *put; /* theirs */
+	bool last;                      /* of those of its dot: kills it */
 };
 
 struct salvages {
@@ -62,6 +63,12 @@ static bool same(const struct live *l, const struct fragment_put *p)
 	       memcmp(l->entry.value, p->value, p->value_bytes) == 0;
 }
 
+/* In the order of compare_salvages. */
+static bool ours_is_last(const struct live *l, const struct fragment_put *p)
+{
+	return l->entry.clock >= p->clock;
+}
+
 static enum err find_ours(const struct map *m, const struct fragment *f,
 	const struct fragment_check *c, struct salvages *s)
 {
@@ -74,7 +81,8 @@ static enum err find_ours(const struct map *m, const struct fragment *f,
 		const struct fragment_put *p = l ? put_of(f, l->entry.dot) : NULL;
 
 		if (l && (!p || !same(l, p)))
-			e = add(s, (struct salvage){l->entry.dot, l->entry.clock, l, NULL});
+			e = add(s, (struct salvage){l->entry.dot, l->entry.clock, l, NULL,
+					   !p || ours_is_last(l, p)});
 	}
 	return e;
 }
@@ -89,37 +97,50 @@ static enum err find_theirs(const struct map *m, const struct fragment *f,
 		e == ERR_OK && i < f->put_count && origin_equal(f->puts[i].dot.origin, c->origin) &&
 		f->puts[i].dot.seq <= c->upto;
 		i++) {
-		const struct live *l = h ? history_live(h, f->puts[i].dot.seq) : NULL;
+		const struct fragment_put *p = &f->puts[i];
+		const struct live *l = h ? history_live(h, p->dot.seq) : NULL;
 
-		if (!l || !same(l, &f->puts[i]))
+		if (!l || !same(l, p))
 			e = add(s, (struct salvage){
-					   f->puts[i].dot, f->puts[i].clock, NULL, &f->puts[i]});
+					   p->dot, p->clock, NULL, p, !l || !ours_is_last(l, p)});
 	}
 	return e;
 }
 
-/* An event of our own: `p`, killing the dot that it was known by, and nothing else. */
-static enum err rewrite(struct map *m, struct dot victim, const struct fragment_put *p,
+/* The event `killer` of our own kills the dot that its entry was known by. */
+static void kill_old(struct map *m, struct dot killer, struct history *h, struct dot victim,
+	struct changes *changes)
+{
+	struct live *old = history_live(h, victim.seq);
+
+	if (old)
+		changes_add(changes, CHANGE_DROP, victim, (struct dot){0}, &old->entry);
+	if (old)
+		replica_drop(m, old);
+	replica_add_kill(m, m->self, killer.seq, h, victim.seq);
+	changes_add(changes, CHANGE_KILL, killer, victim, NULL);
+}
+
+/*
+ * An event of our own: `p`. Of two of one dot only the last one kills it: had it been killed by the
+ * first, and memory run out before the last, that one would be lost with it.
+ */
+static enum err rewrite(struct map *m, const struct salvage *s, const struct fragment_put *p,
 	uint64_t clock, struct changes *changes)
 {
 	struct dot dot = {m->self_id, m->self->count + 1};
 	struct chain_event event = {clock, p->key, p->key_bytes, p->value, p->value_bytes};
-	struct history *h = replica_history(m, victim.origin);
+	struct history *h = replica_history(m, s->dot.origin);
 	struct key_node *n = key_node_new(p->key, p->key_bytes), *node;
-	struct live *l = live_new(p->value, p->value_bytes), *old;
+	struct live *l = live_new(p->value, p->value_bytes);
 
 	if (!h || !n || !l || replica_reserve_event(m, 1, 1, changes) != ERR_OK) {
 		free(n);
 		free(l);
 		return ERR_NO_MEMORY;
 	}
-	old = history_live(h, victim.seq);
-	if (old)
-		changes_add(changes, CHANGE_DROP, victim, (struct dot){0}, &old->entry);
-	if (old)
-		replica_drop(m, old);
-	replica_add_kill(m, m->self, dot.seq, h, victim.seq);
-	changes_add(changes, CHANGE_KILL, dot, victim, NULL);
+	if (s->last)
+		kill_old(m, dot, h, s->dot, changes);
 	node = replica_add_key(m, n);
 	if (node != n)
 		free(n);
@@ -144,7 +165,7 @@ static enum err write_anew(
 		p.value_bytes = e->value_bytes;
 	}
 	p.record = record ? record_dup(record) : NULL;
-	err = record && !p.record ? ERR_NO_MEMORY : rewrite(m, s->dot, &p, clock, changes);
+	err = record && !p.record ? ERR_NO_MEMORY : rewrite(m, s, &p, clock, changes);
 	if (err != ERR_OK)
 		record_free(p.record);
 	return err;

@@ -14,6 +14,8 @@
 
 #define LINK_RETRY_FIRST_MS 100
 #define LINK_RETRY_MAX_MS 1000
+#define RIVAL_MS 10000 /* by then the other of two lives has called again, after a lost call too   \
+			*/
 #define LINK_RETRY_REJECTED_MS 5000
 #define POLL_WAIT_MS 25000
 #define REDOS_MAX 4           /* answers in a row that only ask for another request */
@@ -55,6 +57,7 @@ struct child {
 	/* its life here, in `epoch`, of the spec `spec_hash` */
 	uint64_t epoch;
 	uint64_t spec_hash;
+	struct dot ran;         /* the write of a temporary spec that was started here last */
 	enum child_state state; /* while there is no process: PENDING BACKOFF EXITED FAILED */
 	enum reason reason;
 	int64_t retry_ms; /* when BACKOFF ends */

@@ -32,6 +32,21 @@ static void life_anew(struct child *c)
 	c->reason = REASON_NONE;
 }
 
+/*
+ * A temporary child is never started twice: its assign may have lost to ours, and its status to
+ * that of an earlier life, but it ran.
+ */
+static void spare_temporary(struct horde *h, struct child *c, const struct view *v)
+{
+	if (v->assigned != ASSIGNED_HERE || c->process != PROCESS_NONE || !v->spec ||
+		c->state != CHILD_PENDING || v->spec->restart.type != RESTART_TEMPORARY)
+		return;
+	if (!view_ran_elsewhere(h, c, v))
+		return;
+	c->state = CHILD_EXITED;
+	c->reason = REASON_NODE_DEAD;
+}
+
 /* A new epoch, or a new spec, begins a new life of a child that has no process here. */
 static void refresh(struct horde *h, struct child *c, const struct view *v)
 {
@@ -54,6 +69,10 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	c->spec_hash = v->spec->hash;
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;
+	if (dot_compare(c->ran, v->spec_entry->dot) == 0) {
+		c->state = CHILD_EXITED; /* another write stood for a while, and is gone */
+		c->reason = REASON_TERMINATED;
+	}
 	if (s && s->epoch == c->epoch && s->spec_hash == c->spec_hash &&
 		origin_equal(s->node, h->config.node_id) &&
 		(s->state == CHILD_EXITED || s->state == CHILD_FAILED)) {
@@ -278,6 +297,8 @@ static enum err carry_out(struct horde *h, struct child *c, const struct view *v
 {
 	switch (d) {
 	case DECISION_START:
+		if (v->spec->restart.type == RESTART_TEMPORARY)
+			c->ran = v->spec_entry->dot;
 		child_start(h, c, v->spec);
 		return ERR_OK;
 	case DECISION_STOP_TERMINATED:
@@ -347,6 +368,7 @@ static void look_at(struct horde *h, struct child *c)
 
 		v = look_up(h, c->ref);
 		refresh(h, c, &v);
+		spare_temporary(h, c, &v);
 		s = situation_of(h, c, &v);
 		d = reconcile(&s);
 		if (d == DECISION_NOTHING)

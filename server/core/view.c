@@ -68,3 +68,25 @@ bool view_status_right(const struct horde *h, const struct child *c, const struc
 	       s->restarts == want.restarts && s->retry_at_ms == want.retry_at_ms &&
 	       s->last_exit.at_ms == want.last_exit.at_ms;
 }
+
+/* Of another life, or of an assign that lost: what is not of this epoch here. */
+static bool of_another(const struct horde *h, const struct child *c, const struct status_record *s)
+{
+	return !origin_equal(s->incarnation, h->config.incarnation) || s->epoch != c->epoch;
+}
+
+/* A write with the same content is the same spec, as it is for a process that runs. */
+static bool ran(const struct status_record *s, const struct view *v)
+{
+	return s->state != CHILD_STOPPED && s->spec_hash == v->spec->hash;
+}
+
+bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v)
+{
+	if (!v->spec)
+		return false;
+	for (const struct entry *e = v->status_entry; e; e = e->sibling)
+		if (e->record && of_another(h, c, &e->record->status) && ran(&e->record->status, v))
+			return true;
+	return false;
+}

@@ -20,5 +20,7 @@ bool view_finished(const struct child *c, const struct view *v);
 bool view_status(const struct horde *h, const struct child *c, const struct view *v,
 	struct status_record *ret);
 bool view_status_right(const struct horde *h, const struct child *c, const struct view *v);
+/* Some status, the winner or one that lost, tells of a run of the present spec that is not ours. */
+bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v);
 
 #endif

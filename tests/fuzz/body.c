@@ -48,6 +48,12 @@ enum err body_read_pieces(
 	return end;
 }
 
+static bool is_empty(const struct fragment *f)
+{
+	return f->range_count + f->put_count + f->kill_count + f->check_count == 0 &&
+	       f->vector.used == 0 && !f->puts && !f->kills;
+}
+
 enum err body_read(const char *bytes, size_t count, struct fragment *ret)
 {
 	struct wire_reader *r = NULL;
@@ -57,6 +63,7 @@ enum err body_read(const char *bytes, size_t count, struct fragment *ret)
 	(void)wire_reader_feed(r, bytes, count);
 	e = wire_reader_end(r, &retired, ret);
 	must(e != ERR_NO_MEMORY, "there is memory");
+	must(e == ERR_OK || is_empty(ret), "of what is refused nothing is given");
 	wire_reader_free(r);
 	tally(e == ERR_OK ? TALLY_READ : TALLY_UNREAD);
 	return e;

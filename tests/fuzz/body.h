@@ -10,7 +10,7 @@ const struct vector *body_retired(void);
 
 /* `by_after`: vectors leave out what that vector has. To be freed by text_fini. */
 struct text body_write(const struct fragment *f, bool by_after);
-/* Counted as read or refused. Errors: those of the wire's reader, never NO_MEMORY. */
+/* Fills an empty `ret`. Counted as read or refused. Errors: those of the reader, not NO_MEMORY. */
 enum err body_read(const char *bytes, size_t count, struct fragment *ret);
 /* The same in pieces of at most `most` bytes, each alone in its memory, drawn from `random`. */
 enum err body_read_pieces(

@@ -1,8 +1,9 @@
 /*
  * Fragments, from a peer that says what it likes. An input is a body as it is sent. It is read in
  * one piece and in many; what is accepted must be written and read back equal, must be refused when
- * it is cut or altered, and goes to the clients of story.h: each joins it, holds it (a slice), and
- * repairs itself by it (block sums). The map then is sound; when it refused, nothing has changed.
+ * it is truncated, altered, reordered or alien (refuse.h), and goes to the clients of story.h: each
+ * joins it, holds it (a slice), and repairs itself by it (block sums). The map then is sound; when
+ * it refused, nothing has changed.
  */
 #include "server/core/held.h"
 #include "tests/fuzz/body.h"
@@ -10,16 +11,19 @@
 #include "tests/fuzz/join.h"
 #include "tests/fuzz/mend.h"
 #include "tests/fuzz/records.h"
+#include "tests/fuzz/refuse.h"
 #include "tests/fuzz/story.h"
 #include "tests/fuzz/tally.h"
 
 /* Most mutants get a right trailer: the others end at the sum, all of them in the same way. */
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t count, size_t size, unsigned seed)
 {
-	uint64_t random = seed;
+	uint64_t random = seed, how = fuzz_draw(&random, 4);
 
-	if (fuzz_draw(&random, 4) == 0)
+	if (how == 0)
 		count = mend_move(bytes, count, size, &random);
+	else if (how == 1)
+		mend_digit(bytes, count, &random);
 	else
 		count = LLVMFuzzerMutate(bytes, count, size);
 	return fuzz_draw(&random, 16) ? mend(bytes, count, size) : count;
@@ -74,21 +78,14 @@ static void check_written(const struct fragment *f, bool by_after, uint64_t *ran
 	text_fini(&t);
 }
 
-/* Cut short, one bit turned, something behind: the sum tells. */
-static void check_altered(const char *bytes, size_t count, uint64_t *random)
+/* The sum tells of damage; what was written otherwise tells itself. */
+static void check_refused(
+	const struct fragment *f, const char *bytes, size_t count, uint64_t *random)
 {
-	char *copy = malloc(count + 1);
-	struct fragment f = {0};
-
-	if (!copy)
-		abort();
-	memcpy(copy, bytes, count);
-	must(body_read(bytes, fuzz_draw(random, count), &f) != ERR_OK, "what was cut is refused");
-	copy[count] = (char)fuzz_draw(random, 256);
-	must(body_read(copy, count + 1, &f) != ERR_OK, "something behind it is refused");
-	copy[fuzz_draw(random, count)] ^= (char)(1 << fuzz_draw(random, 8));
-	must(body_read(copy, count, &f) != ERR_OK, "what was altered is refused");
-	free(copy);
+	refuse_damaged(TALLY_TRUNCATED, bytes, count, random);
+	refuse_damaged(TALLY_ALTERED, bytes, count, random);
+	refuse_damaged(TALLY_REORDERED, bytes, count, random);
+	refuse_alien_body(f, random);
 }
 
 /* ---- joining ---- */
@@ -126,6 +123,16 @@ static void join_twice(const char *bytes, size_t count, struct map *m, struct ro
 	fragment_fini(&again);
 }
 
+static void join_alien(const char *bytes, size_t count, struct map *m, struct rows *rows)
+{
+	uint64_t random = fuzz_seed(bytes, count) ^ map_digest(m).sums[0];
+	struct fragment f = read_again(bytes, count);
+	struct changes none = {0};
+
+	refuse_alien(&f, m, &random);
+	check_sound(m, rows, &none);
+}
+
 /* Slices are held until they fit. */
 static void hold(const char *bytes, size_t count, struct map *m, struct rows *rows)
 {
@@ -156,16 +163,26 @@ static void hold(const char *bytes, size_t count, struct map *m, struct rows *ro
 }
 
 /* As the answer to block sums of two that know the same. */
-static void repair(const char *bytes, size_t count, struct map *m, struct rows *rows)
+static struct fragment read_repair(const char *bytes, size_t count, const struct map *m)
 {
 	struct fragment f = read_again(bytes, count);
-	struct hybrid_clock clock = {0};
-	struct before before = before_of(m);
-	struct changes c = {0};
-	enum err e;
 
 	vector_fini(&f.vector);
 	must(vector_copy(map_vector(m), &f.vector) == ERR_OK, "there is memory");
+	return f;
+}
+
+static void repair(const char *bytes, size_t count, struct map *m, struct rows *rows)
+{
+	uint64_t random = fuzz_seed(bytes, count) ^ map_digest(m).sums[0];
+	struct fragment alien = read_repair(bytes, count, m), f = read_repair(bytes, count, m);
+	struct hybrid_clock clock = {0};
+	struct before before;
+	struct changes c = {0};
+	enum err e;
+
+	refuse_alien_repair(&alien, m, &random);
+	before = before_of(m);
 	e = map_repair(m, &f, &clock, STORY_WALL_MS, &c);
 	must(e == ERR_OK || e == ERR_MALFORMED, "it is repaired or refused");
 	if (e == ERR_OK)
@@ -189,6 +206,15 @@ static void with_client(int client, const char *bytes, size_t count,
 	rows_fini(&rows);
 }
 
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	for (int i = 0; i < TALLY_COUNT; i++)
+		tally_expect((enum tally)i);
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	const char *body = (const char *)bytes;
@@ -202,10 +228,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	if (e == ERR_OK) {
 		check_written(&f, false, &random);
 		check_written(&f, true, &random);
-		check_altered(body, count, &random);
+		check_refused(&f, body, count, &random);
 	}
 	for (int i = 0; e == ERR_OK && i < STORY_CLIENTS; i++) {
 		with_client(i, body, count, join_twice);
+		with_client(i, body, count, join_alien);
 		if (f.mode == FRAGMENT_SLICE)
 			with_client(i, body, count, hold);
 		if (f.check_count > 0)

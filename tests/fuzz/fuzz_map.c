@@ -8,7 +8,7 @@
  */
 #include "tests/fuzz/damage.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/mend.h"
+#include "tests/fuzz/refuse.h"
 #include "tests/fuzz/world.h"
 
 #define KEYS 4
@@ -123,28 +123,15 @@ static void step_stream(struct program *p, int r)
 	*place = l;
 }
 
-/* Cut, turned bits, lines that are missing, twice, or elsewhere: none of it is read. */
+/* Damaged under way: none of it is read. */
 static void step_tamper(struct program *p, int r)
 {
-	struct letter l = letter_copy(next_letter(p));
+	static const enum tally kinds[] = {TALLY_TRUNCATED, TALLY_ALTERED, TALLY_REORDERED};
+	const struct letter *l = next_letter(p);
 	uint64_t random = (uint64_t)next(p, 256) << 8 | next(p, 256);
-	size_t count = l.body.used, size = 2 * count + 1;
-	uint8_t *bytes = malloc(size);
-	struct fragment f = {0};
 
 	(void)r;
-	must(bytes, "there is memory");
-	memcpy(bytes, l.body.used ? l.body.bytes : "", count);
-	if (count > 0 && random % 3 == 0)
-		count = fuzz_draw(&random, count);
-	else if (count > 0 && random % 3 == 1)
-		bytes[fuzz_draw(&random, count)] ^= (uint8_t)(1 << fuzz_draw(&random, 8));
-	else
-		count = mend_move(bytes, count, size, &random);
-	if (count != l.body.used || (count > 0 && memcmp(bytes, l.body.bytes, count) != 0))
-		must(body_read((char *)bytes, count, &f) != ERR_OK, "what was altered is refused");
-	free(bytes);
-	letter_fini(&l);
+	refuse_damaged(kinds[random % 3], l->body.bytes, l->body.used, &random);
 }
 
 /* ---- steps: the disk ---- */
@@ -245,6 +232,18 @@ static void heal(void)
 		world_pull(i % REPLICAS, (i + REPLICAS - 1) % REPLICAS);
 	for (int r = 0; r < REPLICAS; r++)
 		check_replica(r);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	static const enum tally expected[] = {TALLY_READ, TALLY_TRUNCATED, TALLY_ALTERED,
+		TALLY_REORDERED, TALLY_JOINED, TALLY_UNJOINED, TALLY_HELD, TALLY_REPAIRED};
+
+	(void)argc;
+	(void)argv;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+		tally_expect(expected[i]);
+	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)

@@ -81,4 +81,32 @@ static inline size_t mend_move(uint8_t *bytes, size_t count, size_t size, uint64
 	return count + from.length;
 }
 
+/* Another digit for one, in a number or in the hash of an origin: mostly what can still be read. */
+static inline void mend_digit(uint8_t *bytes, size_t count, uint64_t *random)
+{
+	size_t at = count ? fuzz_draw(random, count) : 0;
+
+	while (at < count && (bytes[at] < '0' || bytes[at] > '9'))
+		at++;
+	if (at < count)
+		bytes[at] = (uint8_t)('0' + fuzz_draw(random, 10));
+}
+
+/* Two lines change places; nothing is done when it is twice the same one. */
+static inline void mend_swap(uint8_t *bytes, size_t count, uint64_t *random)
+{
+	struct mend_line a = mend_line(bytes, count, random), b = mend_line(bytes, count, random);
+	struct mend_line first = a.at < b.at ? a : b, last = a.at < b.at ? b : a;
+	size_t end = first.at + first.length;
+	uint8_t *copy;
+
+	if (a.at == b.at)
+		return;
+	copy = (uint8_t *)fuzz_copy(bytes, count);
+	memcpy(bytes + first.at, copy + last.at, last.length);
+	memcpy(bytes + first.at + last.length, copy + end, last.at - end);
+	memcpy(bytes + last.at + last.length - first.length, copy + first.at, first.length);
+	free(copy);
+}
+
 #endif

@@ -6,6 +6,7 @@
 # A crash, a failed check, a leak, more than 10 s or 1 GB for one input fails the target; the input
 # is then in build/fuzz/TARGET-{crash,leak,timeout,oom}-*, to be replayed with
 #	build/fuzz/fuzz_TARGET build/fuzz/TARGET-crash-...
+# So does a kind of input that it is to meet (tally.h) and never met: "never: ...".
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -32,6 +33,7 @@ run() {
 	echo "  FUZZ $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions," \
 		"$(grep -o 'cov: [0-9]*' "$log" | tail -n 1) edges"
 	sed -n 's/^tally: /    /p' "$log"
+	grep '^never: ' "$log" && status=1 # what must be met was not
 	if [ $status -ne 0 ]; then
 		grep -vE '^(#[0-9]+|\s*NEW_FUNC)' "$log" | tail -n 60
 		echo "  FUZZ $target FAILED"

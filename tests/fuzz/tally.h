@@ -1,6 +1,6 @@
 /*
- * What became of the fragments that a target met. It is printed when the run ends, so that a run
- * in which nothing was refused, or nothing joined, is seen.
+ * What became of the fragments that a target met. It is printed when the run ends, with a line for
+ * what a target expects to meet and never did: that fails the run (run.sh).
  */
 #ifndef HORDE_TESTS_FUZZ_TALLY_H
 #define HORDE_TESTS_FUZZ_TALLY_H
@@ -8,6 +8,10 @@
 #define TALLIES(X)                                                                                 \
 	X(READ, "bodies read")                                                                     \
 	X(UNREAD, "bodies refused")                                                                \
+	X(TRUNCATED, "truncated ones refused")                                                     \
+	X(ALTERED, "altered ones refused")                                                         \
+	X(REORDERED, "reordered ones refused")                                                     \
+	X(ALIEN, "alien ones refused")                                                             \
 	X(JOINED, "fragments joined")                                                              \
 	X(UNJOINED, "fragments refused by the map")                                                \
 	X(HELD, "slices held back")                                                                \
@@ -19,5 +23,8 @@ enum tally { TALLIES(TALLY) TALLY_COUNT };
 #undef TALLY
 
 void tally(enum tally what);
+/* Every run of this target must meet it. */
+void tally_expect(enum tally what);
+const char *tally_name(enum tally what);
 
 #endif

@@ -106,16 +106,6 @@ void letter_fini(struct letter *l)
 	*l = (struct letter){0};
 }
 
-struct letter letter_copy(const struct letter *l)
-{
-	struct letter copy = {.from = l->from};
-
-	text_add(&copy.body, l->body.bytes, l->body.used);
-	must(text_ok(&copy.body) && vector_copy(&l->after, &copy.after) == ERR_OK,
-		"there is memory");
-	return copy;
-}
-
 static struct letter write_letter(int from, const struct vector *after, struct fragment *f_take)
 {
 	struct letter l = {.from = from, .body = body_write(f_take, w.clock % 2)};

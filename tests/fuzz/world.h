@@ -58,7 +58,6 @@ bool world_restart(int r, const struct rows *rows);
 void world_renew(int r);
 
 void letter_fini(struct letter *l);
-struct letter letter_copy(const struct letter *l);
 
 /* ---- what `from` answers to `asker` ---- */
 /* A difference; a digest answer when that needs block sums. Borrows from the map of `from`. */

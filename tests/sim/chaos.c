@@ -1,4 +1,4 @@
-/* Clients that write, and the faults that this seed has. */
+/* Clients that write. */
 #include "tests/sim/sim.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@ static struct node *any_up(struct world *w)
 	for (int i = 0; i < w->count; i++) {
 		struct node *n = &w->nodes[(start + i) % w->count];
 
-		if (n->up)
+		if (n->up && n->frozen_ms <= w->now_ms)
 			return n;
 	}
 	return NULL;
@@ -122,91 +122,6 @@ void chaos_client(struct world *w)
 		entry(w, n, EVENT_UNREGISTER, ref);
 	else if (what < 95)
 		meta(w, n);
-	else if (w->faults.client_restarts)
+	else if (faults_strike(w, FAULT_RESTARTS, 100))
 		node_step(w, n, &e);
-}
-
-/* ---- faults ---- */
-
-static void cut_some(struct world *w)
-{
-	bool one_way = percent(w, 30);
-
-	for (int i = 0; i < w->count; i++)
-		for (int j = 0; j < i; j++) {
-			bool cut = percent(w, 40);
-
-			w->cut[i][j] = cut;
-			w->cut[j][i] = cut && !one_way;
-		}
-	tracef(w, "the network is cut%s", one_way ? " one way" : "");
-}
-
-static void mend(struct world *w)
-{
-	memset(w->cut, 0, sizeof(w->cut));
-	tracef(w, "the network is whole");
-}
-
-static void crash_or_boot(struct world *w)
-{
-	struct node *n = &w->nodes[below(w, (uint64_t)w->count)];
-
-	if (n->up && w->faults.terminate && percent(w, 50)) {
-		node_terminate(w, n->index);
-		return;
-	}
-	if (n->up) {
-		node_crash(w, n->index);
-		return;
-	}
-	if (w->faults.old_store && n->backup && percent(w, 50)) {
-		tracef(w, "%s gets an old store back", n->name);
-		if (memory_disk_restore(n->disk, n->backup) != ERR_OK)
-			abort();
-	}
-	node_boot(w, n->index);
-}
-
-static void back_up(struct world *w)
-{
-	struct node *n = &w->nodes[below(w, (uint64_t)w->count)];
-
-	memory_disk_free(n->backup);
-	if (memory_disk_dup(n->disk, &n->backup) != ERR_OK)
-		abort();
-}
-
-void chaos_fault(struct world *w)
-{
-	uint64_t what = below(w, 100);
-
-	if (w->healed)
-		return;
-	schedule(w, 100 + (int64_t)below(w, 1500), AT_FAULT, 0);
-	if (what < 20 && w->faults.cut)
-		cut_some(w);
-	else if (what < 45)
-		mend(w);
-	else if (what < 75 && w->faults.crash)
-		crash_or_boot(w);
-	else if (what < 85 && w->faults.old_store)
-		back_up(w);
-	else if (w->faults.full_disk)
-		memory_disk_fail(w->nodes[below(w, (uint64_t)w->count)].disk, 1,
-			1 + (unsigned)below(w, 5), ERR_STORAGE_FULL);
-}
-
-/* Everything is mended; a node that is down comes back, or some stay down for good. */
-void chaos_heal(struct world *w)
-{
-	mend(w);
-	w->healed = true;
-	tracef(w, "healed");
-	for (int i = 0; i < w->count; i++) {
-		memory_disk_fail(w->nodes[i].disk, 0, 0, ERR_OK);
-		w->nodes[i].skew_ms = 0;
-		if (!w->nodes[i].up && (w->count <= 2 || i == 0 || percent(w, 60)))
-			node_boot(w, i);
-	}
 }

@@ -71,14 +71,13 @@ static bool earlier(const struct happening *a, const struct happening *b)
 
 static void swap(struct world *w, size_t a, size_t b)
 {
-	struct happening t = w->heap[a];
+	struct happening *t = w->heap[a];
 
 	w->heap[a] = w->heap[b];
 	w->heap[b] = t;
 }
 
-/* The entry may still be filled: only its time, which is set, orders it. */
-struct happening *schedule(struct world *w, int64_t in_ms, enum what what, int node)
+static void push(struct world *w, struct happening *e)
 {
 	size_t i = w->heap_used++;
 
@@ -88,49 +87,88 @@ struct happening *schedule(struct world *w, int64_t in_ms, enum what what, int n
 		if (!w->heap)
 			abort();
 	}
-	w->heap[i] = (struct happening){
-		.at_ms = w->now_ms + (in_ms > 0 ? in_ms : 0),
-		.order = ++w->order,
-		.what = what,
-		.node = node,
-		.life = w->nodes[node].life,
-	};
-	for (; i > 0 && earlier(&w->heap[i], &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
+	e->order = ++w->order;
+	w->heap[i] = e;
+	for (; i > 0 && earlier(w->heap[i], w->heap[(i - 1) / 2]); i = (i - 1) / 2)
 		swap(w, i, (i - 1) / 2);
-	return &w->heap[i];
 }
 
-bool next_happening(struct world *w, struct happening *ret)
+static struct happening *take_free(struct world *w)
 {
+	struct happening *e = w->free;
+
+	if (!e)
+		e = malloc(sizeof(*e));
+	else
+		w->free = e->next_free;
+	if (!e)
+		abort();
+	return e;
+}
+
+/* The entry may still be filled: only its time, which is set, orders it. */
+struct happening *schedule(struct world *w, int64_t in_ms, enum what what, int node)
+{
+	struct happening *e = take_free(w);
+
+	*e = (struct happening){
+		.at_ms = w->now_ms + (in_ms > 0 ? in_ms : 0),
+		.what = what,
+		.node = node,
+		.peer = -1,
+		.life = w->nodes[node].life,
+	};
+	push(w, e);
+	return e;
+}
+
+void postpone(struct world *w, struct happening *e, int64_t at_ms)
+{
+	e->at_ms = at_ms;
+	push(w, e);
+}
+
+struct happening *next_happening(struct world *w)
+{
+	struct happening *first;
 	size_t i = 0;
 
 	if (w->heap_used == 0)
-		return false;
-	*ret = w->heap[0];
+		return NULL;
+	first = w->heap[0];
 	w->heap[0] = w->heap[--w->heap_used];
 	for (;;) {
 		size_t least = i;
 
 		for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < w->heap_used; c++)
-			if (earlier(&w->heap[c], &w->heap[least]))
+			if (earlier(w->heap[c], w->heap[least]))
 				least = c;
 		if (least == i)
-			return true;
+			return first;
 		swap(w, i, least);
 		i = least;
 	}
 }
 
-void happening_fini(struct happening *e)
+void happening_free(struct world *w, struct happening *e)
 {
 	free(e->bytes);
+	vector_fini(&e->asked);
+	e->next_free = w->free;
+	w->free = e;
 }
 
 void heap_fini(struct world *w)
 {
-	for (size_t i = 0; i < w->heap_used; i++)
-		happening_fini(&w->heap[i]);
+	while (w->heap_used > 0)
+		happening_free(w, w->heap[--w->heap_used]);
+	while (w->free) {
+		struct happening *e = w->free;
+
+		w->free = e->next_free;
+		free(e);
+	}
 	free(w->heap);
 	w->heap = NULL;
-	w->heap_used = w->heap_size = 0;
+	w->heap_size = 0;
 }

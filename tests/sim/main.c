@@ -5,45 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct faults draw_faults(struct world *w)
-{
-	return (struct faults){
-		.loss = percent(w, 50),
-		.duplicate = percent(w, 50),
-		.cut = percent(w, 60),
-		.crash = percent(w, 60),
-		.old_store = percent(w, 30),
-		.slow_disk = percent(w, 40),
-		.full_disk = percent(w, 20),
-		.skew = percent(w, 40),
-		.flaky_children = percent(w, 50),
-		.client_restarts = percent(w, 50),
-		.terminate = percent(w, 40),
-		.all_join = percent(w, 30),
-	};
-}
-
 static void world_init(struct world *w, uint64_t seed, bool trace)
 {
+	int count;
+
 	memset(w, 0, sizeof(*w));
 	w->seed = seed;
 	w->random = seed * 0x9E3779B97F4A7C15ull + 1;
 	w->trace = trace;
-	w->faults = draw_faults(w);
-	w->count = 3 + (int)below(w, 3);
+	faults_draw(w);
+	count = 3 + (int)below(w, 3);
 	w->kill_log_max = percent(w, 50) ? 1000 : below(w, 30);
-	for (int i = 0; i < w->count; i++) {
-		struct node *n = &w->nodes[i];
-
-		n->index = i;
-		n->node_id = (struct origin_id){chance(w), chance(w)};
-		snprintf(n->name, sizeof(n->name), "n%d", i + 1);
-		snprintf(n->url, sizeof(n->url), "http://10.0.0.%d:4750", i + 1);
-		if (memory_disk_new(&n->disk) != ERR_OK)
-			abort();
-	}
+	for (w->count = 0; w->count < count; w->count++)
+		node_make(w, w->count, NULL);
 	for (int i = 0; i < w->count; i++)
-		node_boot(w, i);
+		node_boot(w, i, (struct origin_id){0});
 	schedule(w, 500, AT_CLIENT, 0);
 	schedule(w, 1000, AT_FAULT, 0);
 }
@@ -77,7 +53,7 @@ static void stored(struct world *w, struct node *n)
 
 static void process_event(struct world *w, struct node *n, struct happening *e)
 {
-	struct proc *p = proc_find(n, e->ref), **at = &n->procs;
+	struct proc *p = proc_find(n, e->ref), **at = &n->procs, old;
 	struct event event = {.kind = EVENT_STARTED};
 
 	if (!p || p->pid != e->pid)
@@ -87,7 +63,9 @@ static void process_event(struct world *w, struct node *n, struct happening *e)
 	event.process.pid = e->pid;
 	if (e->what == AT_STARTED) {
 		p->started = true;
+		old = *p;
 		node_step(w, n, &event);
+		starts_told(w, n, &old);
 		return;
 	}
 	if (e->what == AT_EXITED && w->healed && !p->stopping)
@@ -99,9 +77,11 @@ static void process_event(struct world *w, struct node *n, struct happening *e)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+	old = *p;
 	free(p);
 	tracef(w, "%s: %s ended", n->name, e->ref);
 	node_step(w, n, &event);
+	starts_told(w, n, &old);
 }
 
 static void ticked(struct world *w, struct node *n)
@@ -121,7 +101,7 @@ static void happen(struct world *w, struct happening *e)
 	if (e->what == AT_CLIENT) {
 		chaos_client(w);
 	} else if (e->what == AT_FAULT) {
-		chaos_fault(w);
+		faults_next(w);
 	} else if (n->up && n->life == e->life) {
 		if (e->what == AT_TICK)
 			ticked(w, n);
@@ -145,22 +125,35 @@ static void happen(struct world *w, struct happening *e)
 	}
 }
 
+/* It is put off while its node is frozen, or its way clogged. */
+static bool held_up(struct world *w, struct happening *e)
+{
+	int64_t until_ms;
+
+	w->now_ms = e->at_ms;
+	until_ms = faults_hold(w, e);
+	if (until_ms == 0)
+		return false;
+	postpone(w, e, until_ms);
+	return true;
+}
+
 static void world_run(struct world *w)
 {
-	struct happening e;
+	struct happening *e;
+	bool over = false;
 
-	while (!w->failure[0] && next_happening(w, &e)) {
-		if (!w->healed && e.at_ms >= CHAOS_MS) {
+	while (!over && !w->failure[0] && (e = next_happening(w))) {
+		if (!w->healed && e->at_ms >= CHAOS_MS) {
 			w->now_ms = CHAOS_MS;
-			chaos_heal(w);
+			faults_heal(w);
 		}
-		if (e.at_ms >= CHAOS_MS + HEAL_MS) {
-			happening_fini(&e);
-			break;
-		}
-		w->now_ms = e.at_ms;
-		happen(w, &e);
-		happening_fini(&e);
+		over = e->at_ms >= CHAOS_MS + HEAL_MS;
+		if (!over && held_up(w, e))
+			continue;
+		if (!over)
+			happen(w, e);
+		happening_free(w, e);
 	}
 	w->now_ms = CHAOS_MS + HEAL_MS;
 	if (!w->failure[0])
@@ -176,7 +169,7 @@ static void world_fini(struct world *w)
 }
 
 struct result {
-	uint64_t hash, steps, starts;
+	uint64_t hash, steps, starts, struck[FAULTS];
 	char failure[512];
 };
 
@@ -188,23 +181,36 @@ static struct result run(uint64_t seed, bool trace)
 	world_init(&w, seed, trace);
 	world_run(&w);
 	r = (struct result){.hash = w.hash, .steps = w.steps, .starts = w.starts};
+	memcpy(r.struck, w.faults.struck, sizeof(r.struck));
 	memcpy(r.failure, w.failure, sizeof(r.failure));
 	world_fini(&w);
 	return r;
 }
 
-/* One seed in ten runs twice, to see that a seed is a run. */
+/* Each seed runs twice, to see that a seed is a run. */
 static bool run_seed(uint64_t seed, bool trace, struct result *total)
 {
 	struct result r = run(seed, trace);
 
 	total->steps += r.steps;
 	total->starts += r.starts;
-	if (!r.failure[0] && seed % 10 == 0 && run(seed, false).hash != r.hash)
+	for (int f = 0; f < FAULTS; f++)
+		total->struck[f] += r.struck[f];
+	if (!r.failure[0] && run(seed, false).hash != r.hash)
 		snprintf(r.failure, sizeof(r.failure), "the same seed ran differently");
 	if (r.failure[0])
 		printf("seed %llu: %s\n", (unsigned long long)seed, r.failure);
 	return !r.failure[0];
+}
+
+static void report(uint64_t from, uint64_t to, const struct result *total, uint64_t failed)
+{
+	printf("sim: seeds %llu to %llu, %llu steps, %llu starts", (unsigned long long)from,
+		(unsigned long long)to, (unsigned long long)total->steps,
+		(unsigned long long)total->starts);
+	for (int f = 0; f < FAULTS; f++)
+		printf(", %s %llu", fault_text(f), (unsigned long long)total->struck[f]);
+	printf(", %llu failed\n", (unsigned long long)failed);
 }
 
 int main(int argc, char **argv)
@@ -226,9 +232,6 @@ int main(int argc, char **argv)
 	}
 	for (uint64_t seed = from; seed < from + count && failed < 20; seed++)
 		failed += !run_seed(seed, trace, &total);
-	printf("sim: seeds %llu to %llu, %llu steps, %llu starts, %llu failed\n",
-		(unsigned long long)from, (unsigned long long)(from + count - 1),
-		(unsigned long long)total.steps, (unsigned long long)total.starts,
-		(unsigned long long)failed);
+	report(from, from + count - 1, &total, failed);
 	return failed ? 1 : 0;
 }

@@ -1,5 +1,5 @@
-/* The network between the nodes: hellos and parked polls, lost, cut, late and twice. */
-#include "tests/sim/sim.h"
+/* A node as a client of others: its hellos and polls, and what becomes of their answers. */
+#include "tests/sim/net.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,26 +14,67 @@ static int node_at(const struct world *w, const char *url)
 	return -1;
 }
 
-static int64_t delay(struct world *w)
+int64_t net_delay(struct world *w)
 {
 	return 1 + (int64_t)below(w, w->healed ? 3 : 40);
 }
 
-static bool lost(struct world *w, int from, int to)
+bool net_lost(struct world *w, int from, int to)
 {
-	return w->cut[from][to] || (w->faults.loss && !w->healed && percent(w, 4));
+	return w->cut[from][to] || faults_strike(w, FAULT_LOSS, 4);
 }
 
-/* An event for a link, unless a newer request has made it stale by then. */
-static void tell_link(struct world *w, int node, uint32_t link, uint32_t generation,
-	enum event_kind kind, enum err err, int64_t in_ms)
+void net_tell(struct world *w, int node, uint32_t link, uint32_t generation, enum event_kind kind,
+	int from, int64_t in_ms)
 {
 	struct happening *e = schedule(w, in_ms, AT_LINK, node);
 
+	e->peer = from;
 	e->link = link;
 	e->generation = generation;
 	e->kind = kind;
-	e->err = err;
+}
+
+static struct outstanding *outstanding_of(struct node *n, uint32_t link)
+{
+	return &n->outstanding[link % MEMBERS_MAX];
+}
+
+static void look_at(struct world *w, struct node *n, uint32_t link, int64_t at_ms)
+{
+	outstanding_of(n, link)->look_ms = at_ms;
+	schedule(w, at_ms - w->now_ms, AT_TIMEOUT, n->index)->link = link;
+}
+
+/* From now on the link waits for an answer to its last request, for so long. */
+static void expect(struct world *w, struct node *n, uint32_t link, int64_t wait_ms)
+{
+	struct outstanding *o = outstanding_of(n, link);
+
+	o->generation = n->generation[link % MEMBERS_MAX];
+	o->until_ms = w->now_ms + wait_ms;
+	if (o->look_ms == 0 || o->until_ms < o->look_ms)
+		look_at(w, n, link, o->until_ms); /* else it looks again when it is too early */
+}
+
+/* The client gives up: an answer that still comes is stale. */
+static void timed_out(struct world *w, struct node *n, struct happening *e)
+{
+	struct event event = {.kind = EVENT_LINK_SILENT, .link = e->link};
+	struct outstanding *o = outstanding_of(n, e->link);
+
+	if (w->now_ms < o->look_ms)
+		return; /* an earlier look was planned since, and has planned another */
+	o->look_ms = 0;
+	if (o->generation == 0 || o->generation != n->generation[e->link % MEMBERS_MAX])
+		return;
+	if (w->now_ms < o->until_ms) {
+		look_at(w, n, e->link, o->until_ms);
+		return;
+	}
+	o->generation = 0;
+	n->generation[e->link % MEMBERS_MAX]++;
+	node_step(w, n, &event);
 }
 
 static struct happening *send_to(
@@ -43,16 +84,17 @@ static struct happening *send_to(
 	uint32_t generation = ++n->generation[a->link % MEMBERS_MAX];
 	struct happening *e;
 
-	if (to < 0 || lost(w, n->index, to)) {
-		tell_link(w, n->index, a->link, generation, EVENT_LINK_SILENT, ERR_OK,
-			RPC_TIMEOUT_MS);
+	if (to < 0 || net_lost(w, n->index, to)) {
+		expect(w, n, a->link, RPC_TIMEOUT_MS);
 		return NULL;
 	}
 	if (!w->nodes[to].up) {
-		tell_link(w, n->index, a->link, generation, EVENT_LINK_REFUSED, ERR_OK, delay(w));
+		expect(w, n, a->link, CONNECT_TIMEOUT_MS);
+		net_tell(w, n->index, a->link, generation, EVENT_LINK_REFUSED, to, net_delay(w));
 		return NULL;
 	}
-	e = schedule(w, delay(w), what, to);
+	expect(w, n, a->link, RPC_TIMEOUT_MS + (what == AT_REQUEST_POLL ? a->timeout_ms : 0));
+	e = schedule(w, net_delay(w), what, to);
 	e->peer = n->index;
 	e->peer_life = n->life;
 	e->link = a->link;
@@ -66,9 +108,10 @@ static void say_goodbye(struct world *w, struct node *n, const struct action *a)
 	int to = node_at(w, a->url);
 	struct happening *e;
 
-	if (to < 0 || lost(w, n->index, to) || !w->nodes[to].up)
+	if (to < 0 || net_lost(w, n->index, to) || !w->nodes[to].up)
 		return;
-	e = schedule(w, delay(w), AT_GOODBYE, to);
+	e = schedule(w, net_delay(w), AT_GOODBYE, to);
+	e->peer = n->index;
 	e->goodbye = (struct event){.kind = EVENT_GOODBYE};
 	e->goodbye.goodbye.node_id = n->node_id;
 	e->goodbye.goodbye.incarnation = n->incarnation;
@@ -135,206 +178,15 @@ void net_action(struct world *w, struct node *n, const struct action *a)
 		write_request(n, a, e);
 }
 
-/* ---- the server's side ---- */
+/* ---- answers ---- */
 
-static struct happening *answer(struct world *w, struct node *n, int to, uint64_t life,
-	uint32_t link, uint32_t generation, enum what what)
-{
-	struct happening *e;
-
-	if (lost(w, n->index, to))
-		return NULL; /* the client's own time-out ends it: see below */
-	e = schedule(w, delay(w), what, to);
-	e->life = life;
-	e->peer = n->index;
-	e->link = link;
-	e->generation = generation;
-	return e;
-}
-
-static void client_times_out(struct world *w, const struct happening *e)
-{
-	struct node *client = &w->nodes[e->peer];
-
-	if (client->up && client->life == e->peer_life)
-		tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_SILENT, ERR_OK,
-			RPC_TIMEOUT_MS);
-}
-
-static void hello_requested(struct world *w, struct node *n, struct happening *e)
-{
-	struct event event = {.kind = EVENT_HELLO, .hello = &e->hello};
-	enum err err = node_step(w, n, &event);
-	struct happening *reply;
-
-	if (w->nodes[e->peer].life != e->peer_life)
-		return;
-	reply = answer(w, n, e->peer, e->peer_life, e->link, e->generation, AT_ANSWER_HELLO);
-	if (!reply) {
-		client_times_out(w, e);
-		return;
-	}
-	reply->err = err;
-	horde_hello(n->h, &reply->hello);
-}
-
-static void send_fragment(struct world *w, struct node *n, const struct parked *p,
-	const struct vector *after, struct fragment *f)
-{
-	struct wire_sender sender = {.after = after};
-	struct text t = TEXT_INIT;
-	struct happening *e;
-
-	(void)horde_retired(n->h, &sender.retired_hash);
-	wire_write(f, &sender, &t);
-	fragment_fini(f);
-	e = answer(w, n, p->client, p->client_life, p->link, p->generation, AT_ANSWER_POLL);
-	if (!e) {
-		tell_link(w, p->client, p->link, p->generation, EVENT_LINK_SILENT, ERR_OK,
-			RPC_TIMEOUT_MS);
-		text_fini(&t);
-		return;
-	}
-	e->count = t.used;
-	e->bytes = text_take(&t);
-	if (w->faults.cut && !w->healed && percent(w, 3))
-		e->count = below(w, e->count); /* the connection breaks in mid-body */
-}
-
-/* Answers a parked poll when it may be; else says when to look again. */
-static void look(struct world *w, struct node *n, struct parked *p)
-{
-	int64_t at = p->until_ms;
-	struct fragment f;
-
-	if (!horde_serve_due(n->h, &p->poll, &p->serving, w->now_ms, &at) &&
-		w->now_ms < p->until_ms) {
-		if (p->look_ms <= w->now_ms || at < p->look_ms) {
-			p->look_ms = at;
-			schedule(w, at - w->now_ms, AT_SERVE, n->index)->pid = (int)(p - n->parked);
-		}
-		return;
-	}
-	if (horde_serve(n->h, &p->poll, &f) != ERR_OK)
-		abort();
-	p->used = false;
-	send_fragment(w, n, p, &p->poll.after, &f);
-	poll_fini(&p->poll);
-}
-
-/* False: the client is not known any more, is another life by now, or was answered. */
-static bool polled(struct world *w, struct node *n, struct happening *e, struct wire_request *q)
-{
-	struct parked client = {.client = e->peer,
-		.client_life = e->peer_life,
-		.link = e->link,
-		.generation = e->generation};
-	struct event event = {.kind = EVENT_POLLED,
-		.fresh = {chance(w), chance(w)},
-		.polled = {w->nodes[e->peer].incarnation, &q->poll}};
-	struct fragment f;
-
-	if (w->nodes[e->peer].life != e->peer_life)
-		return false;
-	if (q->stale) {
-		if (horde_serve_redo(n->h, &f) != ERR_OK)
-			abort();
-		send_fragment(w, n, &client, NULL, &f);
-		return false;
-	}
-	if (node_step(w, n, &event) == ERR_OK)
-		return n->up;
-	tell_link(w, e->peer, e->link, e->generation, EVENT_LINK_LOST, ERR_OK, delay(w));
-	return false;
-}
-
-/* Keeps the request, in place of an older one of its link. */
-static void park(struct world *w, struct node *n, struct happening *e, struct wire_request *q)
-{
-	struct parked *p = n->parked;
-
-	for (struct parked *o = n->parked; o < n->parked + sizeof(n->parked) / sizeof(*o); o++)
-		if (o->used && o->client == e->peer && o->link == e->link) {
-			if (o->client_life == e->peer_life && o->generation > e->generation)
-				return; /* it was overtaken */
-			o->used = false;
-			poll_fini(&o->poll);
-		}
-	while (p->used)
-		p++;
-	*p = (struct parked){.used = true,
-		.client = e->peer,
-		.client_life = e->peer_life,
-		.link = e->link,
-		.generation = e->generation,
-		.poll = q->poll,
-		.until_ms = w->now_ms + q->wait_ms};
-	q->poll = (struct poll){0};
-	look(w, n, p);
-}
-
-static void digest_posted(
-	struct world *w, struct node *n, struct happening *e, struct wire_request *q)
-{
-	struct parked client = {.client = e->peer,
-		.client_life = e->peer_life,
-		.link = e->link,
-		.generation = e->generation};
-	struct fragment f;
-
-	if (map_difference_checked(horde_map(n->h), &q->poll.after, &q->blocks, q->repair, &f) !=
-		ERR_OK)
-		abort();
-	horde_serve_sign(n->h, &f);
-	send_fragment(w, n, &client, &q->poll.after, &f);
-}
-
-static void poll_requested(struct world *w, struct node *n, struct happening *e)
-{
-	struct wire_request q;
-	uint64_t hash;
-	const struct vector *retired = horde_retired(n->h, &hash);
-
-	if (wire_request_read(e->bytes, e->count, retired, hash, &q) != ERR_OK) {
-		fail(w, "%s cannot read a request: %.*s", n->name, (int)e->count, e->bytes);
-		return;
-	}
-	if (polled(w, n, e, &q)) {
-		if (q.digest)
-			digest_posted(w, n, e, &q);
-		else
-			park(w, n, e, &q);
-	}
-	wire_request_fini(&q);
-}
-
-void net_wake(struct world *w, struct node *n)
-{
-	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++)
-		if (n->parked[i].used)
-			look(w, n, &n->parked[i]);
-}
-
-void net_forget(struct world *w, struct node *n)
-{
-	for (size_t i = 0; i < sizeof(n->parked) / sizeof(n->parked[0]); i++) {
-		struct parked *p = &n->parked[i];
-
-		if (!p->used)
-			continue;
-		if (w->nodes[p->client].up && w->nodes[p->client].life == p->client_life)
-			tell_link(w, p->client, p->link, p->generation, EVENT_LINK_LOST, ERR_OK,
-				w->cut[n->index][p->client] ? RPC_TIMEOUT_MS : delay(w));
-		p->used = false;
-		poll_fini(&p->poll);
-	}
-}
-
-/* ---- the client's side ---- */
-
+/* It answers an older request; else the link waits for nothing any more. */
 static bool stale(struct node *n, const struct happening *e)
 {
-	return n->generation[e->link % MEMBERS_MAX] != e->generation;
+	if (n->generation[e->link % MEMBERS_MAX] != e->generation)
+		return true;
+	outstanding_of(n, e->link)->generation = 0;
+	return false;
 }
 
 static void hello_answered(struct world *w, struct node *n, struct happening *e)
@@ -352,18 +204,35 @@ static void hello_answered(struct world *w, struct node *n, struct happening *e)
 	node_step(w, n, &event);
 }
 
+/* The same answer to the same request, some time later: a join changes nothing then. */
+static void answer_again(struct world *w, struct node *n, struct happening *e)
+{
+	struct happening *again = schedule(w, (int64_t)below(w, 200), AT_ANSWER_POLL, e->node);
+
+	again->link = e->link;
+	again->generation = n->generation[e->link % MEMBERS_MAX];
+	again->peer = e->peer;
+	again->bytes = e->bytes;
+	again->count = e->count;
+	again->asked = e->asked;
+	e->bytes = NULL;
+	e->asked = (struct vector){0};
+}
+
 static void poll_answered(struct world *w, struct node *n, struct happening *e)
 {
 	struct event event = {
 		.kind = EVENT_FRAGMENT, .link = e->link, .fresh = {chance(w), chance(w)}};
+	const struct vector *asked = &n->asked[e->link % MEMBERS_MAX];
 	struct wire_reader *reader;
 	struct fragment f;
-	bool twice = w->faults.duplicate && !w->healed && percent(w, 5);
 
 	if (stale(n, e) || wire_reader_new(&reader) != ERR_OK)
 		return;
+	if (e->asked.used == 0 && vector_copy(asked, &e->asked) != ERR_OK)
+		abort();
 	if (wire_reader_feed(reader, e->bytes, e->count) == ERR_OK &&
-		wire_reader_end(reader, &n->asked[e->link % MEMBERS_MAX], &f) == ERR_OK) {
+		wire_reader_end(reader, &e->asked, &f) == ERR_OK) {
 		event.fragment = &f;
 		n->retired[e->link % MEMBERS_MAX] = wire_reader_retired(reader);
 		node_step(w, n, &event);
@@ -373,17 +242,8 @@ static void poll_answered(struct world *w, struct node *n, struct happening *e)
 		node_step(w, n, &event);
 	}
 	wire_reader_free(reader);
-	if (twice) { /* the same bytes again, some time later: a join changes nothing then */
-		struct happening *again =
-			schedule(w, (int64_t)below(w, 200), AT_ANSWER_POLL, e->node);
-
-		again->link = e->link;
-		again->generation = n->generation[e->link % MEMBERS_MAX];
-		again->peer = e->peer;
-		again->bytes = e->bytes;
-		again->count = e->count;
-		e->bytes = NULL;
-	}
+	if (faults_strike(w, FAULT_DUPLICATE, 5))
+		answer_again(w, n, e);
 }
 
 static void link_told(struct world *w, struct node *n, struct happening *e)
@@ -392,8 +252,6 @@ static void link_told(struct world *w, struct node *n, struct happening *e)
 
 	if (stale(n, e))
 		return;
-	if (e->kind == EVENT_LINK_REJECTED)
-		event.rejected.err = e->err;
 	node_step(w, n, &event);
 }
 
@@ -403,21 +261,23 @@ void net_happened(struct world *w, struct happening *e)
 
 	switch (e->what) {
 	case AT_REQUEST_HELLO:
-		hello_requested(w, n, e);
+		serve_hello(w, n, e);
 		break;
 	case AT_ANSWER_HELLO:
 		hello_answered(w, n, e);
 		break;
 	case AT_REQUEST_POLL:
 	case AT_REQUEST_DIGEST:
-		poll_requested(w, n, e);
+		serve_poll(w, n, e);
 		break;
 	case AT_SERVE:
-		if (n->parked[e->pid].used && n->parked[e->pid].look_ms == w->now_ms)
-			look(w, n, &n->parked[e->pid]);
+		serve_parked(w, n, e);
 		break;
 	case AT_ANSWER_POLL:
 		poll_answered(w, n, e);
+		break;
+	case AT_TIMEOUT:
+		timed_out(w, n, e);
 		break;
 	case AT_LINK:
 		link_told(w, n, e);

@@ -89,19 +89,43 @@ static void join(struct world *w, struct node *n)
 
 		if (i == n->index || (n->index == 0 && !w->faults.all_join))
 			continue;
-		if (i == 0 || n->index == 0 || w->faults.all_join || percent(w, 30))
+		if (i == 0 || n->index == 0 || n == w->twin || w->faults.all_join || percent(w, 30))
 			node_step(w, n, &e);
 	}
 }
 
-void node_boot(struct world *w, int index)
+void node_make(struct world *w, int index, const struct node *twin_of)
+{
+	struct node *n = &w->nodes[index];
+
+	n->index = index;
+	n->node_id = twin_of ? twin_of->node_id : (struct origin_id){chance(w), chance(w)};
+	snprintf(n->host, sizeof(n->host), "n%d", (twin_of ? twin_of->index : index) + 1);
+	snprintf(n->name, sizeof(n->name), twin_of ? "twin of n%d" : "n%d",
+		(twin_of ? twin_of->index : index) + 1);
+	snprintf(n->url, sizeof(n->url), "http://10.0.0.%d:4750", index + 1);
+	if (memory_disk_new(&n->disk) != ERR_OK)
+		abort();
+}
+
+/* What was acknowledged as stored in the former life, and is not on the disk of this one. */
+static void note_lost_suffix(struct world *w, struct node *n)
+{
+	if (n->power_lost && !vector_covers(map_vector(horde_map(n->h)), &n->acked)) {
+		faults_count(w, FAULT_UNSYNCED);
+		tracef(w, "%s has lost its last commits", n->name);
+	}
+	n->power_lost = false;
+}
+
+void node_boot(struct world *w, int index, struct origin_id life)
 {
 	struct node *n = &w->nodes[index];
 	struct horde_config config = {
 		.node_id = n->node_id,
 		.incarnation = {chance(w), chance(w)},
 		.new_cluster_id = {chance(w), chance(w)},
-		.name = n->name,
+		.name = n->host,
 		.url = n->url,
 		.cluster = "sim",
 		.joins = index != 0 || w->faults.all_join,
@@ -111,18 +135,22 @@ void node_boot(struct world *w, int index)
 	};
 	struct event e = {.kind = EVENT_START};
 
+	if (!origin_is_zero(life))
+		config.incarnation = life;
 	n->incarnation = config.incarnation;
 	n->up = true;
 	n->life++;
 	n->tick_ms = INT64_MAX;
 	n->stored = 0;
-	n->skew_ms = w->faults.skew && !w->healed ? (int64_t)below(w, 4000) - 2000 : 0;
+	clock_begin(w, n);
 	vector_fini(&n->before);
 	if (horde_new(&config, &n->h) != ERR_OK)
 		abort();
 	e.start.cluster_id = load(w, n);
+	note_lost_suffix(w, n);
 	vector_fini(&n->acked);
-	if (vector_copy(map_vector(horde_map(n->h)), &n->acked) != ERR_OK)
+	if (vector_copy(map_vector(horde_map(n->h)), &n->acked) != ERR_OK ||
+		vector_copy(map_vector(horde_map(n->h)), &n->before) != ERR_OK)
 		abort();
 	tracef(w, "%s boots, life %llu", n->name, (unsigned long long)n->life);
 	node_step(w, n, &e);
@@ -178,6 +206,15 @@ static void node_exit(struct world *w, struct node *n)
 	node_crash(w, n->index);
 }
 
+/* What the disk still holds back survives the process, and not a loss of power. */
+static void stop_disk(struct node *n)
+{
+	if (!n->power_lost && (memory_disk_unsynced(n->disk, 0) != ERR_OK ||
+				      memory_disk_unsynced(n->disk, n->unsynced) != ERR_OK))
+		abort();
+	memory_disk_crash(n->disk);
+}
+
 /* kill -9: what was not committed is gone, and so are the children. */
 void node_crash(struct world *w, int index)
 {
@@ -191,7 +228,9 @@ void node_crash(struct world *w, int index)
 	drop_pending(n);
 	horde_free(n->h);
 	n->h = NULL;
-	memory_disk_crash(n->disk);
+	n->frozen_ms = 0;
+	memset(n->outstanding, 0, sizeof(n->outstanding));
+	stop_disk(n);
 }
 
 void node_fini(struct node *n)
@@ -217,11 +256,11 @@ static void spawn(struct world *w, struct node *n, const struct action *a)
 {
 	struct proc *p = calloc(1, sizeof(*p));
 	struct happening *e;
-	bool fails = w->faults.flaky_children && !w->healed && percent(w, 15);
+	bool fails = faults_strike(w, FAULT_FLAKY, 15);
 
 	if (!p)
 		abort();
-	oracle_spawn(w, n, a, &p->spec);
+	starts_check(w, n, a, p);
 	snprintf(p->ref, sizeof(p->ref), "%s", a->ref);
 	p->epoch = a->epoch;
 	p->spec_hash = a->spec->hash;
@@ -235,7 +274,7 @@ static void spawn(struct world *w, struct node *n, const struct action *a)
 	snprintf(e->ref, sizeof(e->ref), "%s", a->ref);
 	e->epoch = a->epoch;
 	e->pid = p->pid;
-	if (fails || !w->faults.flaky_children || w->healed || percent(w, 60))
+	if (fails || !faults_strike(w, FAULT_FLAKY, 40))
 		return;
 	p->ending = true;
 	e = schedule(w, 30 + (int64_t)below(w, 3000), AT_EXITED, n->index);
@@ -280,7 +319,7 @@ static void cut_batch(struct world *w, struct node *n)
 	*at = p;
 	if (!n->storing) {
 		n->storing = true;
-		schedule(w, w->faults.slow_disk && !w->healed ? (int64_t)below(w, 300) : 1,
+		schedule(w, faults_strike(w, FAULT_SLOW_DISK, 100) ? (int64_t)below(w, 300) : 1,
 			AT_STORED, n->index);
 	}
 }
@@ -327,7 +366,7 @@ static void carry_out(struct world *w, struct node *n)
 
 static void plan_tick(struct world *w, struct node *n)
 {
-	int64_t at = horde_deadline_ms(n->h);
+	int64_t at = clock_when(n, horde_deadline_ms(n->h));
 
 	if (at == INT64_MAX || at >= n->tick_ms)
 		return;
@@ -346,11 +385,12 @@ enum err node_step(struct world *w, struct node *n, struct event *e)
 	bool grew;
 	enum err err;
 
-	e->now_ms = w->now_ms;
-	e->wall_ms = 1700000000000 + w->now_ms + n->skew_ms;
+	e->now_ms = clock_of(w, n);
+	e->wall_ms = wall_of(w, n);
 	w->steps++;
 	mix(w, (uint64_t)e->kind << 32 | (uint64_t)n->index);
 	err = horde_step(n->h, e, &n->actions);
+	n->incarnation = horde_config(n->h)->incarnation; /* a fresh one after a fork */
 	mix(w, map_digest(horde_map(n->h)).sums[0]);
 	grew = n->actions.changes.used > 0;
 	if (minted(n))

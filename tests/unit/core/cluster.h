@@ -195,6 +195,27 @@ static inline bool arrive(struct peer *p, struct peer *to, size_t i)
 	return false;
 }
 
+static inline char *text_copy(const char *text, size_t bytes)
+{
+	char *copy = malloc(bytes + 1);
+
+	cr_assert(copy);
+	return memcpy(copy, text, bytes + 1);
+}
+
+/* As it comes from the wire: it may be held for longer than the server keeps its texts. */
+static inline void own_texts(struct fragment *f)
+{
+	for (size_t i = 0; i < f->put_count; i++) {
+		struct fragment_put *p = &f->puts[i];
+
+		p->key = text_copy(p->key, p->key_bytes);
+		p->value = text_copy(p->value, p->value_bytes);
+		p->record = p->record ? record_dup(p->record) : NULL;
+	}
+	f->borrowed = false;
+}
+
 static inline void deliver_fragment(struct peer *p, struct peer *to, struct call *call)
 {
 	struct fragment f;
@@ -204,6 +225,7 @@ static inline void deliver_fragment(struct peer *p, struct peer *to, struct call
 		.fresh = {call->link, (uint64_t)p->n.now_ms + 1}};
 
 	make_answer(p, to, call, &f);
+	own_texts(&f);
 	peer_does(p, &e);
 	fragment_fini(&f);
 }

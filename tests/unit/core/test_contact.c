@@ -97,6 +97,157 @@ Test(contact, a_copy_whose_original_lives_runs_nothing_until_its_peer_answers)
 	node_free(&n);
 }
 
+/* The original's address refuses for ever; that a peer takes the copy in says that it is gone. */
+Test(contact, a_copy_takes_the_place_of_an_original_that_is_gone)
+{
+	struct horde_config config = config_of("n1", 0);
+	struct event e = {.kind = EVENT_START}, taken = {.kind = EVENT_LINK_REJECTED};
+	struct node n;
+
+	e.start.cluster_id = id_of(7);
+	taken.rejected.err = ERR_NAME_TAKEN;
+	config.joins = true;
+	n = node_bare(config);
+	has_something(&n);
+	join(&n, URL, true);
+	join(&n, "http://original", true);
+	node_does(&n, &e);
+	for (taken.link = 1; taken.link <= 2; taken.link++)
+		node_does(&n, &taken);
+	link_event(&n, EVENT_LINK_REFUSED, 2);
+	n.now_ms += 1000;
+	node_tick(&n);
+	cr_expect_not(horde_readiness(n.h).synced, "its peer may know better");
+	answered(&n, 1, hello_of("n2", 0, id_of(7)));
+	member_arrives(&n, 1, "n2", 0);
+	cr_expect_not(horde_readiness(n.h).synced);
+	link_event(&n, EVENT_LINK_REFUSED, 2);
+	cr_expect(horde_readiness(n.h).synced);
+	node_free(&n);
+}
+
+static void knows_member(struct node *n, const char *name, enum member_state state)
+{
+	struct map *m = horde_map_mutable(n->h);
+	struct horde_config config = config_of(name, 0);
+	struct record r = {.family = FAMILY_MEMBER};
+	char url[32], key[64] = "member/";
+
+	snprintf(url, sizeof(url), "http://%s", name);
+	r.member = (struct member_record){.name = (char *)(uintptr_t)name,
+		.url = url,
+		.incarnation = config.incarnation,
+		.started = 1,
+		.state = state};
+	origin_to_hex(config.node_id, key + 7);
+	cr_assert_eq(map_load_entry(m, (struct dot){config.incarnation, 1}, 1, key, strlen(key),
+			     "{}", 2, record_dup(&r)),
+		ERR_OK);
+	cr_assert_eq(map_load_vector(m, config.incarnation, 1, 0, 0), ERR_OK);
+	cr_assert_eq(map_load_end(m), ERR_OK);
+}
+
+/* Nobody calls a member that left; but what it said of our name would stand for ever. */
+Test(contact, a_member_that_left_and_knew_better_is_asked_until_it_is_gone)
+{
+	struct event e = {.kind = EVENT_START}, taken = {.kind = EVENT_LINK_REJECTED, .link = 1};
+	struct node n = node_bare(config_of("n1", 0));
+
+	e.start.cluster_id = id_of(7);
+	taken.rejected.err = ERR_NAME_TAKEN;
+	knows_member(&n, "n2", MEMBER_LEFT);
+	knows_member(&n, "n3", MEMBER_ALIVE);
+	node_does(&n, &e);
+	node_does(&n, &taken);
+	answered(&n, 2, hello_of("n3", 0, id_of(7)));
+	member_arrives(&n, 2, "n3", 0);
+	cr_expect_not(horde_readiness(n.h).synced);
+	n.writes_kept = true;
+	n.now_ms += 1000;
+	node_tick(&n);
+	cr_assert(action(&n, ACTION_HELLO));
+	link_event(&n, EVENT_LINK_REFUSED, 1);
+	cr_expect(horde_readiness(n.h).synced);
+	node_free(&n);
+}
+
+static struct hello copy_of_n2(const struct node *n)
+{
+	struct hello h = hello_of("n2", 1, cluster_of(n));
+
+	snprintf(h.url, sizeof(h.url), "http://copy");
+	return h;
+}
+
+/* The copy was here first; its original calls, is turned away, and is no more dead than before. */
+Test(contact, the_end_of_a_copy_is_not_the_end_of_its_original)
+{
+	struct node n;
+	uint32_t link = node_with_peer(&n);
+
+	cr_expect_eq(says_hello(&n, copy_of_n2(&n)), ERR_NAME_TAKEN);
+	link_event(&n, EVENT_LINK_LOST, link);
+	link_event(&n, EVENT_LINK_REFUSED, link);
+	cr_expect_eq(opinion_of_n2(&n), OPINION_SUSPECT, "one of two is gone");
+	cr_expect_eq(says_hello(&n, copy_of_n2(&n)), ERR_OK);
+	cr_expect_eq(opinion_of_n2(&n), OPINION_ALIVE);
+	node_free(&n);
+}
+
+Test(contact, the_end_of_a_copy_that_was_taken_in_is_not_the_end_of_its_original)
+{
+	struct node n;
+	uint32_t link = node_with_peer(&n);
+
+	link_event(&n, EVENT_LINK_SILENT, link);
+	cr_expect_eq(says_hello(&n, copy_of_n2(&n)), ERR_OK);
+	link_event(&n, EVENT_LINK_REFUSED, link); /* it has called since: one more attempt */
+	node_tick(&n);
+	link_event(&n, EVENT_LINK_REFUSED, link);
+	cr_expect_eq(opinion_of_n2(&n), OPINION_SUSPECT);
+	node_free(&n);
+}
+
+Test(contact, of_two_that_claim_to_be_one_the_last_is_dead_in_time)
+{
+	struct node n;
+	uint32_t link = node_with_peer(&n);
+
+	n.writes_kept = false;
+	cr_expect_eq(says_hello(&n, copy_of_n2(&n)), ERR_NAME_TAKEN);
+	link_event(&n, EVENT_LINK_LOST, link);
+	for (int i = 0; i < 10; i++) {
+		link_event(&n, EVENT_LINK_REFUSED, link);
+		cr_expect_eq(opinion_of_n2(&n), OPINION_SUSPECT, "%d", i);
+		n.now_ms += 1000;
+		node_tick(&n);
+	}
+	cr_expect_eq(opinion_of_n2(&n), OPINION_DEAD);
+	node_free(&n);
+}
+
+/* A copy had a link of its own; when it is gone its node is called where it calls from. */
+Test(contact, a_node_is_called_where_it_calls_from_though_another_link_led_there)
+{
+	struct node n;
+	uint32_t link = node_with_peer(&n);
+	const struct action *greets;
+
+	link_event(&n, EVENT_LINK_SILENT, link);
+	cr_assert_eq(join(&n, "http://copy", true), ERR_OK);
+	greets = action(&n, ACTION_HELLO);
+	cr_assert(greets && strcmp(greets->url, "http://copy") == 0);
+	link = greets->link;
+	answered(&n, link, copy_of_n2(&n));
+	link_event(&n, EVENT_LINK_LOST, link);
+	link_event(&n, EVENT_LINK_REFUSED, link);
+	cr_assert_eq(says_hello(&n, hello_of("n2", 0, cluster_of(&n))), ERR_OK);
+	greets = action(&n, ACTION_HELLO);
+	cr_assert(greets);
+	cr_expect_str_eq(greets->url, URL);
+	node_free(&n);
+}
+
 Test(contact, a_virgin_store_adopts_and_any_other_is_refused)
 {
 	struct node virgin = node_make("n1", 0), used = node_make("n1", 0);

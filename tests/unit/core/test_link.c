@@ -246,3 +246,24 @@ Test(link, a_record_of_a_former_life_that_outranks_ours_is_raised_above)
 		node_get(&n, key)->record->member.incarnation, horde_config(n.h)->incarnation));
 	node_free(&n);
 }
+
+/* Its refusal was that of the life before; the next one says whether this one is gone too. */
+Test(link, a_new_life_that_others_tell_of_is_not_dead_with_the_former)
+{
+	struct node n;
+	uint32_t link = node_with_peer(&n), other;
+
+	cr_assert_eq(join(&n, "http://n3", false), ERR_OK);
+	other = action(&n, ACTION_HELLO)->link;
+	answered(&n, other, hello_of("n3", 0, cluster_of(&n)));
+	link_event(&n, EVENT_LINK_LOST, link);
+	link_event(&n, EVENT_LINK_REFUSED, link);
+	cr_assert_eq(opinion_of_n2(&n), OPINION_DEAD);
+	member_arrives(&n, other, "n2", 1);
+	cr_expect_eq(opinion_of_n2(&n), OPINION_SUSPECT);
+	n.now_ms += 1000;
+	node_tick(&n);
+	link_event(&n, EVENT_LINK_REFUSED, link);
+	cr_expect_eq(opinion_of_n2(&n), OPINION_DEAD);
+	node_free(&n);
+}

@@ -165,7 +165,156 @@ Test(map_memory, a_difference_fails_cleanly_when_memory_runs_out)
 	map_free(other);
 }
 
+Test(map_memory, no_kill_record_is_forgotten_when_memory_runs_out)
+{
+	struct map *m, *other;
+	struct changes c = {0};
+	size_t kills;
+
+	scene(&m, &other);
+	kills = map_kills(other);
+	cr_assert_gt(kills, 0);
+	failing_arm(0);
+	cr_assert_eq(map_truncate(other, map_vector(other), &c), ERR_NO_MEMORY);
+	cr_assert(failing_disarm());
+	cr_assert_eq(c.used, 0);
+	cr_assert_eq(map_kills(other), kills);
+	cr_assert_eq(map_floor(other, origin(2)), 0);
+	cr_assert_eq(map_truncate(other, map_vector(other), &c), ERR_OK);
+	cr_assert_eq(map_kills(other), 0);
+	changes_fini(&c);
+	map_free(m);
+	map_free(other);
+}
+
+Test(map_memory, an_origin_stays_when_there_is_no_memory_for_a_fresh_one)
+{
+	bool failed = true;
+	long n = 0;
+
+	for (; failed; n++) {
+		struct map *m = new_map(1);
+
+		must_put(m, "a", "1", 1);
+		failing_arm(n);
+		cr_assert_eq(map_renew(m, origin(7)) == ERR_OK, !failing_failed);
+		failed = failing_disarm();
+		must_put(m, "b", "2", 2);
+		cr_assert_eq(vector_get(map_vector(m), origin(1)), failed ? 2 : 1);
+		cr_assert_eq(vector_get(map_vector(m), origin(7)), failed ? 0 : 1);
+		map_free(m);
+	}
+	cr_assert_gt(n, 1);
+}
+
+/* Slices of two that need each other: the memory of both is taken before either is joined. */
+Test(map_memory, slices_are_joined_together_or_not_at_all)
+{
+	const struct origin_id one = origin(1), two = origin(2);
+	bool failed = true;
+	long n = 0;
+
+	for (; failed; n++) {
+		struct map *a = new_map(1), *b = new_map(2), *m = new_map(9);
+		struct vector none = VECTOR_INIT;
+		struct fragment f[2], *set[] = {&f[0], &f[1]};
+		struct changes c = {0};
+		struct origin_id forked;
+		struct snapshot before = take(m);
+		enum err e;
+
+		must_put(a, "x", "1", 1);
+		pull(b, a);
+		must_put(b, "x", "2", 2);
+		pull(a, b);
+		must_put(a, "y", "3", 3);
+		cr_assert_eq(map_slice(a, &none, &one, 1, &f[0]), ERR_OK);
+		cr_assert_eq(map_slice(b, &none, &two, 1, &f[1]), ERR_OK);
+		failing_arm(n);
+		e = map_apply(m, set, 2, &c, &forked);
+		failed = failing_disarm();
+		cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK, "%ld", n);
+		if (failed) {
+			cr_assert_eq(c.used, 0);
+			cr_unchanged(m, &before);
+			cr_assert_eq(map_apply(m, set, 2, &c, &forked), ERR_OK);
+		}
+		cr_value(m, "x", "2");
+		cr_value(m, "y", "3");
+		cr_assert(vector_equal(map_vector(m), map_vector(a)));
+		release(&before);
+		changes_fini(&c);
+		for (int i = 0; i < 2; i++)
+			fragment_fini(&f[i]);
+		map_free(a);
+		map_free(b);
+		map_free(m);
+	}
+	cr_assert_gt(n, 10);
+}
+
 /* ---- loading ---- */
+
+/* One row after the other, each again when it found no memory. */
+static enum err load_row(struct map *m, const struct fragment *f, size_t i)
+{
+	const struct fragment_put *p = &f->puts[i];
+	struct record *record;
+	enum err e;
+
+	if (i < f->put_count) {
+		record = p->record ? record_dup(p->record) : NULL;
+		if (p->record && !record)
+			return ERR_NO_MEMORY;
+		e = map_load_entry(m, p->dot, p->clock, p->key, p->key_bytes, p->value,
+			p->value_bytes, record);
+		if (e != ERR_OK)
+			record_free(record);
+		return e;
+	}
+	i -= f->put_count;
+	if (i < f->kill_count)
+		return map_load_kill(m, f->kills[i].killer, f->kills[i].victim);
+	i -= f->kill_count;
+	return map_load_vector(m, f->vector.items[i].origin, f->vector.items[i].count, 0, 0);
+}
+
+Test(map_memory, a_row_that_found_no_memory_is_loaded_the_next_time)
+{
+	struct map *m, *other;
+	struct vector none = VECTOR_INIT;
+	struct fragment f;
+	bool failed = true;
+	long n = 0;
+
+	scene(&m, &other);
+	cr_assert_eq(map_difference(other, &none, &f), ERR_OK);
+	for (; failed; n++) {
+		struct map *loaded = new_map(50);
+		size_t refused = 0;
+
+		failing_arm(n);
+		for (size_t i = 0; i < f.put_count + f.kill_count + f.vector.used; i++) {
+			enum err e = load_row(loaded, &f, i);
+
+			refused += e == ERR_NO_MEMORY;
+			if (e == ERR_NO_MEMORY)
+				e = load_row(loaded, &f, i);
+			cr_assert_eq(e, ERR_OK);
+		}
+		failed = failing_disarm();
+		cr_assert_eq(refused, failed);
+		cr_assert_eq(map_load_end(loaded), ERR_OK);
+		cr_assert(vector_equal(map_vector(loaded), map_vector(other)));
+		cr_assert_eq(map_digest(loaded).sums[0], map_digest(other).sums[0]);
+		cr_assert_eq(map_kills(loaded), map_kills(other));
+		map_free(loaded);
+	}
+	cr_assert_gt(n, 50);
+	fragment_fini(&f);
+	map_free(m);
+	map_free(other);
+}
 
 Test(map_memory, a_store_in_any_order_gives_the_same_map)
 {

@@ -1,4 +1,6 @@
 /* A snapshot, which is an older replica, is joined into a node: EVENT_MERGE. */
+#include "tests/unit/core/failing.h"
+
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -9,6 +11,8 @@
 static const struct origin_id cluster_id = {3, 3};
 static struct horde *horde;
 static struct actions out;
+static long fail_at = -1; /* the allocation of the next merge that fails, from 0 */
+static bool fell_short;   /* it did */
 
 static enum err step(struct event *e)
 {
@@ -105,7 +109,10 @@ static enum err merge(struct map *snapshot)
 	cr_assert_eq(
 		map_difference_checked(snapshot, map_vector(horde_map(horde)), &sums, false, &f),
 		ERR_OK);
+	failing_arm(fail_at);
 	err = step(&e);
+	fell_short = failing_disarm();
+	fail_at = -1;
 	fragment_fini(&f);
 	block_sums_fini(&sums);
 	return err;
@@ -208,6 +215,37 @@ Test(merge, it_is_refused_as_any_write_while_the_store_fails)
 	cr_assert_eq(merge(other), ERR_STORAGE_FULL);
 	cr_assert_str_eq(value_of("meta/default/a"), "(none)");
 	map_free(other);
+}
+
+Test(merge, it_is_made_whole_or_not_at_all_when_memory_runs_out)
+{
+	long n = 0;
+
+	for (bool more = true; more; n++) {
+		struct map *other;
+		enum err e;
+
+		put("meta/default/a", "1");
+		other = copy_of_node(7);
+		write_to(other, "meta/default/a", "2");
+		write_to(other, "meta/default/b", "3");
+		fail_at = n;
+		e = merge(other);
+		more = fell_short;
+		if (e != ERR_OK) {
+			cr_assert_eq(e, ERR_NO_MEMORY);
+			cr_assert_str_eq(value_of("meta/default/a"), "1");
+			cr_assert_str_eq(value_of("meta/default/b"), "(none)");
+			cr_assert_eq(out.changes.used, 0);
+			cr_assert_eq(merge(other), ERR_OK, "nothing is broken");
+		}
+		cr_assert_str_eq(value_of("meta/default/a"), "2");
+		cr_assert_str_eq(value_of("meta/default/b"), "3");
+		map_free(other);
+		tear_down();
+		set_up();
+	}
+	cr_assert_gt(n, 10);
 }
 
 Test(merge, nonsense_is_malformed_and_changes_nothing)
