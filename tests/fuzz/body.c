@@ -54,17 +54,28 @@ static bool is_empty(const struct fragment *f)
 	       f->vector.used == 0 && !f->puts && !f->kills;
 }
 
-enum err body_read(const char *bytes, size_t count, struct fragment *ret)
+static enum err read_whole(
+	const char *bytes, size_t count, const struct vector *after, struct fragment *ret)
 {
 	struct wire_reader *r = NULL;
 	enum err e;
 
 	must(wire_reader_new(&r) == ERR_OK, "there is memory");
 	(void)wire_reader_feed(r, bytes, count);
-	e = wire_reader_end(r, &retired, ret);
+	e = wire_reader_end(r, after, ret);
 	must(e != ERR_NO_MEMORY, "there is memory");
 	must(e == ERR_OK || is_empty(ret), "of what is refused nothing is given");
 	wire_reader_free(r);
 	tally(e == ERR_OK ? TALLY_READ : TALLY_UNREAD);
 	return e;
+}
+
+enum err body_read(const char *bytes, size_t count, struct fragment *ret)
+{
+	return read_whole(bytes, count, &retired, ret);
+}
+
+enum err body_read_unasked(const char *bytes, size_t count, struct fragment *ret)
+{
+	return read_whole(bytes, count, NULL, ret);
 }

@@ -63,42 +63,37 @@ void refuse_damaged(enum tally kind, const char *bytes, size_t count, uint64_t *
 
 /* ---- of another kind ---- */
 
-static void refuse_body(struct text *t, enum err e)
-{
-	struct fragment f = {0};
-
-	must(text_ok(t), "there is memory");
-	must(body_read(t->bytes, t->used, &f) == e, "what is written otherwise is refused");
-	tally(TALLY_ALIEN);
-	text_fini(t);
-}
-
 static void other_version(const struct fragment *f, uint64_t *random)
 {
 	static const char begin[] = "{\"v\":2,";
+	struct fragment refused = {0};
 	struct text t = body_write(f, false);
 
 	must(t.used > sizeof(begin) && memcmp(t.bytes, begin, sizeof(begin) - 1) == 0,
 		"a body says its version");
 	t.bytes[sizeof(begin) - 3] = (char)('3' + fuzz_draw(random, 7));
 	must(mend((uint8_t *)t.bytes, t.used, t.used) == t.used, "the sum is right");
-	refuse_body(&t, ERR_PROTOCOL);
+	must(body_read(t.bytes, t.used, &refused) == ERR_PROTOCOL, "another version is refused");
+	tally(TALLY_ALIEN);
+	text_fini(&t);
 }
 
-static void other_table(const struct fragment *f, uint64_t *random)
+/* It tells its vectors by those of a request that was not made. */
+static void other_request(const struct fragment *f)
 {
-	struct wire_sender sender = {.name = "n2", .retired = body_retired(), .compact = true};
-	struct text t = TEXT_INIT;
+	struct fragment refused = {0};
+	struct text t = body_write(f, true);
 
-	sender.retired_hash = BODY_RETIRED_HASH ^ (1 + fuzz_draw(random, 1000));
-	wire_write(f, &sender, &t);
-	refuse_body(&t, ERR_STALE);
+	must(body_read_unasked(t.bytes, t.used, &refused) == ERR_MALFORMED,
+		"an answer to somebody else is refused");
+	tally(TALLY_ALIEN);
+	text_fini(&t);
 }
 
 void refuse_alien_body(const struct fragment *f, uint64_t *random)
 {
 	other_version(f, random);
-	other_table(f, random);
+	other_request(f);
 }
 
 /* ---- of what the reader cannot have; false: there is nothing to begin with ---- */
