@@ -16,7 +16,7 @@
  */
 void refuse_damaged(enum tally kind, const char *bytes, size_t count, uint64_t *random);
 
-/* The body of `f` in another version, or by another table of retired origins, is not read. */
+/* The body of `f` in another version, or for a request that had no vector, is not read. */
 void refuse_alien_body(const struct fragment *f, uint64_t *random);
 
 /*
