@@ -36,7 +36,7 @@ OBJ      = $(patsubst %.c,$(B)/%.o,$(1))
 ARCHIVES := $(foreach r,$(ROOMS),$(B)/lib$(r).a)
 TESTLIB  := $(call OBJ,$(wildcard tests/lib/*.c))
 
-.PHONY: all deps run demo check unit sim naive integration fuzz fuzz-short fuzz-built fuzz-seeds asan bench format install clean purity headers clang built
+.PHONY: all deps run demo check unit sim naive integration fuzz fuzz-short fuzz-built fuzz-seeds asan bench format install clean purity headers readmes clang built
 .SECONDARY:
 
 all: $(B)/horded
@@ -256,6 +256,14 @@ headers: | $(B)/.deps
 		$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -fsyntax-only -x c - || exit 1; done
 	@echo "headers: $(words $(HEADERS)) compile alone"
 
+# A folder's README names each of its files, without its suffix; the tests' one those of lib/.
+readmes:
+	@for f in $$(git ls-files '*.c' '*.h' '*.sh' | grep /); do \
+		d=$${f%/*}; n=$${f##*/}; n=$${n%.*}; [ -f $$d/README.md ] || continue; \
+		grep -qwsE "$$n|$${n#test_}|$${n#fuzz_}" $$d/README.md $$d/../README.md || \
+			{ echo "$$d/README.md does not name $$n"; bad=1; }; done; [ -z "$$bad" ]
+	@echo "readmes: each file is named"
+
 clang:
 	@$(MAKE) --no-print-directory -j$(JOBS) B=build/clang CC=clang all
 
@@ -263,7 +271,7 @@ clang:
 check: | $(B)/.deps
 	@rm -rf build/*/tests/unit/*/*.ok $(B)/tests/unit/*/*.ok $(RESULTS) build/asan/results
 	@$(MAKE) --no-print-directory -j$(JOBS) built $(INTEGRATION)
-	@$(MAKE) --no-print-directory purity headers clang
+	@$(MAKE) --no-print-directory purity headers readmes clang
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory -j$(JOBS) naive

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/json_text.h"
 #include "api/nearest.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api/duration.h"
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/json_text.h"
 
 void hex_put(char out[17], uint64_t value)

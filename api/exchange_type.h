@@ -1,11 +1,4 @@
-/*
- * The inside of an exchange and of the server: shared by the files of the kit, never by handlers.
- *
- *	http_start.c  documents, router, bindings	request.c  headers, host, token, route
- *	http.c        libmicrohttpd, turns		content.c  parameters, body
- *	wait.c        watches, parking, wakes		reply.c    responses, problems
- *	min_dot.c     Horde-Min-Dot
- */
+/* The inside of one exchange; how the files of the kit share it out is in http_inside.h. */
 #ifndef HORDE_API_EXCHANGE_TYPE_H
 #define HORDE_API_EXCHANGE_TYPE_H
 
@@ -114,81 +107,5 @@ struct exchange {
 	struct arena_mark run_mark; /* what is allocated behind it is one run's */
 	alignas(max_align_t) char first[2048];
 };
-
-/* Some store batches that failed: those in (after, up_to]. */
-struct failed_batches {
-	uint64_t after, up_to;
-	enum err result;
-};
-
-#define HTTP_DOCUMENTS_MAX 4
-#define HTTP_FAILED_KEPT 32
-
-struct http {
-	struct http_config config;
-	struct MHD_Daemon *daemon;
-	struct loop_io io;
-	struct MHD_Response *no_memory; /* made at start, so that it is there when it is needed */
-
-	struct openapi documents[HTTP_DOCUMENTS_MAX];
-	size_t document_count;
-	struct arena arena;
-	struct router router;
-	struct text json; /* the first document, rendered when it is first asked for */
-
-	struct exchange *spare;
-	size_t spare_count;
-	size_t busy;
-	size_t body_bytes; /* of all exchanges */
-	bool draining;
-	uint64_t next_id;
-
-	size_t parked_count;
-	struct exchange *parked;
-	struct exchange *woken, **woken_end;
-	struct watch **buckets;
-	size_t bucket_count; /* a power of two */
-	size_t watch_count;
-	struct exchange *commits, *commits_last; /* by rising number */
-	uint64_t settled;
-	struct failed_batches failed[HTTP_FAILED_KEPT];
-	size_t failed_next;
-};
-
-/* request.c: looks at everything but the body. It may answer; the body is then thrown away. */
-void request_begin(struct exchange *x);
-/* content.c: the body is complete; checks parameters and body. It may answer. */
-void content_check(struct exchange *x);
-/* Before the first piece of a body that is not kept. False: it was answered. */
-bool content_check_first(struct exchange *x);
-/* Once, before any JSON is read. */
-void content_init(void);
-
-/* reply.c: what a new run of the handler must not see of the last one. */
-void reply_forget(struct exchange *x);
-/* Queues the response on the connection and lets go of it. */
-enum MHD_Result reply_queue(struct exchange *x);
-struct MHD_Response *reply_no_memory(const char *node_name);
-
-/* exchange.c */
-/* 16 hex digits and a NUL. */
-void hex_put(char out[17], uint64_t value);
-struct exchange *exchange_take(struct http *h);
-void exchange_release(struct exchange *x);
-
-/* min_dot.c: does this node have what the client wrote elsewhere? False: answered or parked. */
-bool min_dot_covered(struct exchange *x);
-
-/* wait.c: runs the handler once; afterwards there is a response or the exchange is parked. */
-void wait_run(struct exchange *x);
-/* Takes it out of everything it waits in. */
-void wait_leave(struct exchange *x);
-/* To be run (again) in this turn. */
-void wait_wake(struct exchange *x);
-void wait_wake_all(struct http *h);
-/* The first of the woken ones, taken out; NULL when there is none. */
-struct exchange *wait_next(struct http *h);
-enum err wait_init(struct http *h);
-void wait_fini(struct http *h);
 
 #endif

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/http_glue.h"
 
 /* Rounds of wakes and MHD_run in one turn, when handlers wake each other. */

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "api/document.h"
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/http.h"
 #include "api/http_glue.h"
 

@@ -1,7 +1,7 @@
 /* Horde-Min-Dot: a read waits until this node has what the client wrote elsewhere. */
 #include <strings.h>
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/reads.h"
 #include "api/wait.h"
 

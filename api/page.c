@@ -7,7 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/reads.h"
 #include "api/utf8.h"
 

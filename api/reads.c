@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/wait.h"
 
 /* The version of what is not there. */

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/json_text.h"
 #include "api/utf8.h"
 

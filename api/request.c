@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/utf8.h"
 
 static void note_header(struct heads *heads, const char *name, size_t length, const char *value)

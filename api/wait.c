@@ -13,7 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 
 #define BUCKETS_FIRST 1024u
 

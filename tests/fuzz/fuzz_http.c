@@ -10,7 +10,7 @@
 #include "api/about.h"
 #include "api/children.h"
 #include "api/cluster.h"
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 #include "api/health.h"
 #include "api/http_glue.h"
 #include "api/json_read.h"

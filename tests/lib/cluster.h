@@ -113,11 +113,7 @@ void node_wait_ready(struct node *node);
 
 /* SIGKILL, and waits for the daemon's own end. Its children die by the guardian's hand. */
 void node_kill(struct node *node);
-
-/*
- * SIGKILL after so many microseconds, from a thread, whatever the test does meanwhile; and the wait
- * for it and for the daemon's end.
- */
+/* The same after so many microseconds, from a thread, whatever the test does meanwhile; the wait. */
 void node_kill_later(struct node *node, long after_us);
 void node_wait_killed(struct node *node);
 

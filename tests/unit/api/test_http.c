@@ -1,7 +1,7 @@
 /* Requests to answers: what the kit checks before a handler runs, and what every reply has. */
 #include "tests/unit/api/served.h"
 
-#include "api/exchange_type.h"
+#include "api/http_inside.h"
 
 #define JSON "Content-Type: application/json\r\n"
 

@@ -1,0 +1,46 @@
+/* What a node knows of one child, beside what the map says of it (view.h). */
+#ifndef HORDE_CORE_CHILD_STATE_H
+#define HORDE_CORE_CHILD_STATE_H
+
+#include "server/core/budget.h"
+#include "server/core/reconcile.h"
+#include "server/core/record.h"
+#include "server/core/tree.h"
+
+struct child {
+	struct tree_node node; /* first: by ref */
+	struct child *next;    /* all children of this node's view, in no order */
+	struct child *previous;
+	struct child *next_dirty;
+	bool dirty;
+	char *ref;
+	struct origin_id assigned; /* the winning assign's node, for counting load; zero: none */
+	/* the process here */
+	enum process_state process;
+	uint64_t process_epoch; /* as it was started with */
+	int pid;
+	int stop_signal;
+	int64_t stop_timeout_ms;
+	int64_t started_ms;
+	int64_t started_wall_ms;
+	/* its life here, in `epoch`, of the spec `spec_hash` */
+	uint64_t epoch;
+	uint64_t spec_hash;
+	struct dot ran;         /* the write of a temporary spec that was started here last */
+	enum child_state state; /* while there is no process: PENDING BACKOFF EXITED FAILED */
+	enum reason reason;
+	int64_t retry_ms; /* when BACKOFF ends */
+	int64_t retry_wall_ms;
+	uint32_t restarts;
+	struct budget budget;
+	struct exit_record last_exit;
+	/* as an orphan */
+	bool orphan;
+	bool planned;
+	int64_t orphan_since_ms;
+	int64_t contested_ms; /* since when another node's lost assign stands; 0: none does */
+	uint32_t names;       /* entries of the registry that it owns */
+	bool waiting;         /* for its assign to be stored */
+};
+
+#endif
