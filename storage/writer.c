@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -148,6 +149,16 @@ static void *run(void *data)
 
 /* ---- the loop's side ----------------------------------------------------------------------- */
 
+/*
+ * A commit waits for the disk anyhow; so the thread does not take the processor from a loop that
+ * has somebody to answer when it wakes, nor keeps it (sched(7), SCHED_BATCH). Where
+ * that is refused it is only slower.
+ */
+static void yield_to_loops(struct writer *w)
+{
+	(void)pthread_setschedparam(w->thread, SCHED_BATCH, &(struct sched_param){0});
+}
+
 /* Signals are the loop's: the thread is born with all of them blocked. */
 static int start_thread(struct writer *w)
 {
@@ -158,6 +169,8 @@ static int start_thread(struct writer *w)
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&w->thread, NULL, run, w);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!error)
+		yield_to_loops(w);
 	return error;
 }
 
