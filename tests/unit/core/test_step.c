@@ -169,3 +169,29 @@ Test(step, a_thousand_children_come_and_go)
 	cr_expect_null(n.h->all, "and leave nothing behind");
 	node_free(&n);
 }
+
+static struct actions actions_with_room(size_t size)
+{
+	struct actions a = {0};
+
+	a.changes.items = calloc(size, sizeof(*a.changes.items));
+	a.changes.size = size;
+	a.changes.used = size;
+	return a;
+}
+
+Test(step, the_room_that_only_a_join_needs_is_given_back)
+{
+	struct actions few = actions_with_room(CHANGES_KEPT);
+	struct actions many = actions_with_room(CHANGES_KEPT + 1);
+
+	actions_clear(&few);
+	actions_clear(&many);
+	cr_assert_eq(few.changes.size, CHANGES_KEPT, "what every step needs is kept");
+	cr_assert_not_null(few.changes.items);
+	cr_assert_eq(many.changes.size, 0);
+	cr_assert_null(many.changes.items);
+	cr_assert_eq(few.changes.used + many.changes.used, 0);
+	actions_fini(&few);
+	actions_fini(&many);
+}
