@@ -31,7 +31,7 @@ static struct calling *new_state(struct exchange *x, const struct child *c)
 		return NULL;
 	}
 	s->service = resource_service(x);
-	s->before = c->view.status ? c->view.status->content : 0;
+	s->before = c->view.status ? entry_content(c->view.status) : 0;
 	exchange_state_set(x, s, free_state);
 	return s;
 }

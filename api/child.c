@@ -61,13 +61,13 @@ static uint64_t spec_hash(const struct child *c)
 
 	if (!spec)
 		return 0;
-	return spec->record ? spec->record->spec.hash : spec->content;
+	return spec->record ? spec->record->spec.hash : entry_content(spec);
 }
 
 static uint64_t rest_hash(const struct child *c)
 {
-	uint64_t assign = c->view.assign ? c->view.assign->content : 0;
-	uint64_t status = c->view.status ? c->view.status->content : 0;
+	uint64_t assign = c->view.assign ? entry_content(c->view.assign) : 0;
+	uint64_t status = c->view.status ? entry_content(c->view.status) : 0;
 
 	return hash_pair(hash_pair(assign, status), child_wanted(c));
 }

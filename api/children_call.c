@@ -18,7 +18,7 @@ static bool has_restarted(const struct child *c, uint64_t before)
 {
 	return c->view.current && c->view.state != CHILD_STOPPING &&
 	       c->view.state != CHILD_STARTING && c->view.status &&
-	       c->view.status->content != before;
+	       entry_content(c->view.status) != before;
 }
 
 static void restart_child(struct exchange *x)

@@ -50,7 +50,7 @@ static uint64_t member_hash(const struct exchange *x, const struct member *m, ui
 {
 	const struct entry *e = member_entry(x, m);
 
-	return hash_pair(e ? e->content : 0, children);
+	return hash_pair(e ? entry_content(e) : 0, children);
 }
 
 /* The opinion, which is no part of the ETag. */

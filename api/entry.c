@@ -62,7 +62,7 @@ const char *entry_key(const struct entry *e, const char *prefix)
 
 struct etag entry_etag(const struct entry *e)
 {
-	return etag_of(e->content);
+	return etag_of(entry_content(e));
 }
 
 void entry_put_owner(struct text *out, const struct horde *h, const struct entry_record *r)

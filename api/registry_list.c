@@ -112,7 +112,7 @@ static void write_entry(struct exchange *x, struct listing *l, const struct entr
 	}
 	json_end_object(&l->body);
 	/* A list of keys does not change with their values. */
-	add_row(l, resource_horde(x), e, key_only ? 0 : e->content);
+	add_row(l, resource_horde(x), e, key_only ? 0 : entry_content(e));
 }
 
 static void write_meta(struct listing *l, const struct entry *e)
@@ -122,7 +122,7 @@ static void write_meta(struct listing *l, const struct entry *e)
 	meta_open(&l->body, e);
 	etag_put(&l->body, &etag);
 	json_end_object(&l->body);
-	l->sum += hash_pair(digest_content(e->key, e->key_bytes), e->content);
+	l->sum += hash_pair(digest_content(e->key, e->key_bytes), entry_content(e));
 	l->count++;
 }
 
@@ -195,7 +195,7 @@ static void count_entries(struct exchange *x)
 	e = map_from(resource_map(x), l.filter.prefix, l.filter.length);
 	for (; within(e, &l.filter); e = map_after(resource_map(x), e->key, e->key_bytes)) {
 		if (matches(x, &l.filter, e))
-			add_row(&l, resource_horde(x), e, e->content);
+			add_row(&l, resource_horde(x), e, entry_content(e));
 	}
 	/* A count is the same however its entries changed. */
 	etag = etag_of(hash_pair(digest_content(l.filter.prefix, l.filter.length), l.count));

@@ -190,7 +190,7 @@ static void put_here(struct dump *d, const struct map *m)
 	for (const struct entry *k = map_from(m, "", 0); k && !d->error && !d->full;
 		k = map_after(m, k->key, k->key_bytes))
 		for (const struct entry *e = k; e; e = e->sibling)
-			put_line(d, "here", e->dot, e->clock, e->key, e->key_bytes, e->value,
+			put_line(d, "here", entry_dot(e), e->clock, e->key, e->key_bytes, e->value,
 				e->value_bytes);
 }
 

@@ -143,7 +143,7 @@ static enum err merge(struct node *n, struct restore *r, struct restore_step *st
 static enum err load_entry(struct map *m, const struct entry *e)
 {
 	struct record *record = NULL;
-	enum err err = map_load_vector(m, e->dot.origin, e->dot.seq, 0, 0);
+	enum err err = map_load_vector(m, *e->origin, e->seq, 0, 0);
 
 	if (!err)
 		err = record_decode_checked(
@@ -151,7 +151,7 @@ static enum err load_entry(struct map *m, const struct entry *e)
 	if (err)
 		return err;
 	err = map_load_entry(
-		m, e->dot, e->clock, e->key, e->key_bytes, e->value, e->value_bytes, record);
+		m, entry_dot(e), e->clock, e->key, e->key_bytes, e->value, e->value_bytes, record);
 	if (err)
 		record_free(record);
 	return err;

@@ -13,7 +13,7 @@
 struct staged { /* a put that is new here, made ready */
 	const struct fragment_put *put;
 	struct history *history;
-	struct live *live;
+	struct entry *live;
 	struct key_node *node; /* taken by the map, unless it has the key */
 	struct record *record;
 };
@@ -104,7 +104,7 @@ static enum err stage_put(struct work *w, struct staged *s)
 	const struct fragment_put *p = s->put;
 
 	s->history = replica_find_history(w->j.m, p->dot.origin);
-	s->live = live_new(p->value, p->value_bytes);
+	s->live = entry_new(p->value, p->value_bytes);
 	s->node = key_node_new(p->key, p->key_bytes);
 	if (p->record)
 		s->record = record_dup(p->record);
@@ -229,14 +229,14 @@ static void insert(struct work *w, struct staged *s)
 	if (n == s->node)
 		s->node = NULL;
 	replica_add(w->j.m, s->live, n, s->history, p->dot.seq, p->clock, s->record);
-	changes_add(w->j.changes, CHANGE_PUT, p->dot, (struct dot){0}, &s->live->entry);
+	changes_add(w->j.changes, CHANGE_PUT, p->dot, (struct dot){0}, s->live);
 	s->live = NULL;
 	s->record = NULL;
 }
 
-static void drop(struct work *w, struct live *l)
+static void drop(struct work *w, struct entry *l)
 {
-	changes_add(w->j.changes, CHANGE_DROP, l->entry.dot, (struct dot){0}, &l->entry);
+	changes_add(w->j.changes, CHANGE_DROP, entry_dot(l), (struct dot){0}, l);
 	replica_drop(w->j.m, l);
 }
 
@@ -278,7 +278,7 @@ static void add_kill(struct work *w, const struct fragment_kill *k)
 {
 	struct history *h = replica_find_history(w->j.m, k->killer.origin);
 	struct history *victim = replica_find_history(w->j.m, k->victim.origin);
-	struct live *l = history_live(victim, k->victim.seq);
+	struct entry *l = history_live(victim, k->victim.seq);
 
 	if (l)
 		drop(w, l);
@@ -329,8 +329,8 @@ static void collapse(struct work *w)
 		const struct fragment_put *p = w->puts[i].put;
 		struct key_node *n = replica_find_key(w->j.m, p->key, p->key_bytes);
 
-		while (n && n->winner->next)
-			drop(w, n->winner->next);
+		while (n && n->winner->sibling)
+			drop(w, n->winner->sibling);
 	}
 }
 

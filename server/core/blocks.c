@@ -51,7 +51,7 @@ static uint64_t sum_block(const struct part *p, uint64_t index, size_t *at)
 		block_of(h->slots[*at].seq, p->shift) == index;
 		(*at)++)
 		if (h->slots[*at].live)
-			sum += digest_term(p->key, &h->slots[*at].live->entry).sums[0];
+			sum += digest_term(p->key, h->slots[*at].live).sums[0];
 	return sum;
 }
 

@@ -55,16 +55,16 @@ void builder_range(struct builder *b, const struct history *h, uint64_t after, u
 	APPEND(b, ranges, range_count, range_size, r);
 }
 
-void builder_put(struct builder *b, const struct live *l)
+void builder_put(struct builder *b, const struct entry *l)
 {
 	struct fragment_put p = {
-		.dot = l->entry.dot,
-		.clock = l->entry.clock,
-		.key = (char *)l->entry.key,
-		.key_bytes = l->entry.key_bytes,
-		.value = (char *)l->entry.value,
-		.value_bytes = l->entry.value_bytes,
-		.record = (struct record *)l->entry.record,
+		.dot = entry_dot(l),
+		.clock = l->clock,
+		.key = (char *)l->key,
+		.key_bytes = l->key_bytes,
+		.value = (char *)l->value,
+		.value_bytes = l->value_bytes,
+		.record = (struct record *)l->record,
 	};
 
 	APPEND(b, puts, put_count, put_size, p);

@@ -47,16 +47,13 @@ struct child *child_find(const struct horde *h, const char *ref)
 
 static struct child *child_make(struct horde *h, const char *ref)
 {
-	struct child *c = calloc(1, sizeof(*c));
+	size_t bytes = strlen(ref);
+	struct child *c = calloc(1, sizeof(*c) + bytes + 1);
 
 	if (!c)
 		return NULL;
-	c->ref = strdup(ref);
-	if (!c->ref) {
-		free(c);
-		return NULL;
-	}
-	tree_insert(&h->children, &c->node, c->ref, strlen(c->ref));
+	memcpy(c->ref, ref, bytes);
+	tree_insert(&h->children, &c->node, bytes);
 	c->next = h->all;
 	if (h->all)
 		h->all->previous = c;
@@ -85,7 +82,6 @@ void children_sweep(struct horde *h)
 
 		h->buried = c->next;
 		budget_fini(&c->budget);
-		free(c->ref);
 		free(c);
 	}
 }

@@ -13,7 +13,6 @@ struct child {
 	struct child *previous;
 	struct child *next_dirty;
 	bool dirty;
-	char *ref;
 	struct origin_id assigned; /* the winning assign's node, for counting load; zero: none */
 	/* the process here */
 	enum process_state process;
@@ -41,6 +40,7 @@ struct child {
 	int64_t contested_ms; /* since when another node's lost assign stands; 0: none does */
 	uint32_t names;       /* entries of the registry that it owns */
 	bool waiting;         /* for its assign to be stored */
+	char ref[];
 };
 
 #endif

@@ -158,8 +158,8 @@ static bool fits(const struct history *h, const struct vector *after, struct roo
 		return true;
 	for (size_t i = history_slot_after(h, vector_get(after, h->origin)); i < h->slot_used;
 		i++) {
-		const struct live *l = h->slots[i].live;
-		size_t bytes = l ? l->entry.key_bytes + l->entry.value_bytes : 0;
+		const struct entry *l = h->slots[i].live;
+		size_t bytes = l ? l->key_bytes + l->value_bytes : 0;
 
 		if (bytes > left->bytes)
 			return false;

@@ -75,7 +75,7 @@ enum err history_reserve(struct history *h, size_t slots, size_t kills)
 	return reserve_point(h);
 }
 
-void history_add_live(struct history *h, uint64_t seq, struct live *l)
+void history_add_live(struct history *h, uint64_t seq, struct entry *l)
 {
 	assert(h->slot_used < h->slot_size);
 	h->slots[h->slot_used++] = (struct slot){seq, l};
@@ -191,7 +191,7 @@ static struct slot *slot_of(const struct history *h, uint64_t seq)
 	return after > 0 && h->slots[after - 1].seq == seq ? &h->slots[after - 1] : NULL;
 }
 
-struct live *history_live(const struct history *h, uint64_t seq)
+struct entry *history_live(const struct history *h, uint64_t seq)
 {
 	struct slot *s = slot_of(h, seq);
 

@@ -17,11 +17,11 @@
 
 #define CHAIN_POINTS_MAX 1024 /* of one origin; a power of four, as their memory grows */
 
-struct live;
+struct entry;
 
 struct slot {
 	uint64_t seq;
-	struct live *live; /* NULL: it died, and the slot awaits history_tidy */
+	struct entry *live; /* NULL: it died, and the slot awaits history_tidy */
 };
 
 struct kill { /* the event `seq` of this history killed an entry of `victim` */
@@ -63,7 +63,7 @@ void history_free(struct history *h);
  * Errors: NO_MEMORY.
  */
 enum err history_reserve(struct history *h, size_t slots, size_t kills);
-void history_add_live(struct history *h, uint64_t seq, struct live *l);
+void history_add_live(struct history *h, uint64_t seq, struct entry *l);
 void history_add_kill(struct history *h, uint64_t seq, struct history *victim, uint64_t victim_seq);
 /* The oldest point makes room when there are too many; one that is not the latest is ignored. */
 void history_add_chain(struct history *h, uint64_t seq, uint64_t chain);
@@ -73,7 +73,7 @@ uint64_t history_chain(const struct history *h, uint64_t seq);
 size_t history_cut(struct history *h, uint64_t floor);
 /* Empties the slot of `seq`, which must be live. Slots do not move until history_tidy. */
 void history_drop(struct history *h, uint64_t seq);
-struct live *history_live(const struct history *h, uint64_t seq);
+struct entry *history_live(const struct history *h, uint64_t seq);
 /* The index of the first slot (kill record) of an event after `seq`. */
 size_t history_slot_after(const struct history *h, uint64_t seq);
 size_t history_kill_after(const struct history *h, uint64_t seq);

@@ -11,7 +11,7 @@ enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const cha
 {
 	struct history *h = replica_history(m, dot.origin);
 	struct key_node *n, *fresh = NULL;
-	struct live *l = NULL;
+	struct entry *l = NULL;
 
 	if (key_bytes > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX)
 		return ERR_LIMIT;
@@ -20,7 +20,7 @@ enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const cha
 	n = replica_find_key(m, key, key_bytes);
 	if (!n)
 		n = fresh = key_node_new(key, key_bytes);
-	l = live_new(value, value_bytes);
+	l = entry_new(value, value_bytes);
 	if (!h || !n || !l || history_reserve(h, 1, 0) != ERR_OK) {
 		free(fresh);
 		free(l);
@@ -29,7 +29,8 @@ enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const cha
 	if (fresh)
 		replica_add_key(m, fresh);
 	replica_add(m, l, n, h, dot.seq, clock, record);
-	l->entry.batch = 0;
+	if (record && record->family == FAMILY_ASSIGN)
+		record->assign.batch = 0; /* it is on disk */
 	return ERR_OK;
 }
 

@@ -14,6 +14,7 @@ enum err map_new(struct origin_id self, uint64_t key, struct map **ret_map)
 		return ERR_NO_MEMORY;
 	m->self_id = self;
 	m->key = key;
+	m->keys = TREE_INIT(struct key_node, tree, key);
 	m->self = replica_history(m, self);
 	if (!m->self) {
 		map_free(m);
@@ -23,9 +24,9 @@ enum err map_new(struct origin_id self, uint64_t key, struct map **ret_map)
 	return ERR_OK;
 }
 
-static void free_live(struct live *l)
+static void free_entry(struct entry *l)
 {
-	record_free((struct record *)l->entry.record);
+	record_free((struct record *)l->record);
 	free(l);
 }
 
@@ -43,9 +44,9 @@ static void free_keys(struct map *m)
 			n = left;
 			continue;
 		}
-		for (struct live *l = ((struct key_node *)n)->winner, *next; l; l = next) {
-			next = l->next;
-			free_live(l);
+		for (struct entry *l = ((struct key_node *)n)->winner, *next; l; l = next) {
+			next = l->sibling;
+			free_entry(l);
 		}
 		free(n);
 		n = right;
@@ -68,10 +69,10 @@ void map_free(struct map *m)
 void map_sweep(struct map *m)
 {
 	while (m->dead) {
-		struct live *l = m->dead;
+		struct entry *l = m->dead;
 
-		m->dead = l->next;
-		free_live(l);
+		m->dead = l->sibling;
+		free_entry(l);
 	}
 	while (m->dead_nodes) {
 		struct key_node *n = m->dead_nodes;
@@ -87,11 +88,11 @@ void map_rekey(struct map *m, uint64_t key)
 	m->digest = (struct digest){{0, 0}};
 	for (size_t i = 0; i < m->used; i++) {
 		for (size_t j = 0; j < m->histories[i]->slot_used; j++) {
-			struct live *l = m->histories[i]->slots[j].live;
+			struct entry *l = m->histories[i]->slots[j].live;
 
 			if (!l)
 				continue;
-			digest_add(&m->digest, digest_term(key, &l->entry));
+			digest_add(&m->digest, digest_term(key, l));
 		}
 	}
 }
@@ -101,9 +102,14 @@ void map_batch_set(struct map *m, uint64_t batch)
 	m->batch = batch;
 }
 
+uint64_t entry_content(const struct entry *e)
+{
+	return digest_content(e->value, e->value_bytes);
+}
+
 static const struct entry *winner_of(const struct tree_node *n)
 {
-	return n ? &((const struct key_node *)n)->winner->entry : NULL;
+	return n ? ((const struct key_node *)n)->winner : NULL;
 }
 
 const struct entry *map_get(const struct map *m, const char *key, size_t key_bytes)
@@ -142,17 +148,17 @@ struct dot map_last_dot(const struct map *m)
 }
 
 /* All live entries of `n` but `keep` die by the event `killer`; room is there. */
-static void kill_siblings(struct map *m, struct key_node *n, const struct live *keep,
+static void kill_siblings(struct map *m, struct key_node *n, const struct entry *keep,
 	struct dot killer, struct changes *changes)
 {
 	size_t first = changes->used;
 
-	for (struct live *l = n->winner, *next; l; l = next) {
-		next = l->next;
+	for (struct entry *l = n->winner, *next; l; l = next) {
+		next = l->sibling;
 		if (l == keep)
 			continue;
-		replica_add_kill(m, m->self, killer.seq, l->history, l->entry.dot.seq);
-		changes_add(changes, CHANGE_DROP, l->entry.dot, (struct dot){0}, &l->entry);
+		replica_add_kill(m, m->self, killer.seq, entry_history(l), l->seq);
+		changes_add(changes, CHANGE_DROP, entry_dot(l), (struct dot){0}, l);
 		replica_drop(m, l);
 	}
 	for (size_t i = first, end = changes->used; i < end; i++)
@@ -163,7 +169,7 @@ static size_t count_siblings(const struct key_node *n)
 {
 	size_t count = 0;
 
-	for (const struct live *l = n ? n->winner : NULL; l; l = l->next)
+	for (const struct entry *l = n ? n->winner : NULL; l; l = l->sibling)
 		count++;
 	return count;
 }
@@ -207,7 +213,7 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 	struct dot dot = {m->self_id, m->self->count + 1};
 	struct chain_event event = {clock, key, key_bytes, value, value_bytes};
 	struct key_node *n, *fresh = NULL;
-	struct live *l;
+	struct entry *l;
 
 	if (key_bytes > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX)
 		return ERR_LIMIT;
@@ -216,7 +222,7 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 	n = replica_find_key(m, key, key_bytes);
 	if (!n)
 		n = fresh = key_node_new(key, key_bytes);
-	l = live_new(value, value_bytes);
+	l = entry_new(value, value_bytes);
 	if (!n || !l || replica_reserve_event(m, 1, count_siblings(n), changes) != ERR_OK) {
 		free(fresh);
 		free(l);
@@ -226,13 +232,13 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 		n = replica_add_key(m, fresh);
 	kill_siblings(m, n, NULL, dot, changes);
 	replica_add(m, l, n, m->self, dot.seq, clock, record);
-	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, &l->entry);
+	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, l);
 	replica_finish_event(m, &event, changes);
 	return ERR_OK;
 }
 
 /* An event of our own without a value, that kills all of `n` but `keep`. */
-static enum err emit_kill(struct map *m, struct key_node *n, const struct live *keep,
+static enum err emit_kill(struct map *m, struct key_node *n, const struct entry *keep,
 	uint64_t clock, struct changes *changes)
 {
 	struct dot dot = {m->self_id, m->self->count + 1};
@@ -260,5 +266,5 @@ enum err map_resolve(
 {
 	struct key_node *n = replica_find_key(m, key, key_bytes);
 
-	return n && n->winner->next ? emit_kill(m, n, n->winner, clock, changes) : ERR_OK;
+	return n && n->winner->sibling ? emit_kill(m, n, n->winner, clock, changes) : ERR_OK;
 }

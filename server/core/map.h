@@ -19,19 +19,27 @@
 
 struct map;
 
-struct entry { /* one live put; read only outside map.c */
-	struct dot dot;
+struct entry { /* one live put; read only outside of the map */
+	const struct origin_id *origin; /* of its dot: entry_dot */
+	uint64_t seq;
 	uint64_t clock;
-	const char *key;   /* NUL-terminated; may hold any other byte */
-	const char *value; /* JSON text, NUL-terminated */
+	const char *key; /* NUL-terminated; may hold any other byte */
+	const struct record
+		*record; /* NULL when the value could not be decoded, or needs no record */
+	struct entry *sibling; /* the next live entry of the same key, or NULL; not of a dead one */
 	uint32_t key_bytes;
 	uint32_t value_bytes;
-	const struct record
-		*record;  /* NULL when the value could not be decoded, or needs no record */
-	uint64_t content; /* hash of the value's text, for ETags */
-	uint64_t batch;   /* the store batch that carries it (map_batch_set); 0: loaded */
-	const struct entry *sibling; /* the next live entry of the same key, or NULL */
+	bool outranked; /* a sibling of the same owner has a greater epoch */
+	char value[];   /* JSON text, NUL-terminated */
 };
+
+static inline struct dot entry_dot(const struct entry *e)
+{
+	return (struct dot){*e->origin, e->seq};
+}
+
+/* A hash of the value's text, for ETags. */
+uint64_t entry_content(const struct entry *e);
 
 struct digest { /* equal vectors must have equal digests */
 	uint64_t sums[2];
@@ -72,7 +80,7 @@ void map_free(struct map *m);
 void map_rekey(struct map *m, uint64_t key);
 /* Frees what died since the last call; pointers in older changes end here. */
 void map_sweep(struct map *m);
-/* Entries put from now on carry this store batch number. */
+/* The records of assigns that are put from now on carry this store batch number. */
 void map_batch_set(struct map *m, uint64_t batch);
 
 /* ---- reading; O(log n), nothing is allocated ---- */

@@ -72,6 +72,7 @@ struct assign_record {
 	uint64_t epoch;     /* the fencing token; grows at every new assignment */
 	const char *reason; /* a literal of the core, or NULL when decoded from elsewhere */
 	int64_t at_ms;      /* wall */
+	uint64_t batch;     /* the store batch that carries it (map_batch_set); 0: loaded */
 };
 
 struct exit_record {

@@ -10,7 +10,7 @@
 struct salvage { /* an entry of either side that is to be written anew */
 	struct dot dot;
 	uint64_t clock;
-	const struct live *live;        /* ours */
+	const struct entry *live;        /* ours */
 	const struct fragment_put *put; /* theirs */
 	bool last;                      /* of those of its dot: kills it */
 };
@@ -55,18 +55,18 @@ static const struct fragment_put *put_of(const struct fragment *f, struct dot d)
 	return i < f->put_count && dot_compare(f->puts[i].dot, d) == 0 ? &f->puts[i] : NULL;
 }
 
-static bool same(const struct live *l, const struct fragment_put *p)
+static bool same(const struct entry *l, const struct fragment_put *p)
 {
-	return l->entry.clock == p->clock && l->entry.key_bytes == p->key_bytes &&
-	       l->entry.value_bytes == p->value_bytes &&
-	       memcmp(l->entry.key, p->key, p->key_bytes) == 0 &&
-	       memcmp(l->entry.value, p->value, p->value_bytes) == 0;
+	return l->clock == p->clock && l->key_bytes == p->key_bytes &&
+	       l->value_bytes == p->value_bytes &&
+	       memcmp(l->key, p->key, p->key_bytes) == 0 &&
+	       memcmp(l->value, p->value, p->value_bytes) == 0;
 }
 
 /* In the order of compare_salvages. */
-static bool ours_is_last(const struct live *l, const struct fragment_put *p)
+static bool ours_is_last(const struct entry *l, const struct fragment_put *p)
 {
-	return l->entry.clock >= p->clock;
+	return l->clock >= p->clock;
 }
 
 static enum err find_ours(const struct map *m, const struct fragment *f,
@@ -77,11 +77,11 @@ static enum err find_ours(const struct map *m, const struct fragment *f,
 
 	for (size_t i = h ? history_slot_after(h, c->after) : 0;
 		h && e == ERR_OK && i < h->slot_used && h->slots[i].seq <= c->upto; i++) {
-		const struct live *l = h->slots[i].live;
-		const struct fragment_put *p = l ? put_of(f, l->entry.dot) : NULL;
+		const struct entry *l = h->slots[i].live;
+		const struct fragment_put *p = l ? put_of(f, entry_dot(l)) : NULL;
 
 		if (l && (!p || !same(l, p)))
-			e = add(s, (struct salvage){l->entry.dot, l->entry.clock, l, NULL,
+			e = add(s, (struct salvage){entry_dot(l), l->clock, l, NULL,
 					   !p || ours_is_last(l, p)});
 	}
 	return e;
@@ -98,7 +98,7 @@ static enum err find_theirs(const struct map *m, const struct fragment *f,
 		f->puts[i].dot.seq <= c->upto;
 		i++) {
 		const struct fragment_put *p = &f->puts[i];
-		const struct live *l = h ? history_live(h, p->dot.seq) : NULL;
+		const struct entry *l = h ? history_live(h, p->dot.seq) : NULL;
 
 		if (!l || !same(l, p))
 			e = add(s, (struct salvage){
@@ -111,10 +111,10 @@ static enum err find_theirs(const struct map *m, const struct fragment *f,
 static void kill_old(struct map *m, struct dot killer, struct history *h, struct dot victim,
 	struct changes *changes)
 {
-	struct live *old = history_live(h, victim.seq);
+	struct entry *old = history_live(h, victim.seq);
 
 	if (old)
-		changes_add(changes, CHANGE_DROP, victim, (struct dot){0}, &old->entry);
+		changes_add(changes, CHANGE_DROP, victim, (struct dot){0}, old);
 	if (old)
 		replica_drop(m, old);
 	replica_add_kill(m, m->self, killer.seq, h, victim.seq);
@@ -132,7 +132,7 @@ static enum err rewrite(struct map *m, const struct salvage *s, const struct fra
 	struct chain_event event = {clock, p->key, p->key_bytes, p->value, p->value_bytes};
 	struct history *h = replica_history(m, s->dot.origin);
 	struct key_node *n = key_node_new(p->key, p->key_bytes), *node;
-	struct live *l = live_new(p->value, p->value_bytes);
+	struct entry *l = entry_new(p->value, p->value_bytes);
 
 	if (!h || !n || !l || replica_reserve_event(m, 1, 1, changes) != ERR_OK) {
 		free(n);
@@ -145,7 +145,7 @@ static enum err rewrite(struct map *m, const struct salvage *s, const struct fra
 	if (node != n)
 		free(n);
 	replica_add(m, l, node, m->self, dot.seq, clock, p->record);
-	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, &l->entry);
+	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, l);
 	replica_finish_event(m, &event, changes);
 	return ERR_OK;
 }
@@ -153,7 +153,7 @@ static enum err rewrite(struct map *m, const struct salvage *s, const struct fra
 static enum err write_anew(
 	struct map *m, const struct salvage *s, uint64_t clock, struct changes *changes)
 {
-	const struct entry *e = s->live ? &s->live->entry : NULL;
+	const struct entry *e = s->live ? s->live : NULL;
 	struct fragment_put p = s->put ? *s->put : (struct fragment_put){0};
 	const struct record *record = e ? e->record : s->put->record;
 	enum err err;

@@ -75,16 +75,16 @@ struct key_node *key_node_new(const char *key, size_t key_bytes)
 	return n;
 }
 
-struct live *live_new(const char *value, size_t value_bytes)
+struct entry *entry_new(const char *value, size_t value_bytes)
 {
-	struct live *l = malloc(sizeof(*l) + value_bytes + 1);
+	struct entry *e = malloc(offsetof(struct entry, value) + value_bytes + 1);
 
-	if (!l)
+	if (!e)
 		return NULL;
-	*l = (struct live){.entry = {.value = l->value, .value_bytes = (uint32_t)value_bytes}};
-	memcpy(l->value, value, value_bytes);
-	l->value[value_bytes] = '\0';
-	return l;
+	*e = (struct entry){.value_bytes = (uint32_t)value_bytes};
+	memcpy(e->value, value, value_bytes);
+	e->value[value_bytes] = '\0';
+	return e;
 }
 
 void changes_fini(struct changes *c)
@@ -132,7 +132,7 @@ void changes_add_vector(struct changes *c, const struct history *h)
 
 struct key_node *replica_add_key(struct map *m, struct key_node *n)
 {
-	struct tree_node *old = tree_insert(&m->keys, &n->tree, n->key, n->tree.name_bytes);
+	struct tree_node *old = tree_insert(&m->keys, &n->tree, n->tree.name_bytes);
 
 	if (old)
 		return (struct key_node *)old;
@@ -149,22 +149,21 @@ static void mark_changed(struct map *m, struct key_node *n)
 	m->changed = n;
 }
 
-void replica_add(struct map *m, struct live *l, struct key_node *n, struct history *h, uint64_t seq,
+void replica_add(struct map *m, struct entry *l, struct key_node *n, struct history *h, uint64_t seq,
 	uint64_t clock, struct record *record)
 {
 	assert(!record || record->family == n->family);
-	l->entry.dot = (struct dot){h->origin, seq};
-	l->entry.clock = clock;
-	l->entry.key = n->key;
-	l->entry.key_bytes = (uint32_t)n->tree.name_bytes;
-	l->entry.record = record;
-	l->entry.content = digest_content(l->value, l->entry.value_bytes);
-	l->entry.batch = m->batch;
-	l->history = h;
-	l->node = n;
-	digest_add(&m->digest, digest_term(m->key, &l->entry));
+	if (record && record->family == FAMILY_ASSIGN)
+		record->assign.batch = m->batch;
+	l->origin = &h->origin;
+	l->seq = seq;
+	l->clock = clock;
+	l->key = n->key;
+	l->key_bytes = (uint32_t)n->tree.name_bytes;
+	l->record = record;
+	digest_add(&m->digest, digest_term(m->key, l));
 	history_add_live(h, seq, l);
-	l->next = n->winner;
+	l->sibling = n->winner;
 	n->winner = l;
 	mark_changed(m, n);
 }
@@ -178,19 +177,18 @@ static void mark_touched(struct map *m, struct history *h)
 	m->touched = h;
 }
 
-void replica_drop(struct map *m, struct live *l)
+void replica_drop(struct map *m, struct entry *l)
 {
-	struct live **at = &l->node->winner;
+	struct entry **at = &entry_node(l)->winner;
 
 	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
-	mark_changed(m, l->node);
-	history_drop(l->history, l->entry.dot.seq);
-	mark_touched(m, l->history);
-	digest_subtract(&m->digest, digest_term(m->key, &l->entry));
-	l->entry.sibling = NULL;
-	l->next = m->dead;
+		at = &(*at)->sibling;
+	*at = l->sibling;
+	mark_changed(m, entry_node(l));
+	history_drop(entry_history(l), l->seq);
+	mark_touched(m, entry_history(l));
+	digest_subtract(&m->digest, digest_term(m->key, l));
+	l->sibling = m->dead;
 	m->dead = l;
 }
 

@@ -14,21 +14,22 @@
 
 struct key_node {              /* a key with its live entries; in the tree while it has any */
 	struct tree_node tree; /* first */
-	struct live *winner;   /* the others follow by ->next */
+	struct entry *winner;  /* the others follow by ->sibling */
 	struct key_node *next; /* among the changed ones, then among the dead */
 	enum family family;
 	bool changed; /* its list must be ranked, or the node leave the tree */
 	char key[];
 };
 
-struct live {               /* one live entry */
-	struct entry entry; /* first: every entry of a map is a live; its record is ours to free */
-	struct history *history;
-	struct key_node *node;
-	struct live *next; /* the next sibling, then the next dead */
-	bool outranked;    /* a sibling of the same owner has a greater epoch */
-	char value[];
-};
+static inline struct history *entry_history(const struct entry *e)
+{
+	return (struct history *)(uintptr_t)e->origin; /* its first member */
+}
+
+static inline struct key_node *entry_node(const struct entry *e)
+{
+	return (struct key_node *)(uintptr_t)(e->key - offsetof(struct key_node, key));
+}
 
 struct map {
 	struct origin_id self_id;
@@ -47,7 +48,7 @@ struct map {
 	uint64_t floors_taken;    /* how often a join took over a floor: that ends a stream */
 	struct history *touched;  /* entries of them died; until replica_settle */
 	struct key_node *changed; /* until replica_settle */
-	struct live *dead;        /* until map_sweep */
+	struct entry *dead;       /* until map_sweep, by ->sibling */
 	struct key_node *dead_nodes;
 };
 
@@ -58,7 +59,7 @@ struct history *replica_find_history(const struct map *m, struct origin_id origi
 struct key_node *replica_find_key(const struct map *m, const char *key, size_t key_bytes);
 struct key_node *key_node_new(const char *key, size_t key_bytes);
 /* A copy of the value; key, dot and record are set when it is added. */
-struct live *live_new(const char *value, size_t value_bytes);
+struct entry *entry_new(const char *value, size_t value_bytes);
 enum err changes_reserve(struct changes *c, size_t extra);
 
 /* The memory for one event of our own with `slots` entries and `kills` victims. */
@@ -72,10 +73,10 @@ void changes_add_vector(struct changes *c, const struct history *h);
 /* Makes `n` a key of the map, unless it has that key: gives the node that is in it. */
 struct key_node *replica_add_key(struct map *m, struct key_node *n);
 /* Makes `l` live as event `seq` of `h`, whose slots have room; takes `record`. */
-void replica_add(struct map *m, struct live *l, struct key_node *n, struct history *h, uint64_t seq,
+void replica_add(struct map *m, struct entry *l, struct key_node *n, struct history *h, uint64_t seq,
 	uint64_t clock, struct record *record);
 /* `l` dies; it stays readable until map_sweep. */
-void replica_drop(struct map *m, struct live *l);
+void replica_drop(struct map *m, struct entry *l);
 /* The event `seq` of `h` killed `victim_seq` of `victim`; its record list has room. */
 void replica_add_kill(struct map *m, struct history *h, uint64_t seq, struct history *victim,
 	uint64_t victim_seq);

@@ -9,11 +9,11 @@ static int compare_u64(uint64_t a, uint64_t b)
 }
 
 /* The last word, in all families: the hybrid clock, then the dot. */
-static int compare_age(const struct live *a, const struct live *b)
+static int compare_age(const struct entry *a, const struct entry *b)
 {
-	int order = compare_u64(a->entry.clock, b->entry.clock);
+	int order = compare_u64(a->clock, b->clock);
 
-	return order != 0 ? order : dot_compare(a->entry.dot, b->entry.dot);
+	return order != 0 ? order : dot_compare(entry_dot(a), entry_dot(b));
 }
 
 static int compare_members(const struct member_record *a, const struct member_record *b)
@@ -24,9 +24,9 @@ static int compare_members(const struct member_record *a, const struct member_re
 }
 
 /* Between two decoded values of one family, before their age is looked at. */
-static int compare_records(const struct live *a, const struct live *b)
+static int compare_records(const struct entry *a, const struct entry *b)
 {
-	const struct record *x = a->entry.record, *y = b->entry.record;
+	const struct record *x = a->record, *y = b->record;
 
 	if (!x || !y || x->family != y->family)
 		return (x != NULL) - (y != NULL);
@@ -48,7 +48,7 @@ static int compare_records(const struct live *a, const struct live *b)
 	return 0;
 }
 
-static bool before(const struct live *a, const struct live *b)
+static bool before(const struct entry *a, const struct entry *b)
 {
 	int order = compare_records(a, b);
 
@@ -67,34 +67,32 @@ static bool same_owner(const struct entry_record *a, const struct entry_record *
  */
 static void mark_outranked(struct key_node *n)
 {
-	for (struct live *l = n->winner; l; l = l->next) {
+	for (struct entry *l = n->winner; l; l = l->sibling) {
 		l->outranked = false;
-		for (struct live *o = n->winner; o && l->entry.record && !l->outranked;
-			o = o->next) {
+		for (struct entry *o = n->winner; o && l->record && !l->outranked;
+			o = o->sibling) {
 			l->outranked =
-				o->entry.record &&
-				o->entry.record->entry.epoch > l->entry.record->entry.epoch &&
-				same_owner(&o->entry.record->entry, &l->entry.record->entry);
+				o->record &&
+				o->record->entry.epoch > l->record->entry.epoch &&
+				same_owner(&o->record->entry, &l->record->entry);
 		}
 	}
 }
 
 void siblings_rank(struct key_node *n)
 {
-	struct live *rest = n->winner, *next;
+	struct entry *rest = n->winner, *next;
 
-	if (n->family == FAMILY_ENTRY && rest && rest->next)
+	if (n->family == FAMILY_ENTRY && rest && rest->sibling)
 		mark_outranked(n);
 	n->winner = NULL;
 	for (; rest; rest = next) {
-		struct live **at = &n->winner;
+		struct entry **at = &n->winner;
 
-		next = rest->next;
+		next = rest->sibling;
 		while (*at && before(*at, rest))
-			at = &(*at)->next;
-		rest->next = *at;
+			at = &(*at)->sibling;
+		rest->sibling = *at;
 		*at = rest;
 	}
-	for (struct live *l = n->winner; l; l = l->next)
-		l->entry.sibling = l->next ? &l->next->entry : NULL;
 }

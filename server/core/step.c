@@ -43,6 +43,7 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	h->config.url = url;
 	h->config.cluster = cluster;
 	h->batch = 1;
+	h->children = TREE_INIT(struct child, node, ref);
 	h->retry_ms = h->review_ms = h->truncate_ms = INT64_MAX;
 	map_batch_set(h->map, h->batch);
 	*ret_horde = h;

@@ -69,7 +69,7 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	c->spec_hash = v->spec->hash;
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;
-	if (dot_compare(c->ran, v->spec_entry->dot) == 0) {
+	if (dot_compare(c->ran, entry_dot(v->spec_entry)) == 0) {
 		c->state = CHILD_EXITED; /* another write stood for a while, and is gone */
 		c->reason = REASON_TERMINATED;
 	}
@@ -172,7 +172,7 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.wanted = v->spec_entry && (!v->spec || v->spec->desired_running),
 		.temporary = v->spec && v->spec->restart.type == RESTART_TEMPORARY,
 		.assigned = v->assigned,
-		.assign_stored = v->assign_entry && v->assign_entry->batch <= h->stored,
+		.assign_stored = v->assign && v->assign->batch <= h->stored,
 		.records = v->assign_entry || v->status_entry,
 		.finished = view_finished(c, v),
 		.planned_here = c->planned,
@@ -298,7 +298,7 @@ static enum err carry_out(struct horde *h, struct child *c, const struct view *v
 	switch (d) {
 	case DECISION_START:
 		if (v->spec->restart.type == RESTART_TEMPORARY)
-			c->ran = v->spec_entry->dot;
+			c->ran = entry_dot(v->spec_entry);
 		child_start(h, c, v->spec);
 		return ERR_OK;
 	case DECISION_STOP_TERMINATED:

@@ -16,48 +16,54 @@ static int compare(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
 	return a_bytes == b_bytes ? 0 : (a_bytes < b_bytes ? -1 : 1);
 }
 
-static int compare_node(const char *name, size_t bytes, const struct tree_node *n)
+const char *tree_name(const struct tree *t, const struct tree_node *n)
 {
-	return compare(name, bytes, n->name, n->name_bytes);
+	return (const char *)n + t->name_at;
 }
 
-/* Splits `t` into the names below and those above `name`, which is not in it. */
-static void split(struct tree_node *t, const char *name, size_t bytes, struct tree_node **below,
-	struct tree_node **above)
+static int compare_node(
+	const struct tree *t, const char *name, size_t bytes, const struct tree_node *n)
 {
-	while (t) {
-		if (compare_node(name, bytes, t) < 0) {
-			*above = t;
-			above = &t->left;
-			t = t->left;
+	return compare(name, bytes, tree_name(t, n), n->name_bytes);
+}
+
+/* Splits what is below `top` into the names below and those above that of `n`, which becomes it. */
+static void split(const struct tree *t, struct tree_node *top, struct tree_node *n)
+{
+	struct tree_node **below = &n->left, **above = &n->right;
+
+	while (top) {
+		if (compare_node(t, tree_name(t, n), n->name_bytes, top) < 0) {
+			*above = top;
+			above = &top->left;
+			top = top->left;
 		} else {
-			*below = t;
-			below = &t->right;
-			t = t->right;
+			*below = top;
+			below = &top->right;
+			top = top->right;
 		}
 	}
 	*below = NULL;
 	*above = NULL;
 }
 
-struct tree_node *tree_insert(
-	struct tree *t, struct tree_node *n, const char *name, size_t name_bytes)
+struct tree_node *tree_insert(struct tree *t, struct tree_node *n, size_t name_bytes)
 {
+	const char *name = tree_name(t, n);
 	struct tree_node **at = &t->root;
 	uint32_t priority = (uint32_t)XXH3_64bits(name, name_bytes);
 
 	/* Equal names have equal priorities, so the way down to the new place meets the old one. */
 	while (*at && (*at)->priority >= priority) {
-		int order = compare_node(name, name_bytes, *at);
+		int order = compare_node(t, name, name_bytes, *at);
 
 		if (order == 0)
 			return *at;
 		at = order < 0 ? &(*at)->left : &(*at)->right;
 	}
-	n->name = name;
 	n->name_bytes = (uint32_t)name_bytes;
 	n->priority = priority;
-	split(*at, name, name_bytes, &n->left, &n->right);
+	split(t, *at, n);
 	*at = n;
 	t->count++;
 	return NULL;
@@ -86,7 +92,8 @@ void tree_remove(struct tree *t, struct tree_node *n)
 
 	while (*at != n) {
 		assert(*at);
-		at = compare_node(n->name, n->name_bytes, *at) < 0 ? &(*at)->left : &(*at)->right;
+		at = compare_node(t, tree_name(t, n), n->name_bytes, *at) < 0 ? &(*at)->left
+									      : &(*at)->right;
 	}
 	merge(at, n->left, n->right);
 	n->left = n->right = NULL;
@@ -98,7 +105,7 @@ struct tree_node *tree_find(const struct tree *t, const char *name, size_t name_
 	struct tree_node *n = t->root;
 
 	while (n) {
-		int order = compare_node(name, name_bytes, n);
+		int order = compare_node(t, name, name_bytes, n);
 
 		if (order == 0)
 			return n;
@@ -113,7 +120,7 @@ static struct tree_node *bound(const struct tree *t, const char *name, size_t by
 	struct tree_node *n = t->root, *best = NULL;
 
 	while (n) {
-		int order = compare_node(name, bytes, n);
+		int order = compare_node(t, name, bytes, n);
 
 		if (order < 0 || (order == 0 && equal)) {
 			best = n;

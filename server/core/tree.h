@@ -3,8 +3,8 @@
  * children live in such trees, so lookup, prefix and page are all "the first node after this name".
  *
  * A treap whose priorities are hashes of the names: balanced without randomness, and the same on
- * every run. Nodes are embedded in the caller's structs and never move;
- * no call allocates. Source: Aragon, Seidel, "Randomized Search Trees" (1989).
+ * every run. Nodes are embedded in the caller's structs, each with its name at the same distance
+ * behind it, and never move; no call allocates. Source: Aragon, Seidel, "Randomized Search Trees" (1989).
  */
 #ifndef HORDE_CORE_TREE_H
 #define HORDE_CORE_TREE_H
@@ -16,7 +16,6 @@
 struct tree_node {
 	struct tree_node *left;
 	struct tree_node *right;
-	const char *name; /* NUL-terminated, the caller's, unchanged while in the tree */
 	uint32_t name_bytes;
 	uint32_t priority;
 };
@@ -24,11 +23,16 @@ struct tree_node {
 struct tree {
 	struct tree_node *root;
 	size_t count;
+	size_t name_at; /* from a node to its name, which does not change while it is in the tree */
 };
 
+/* Of nodes that are the member `node` of `type`, and whose name is the array `name` in it. */
+#define TREE_INIT(type, node, name)                                                                \
+	((struct tree){.name_at = offsetof(type, name) - offsetof(type, node)})
+
+const char *tree_name(const struct tree *t, const struct tree_node *n);
 /* NULL, or the node that has this name already; then nothing has changed. */
-struct tree_node *tree_insert(
-	struct tree *t, struct tree_node *n, const char *name, size_t name_bytes);
+struct tree_node *tree_insert(struct tree *t, struct tree_node *n, size_t name_bytes);
 void tree_remove(struct tree *t, struct tree_node *n);
 struct tree_node *tree_find(const struct tree *t, const char *name, size_t name_bytes);
 /* The node with the least name greater than `name` (greater or equal for tree_from), or NULL. */

@@ -206,8 +206,10 @@ static struct tally of_map(const struct map *m)
 
 	for (const struct entry *e = map_from(m, "", 0); e; e = map_after(m, e->key, e->key_bytes))
 		for (const struct entry *s = e; s; s = s->sibling) {
+			struct dot dot = entry_dot(s);
+
 			t.live++;
-			t.sum += XXH3_64bits(&s->dot, sizeof(s->dot)) ^
+			t.sum += XXH3_64bits(&dot, sizeof(dot)) ^
 				 content(s->key, s->key_bytes, s->value, s->value_bytes);
 		}
 	return t;

@@ -117,12 +117,12 @@ void starts_check(struct world *w, struct node *n, const struct action *a, struc
 	if (!assign || !origin_equal(assign->assign.incarnation, n->incarnation) ||
 		assign->assign.epoch != a->epoch)
 		fail(w, "%s starts %s, which is not assigned to it", n->name, a->ref);
-	else if (view.assign->batch > n->stored)
+	else if (view.assign->record->assign.batch > n->stored)
 		fail(w, "%s starts %s before its assign is on disk", n->name, a->ref);
 	if (!view.spec || !view.assign)
 		return;
-	p->spec = view.spec->dot;
-	p->assign = view.assign->dot;
+	p->spec = entry_dot(view.spec);
+	p->assign = entry_dot(view.assign);
 	p->start_ms = w->now_ms;
 	if (w->forked)
 		return; /* a dot may name two writes */

@@ -290,17 +290,17 @@ static void learn_origin(struct world *w, struct replica *r, const struct step *
 
 static void judge_entry(struct world *w, struct replica *r, const struct entry *e)
 {
-	unsigned event = past_find(&w->past, e->dot);
+	unsigned event = past_find(&w->past, entry_dot(e));
 	const struct past *p = event_at(w, event);
 
 	if (view_place(&r->view, event) == r->view.live_count)
 		fail(w, "I4: r%d shows event %llu of origin %u, which is dead", r->index,
-			(unsigned long long)e->dot.seq, p->origin);
+			(unsigned long long)e->seq, p->origin);
 	else if (strcmp(past_key(p->key), e->key) != 0 || strcmp(p->value, e->value) != 0 ||
 		 p->clock != e->clock)
 		fail(w, "I4: r%d shows event %llu of origin %u with another content", r->index,
-			(unsigned long long)e->dot.seq, p->origin);
-	if (e->sibling && !ranks_before(p, event_at(w, past_find(&w->past, e->sibling->dot))))
+			(unsigned long long)e->seq, p->origin);
+	if (e->sibling && !ranks_before(p, event_at(w, past_find(&w->past, entry_dot(e->sibling)))))
 		fail(w, "r%d ranks the siblings of %s wrongly", r->index, e->key);
 }
 

@@ -1,5 +1,6 @@
 /* How a child is written, from records made by hand. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/child.h"
@@ -10,10 +11,20 @@ static struct member node = {.recorded = true, .record = &node_record};
 static struct record spec_record = {.family = FAMILY_SPEC};
 static struct record assign_record = {.family = FAMILY_ASSIGN};
 static struct record status_record = {.family = FAMILY_STATUS};
-static struct entry spec, assign, status;
+static struct entry *spec, *assign, *status;
 
 static const char value[] = "{\"created_at\":1000,\"desired\":\"running\","
 			    "\"spec\":{\"command\":[\"a\"]}}";
+
+/* In place of `old`, which is freed. */
+static void set_entry(struct entry **old, const char *text, const struct record *record)
+{
+	free(*old);
+	*old = calloc(1, sizeof(**old) + strlen(text) + 1);
+	(*old)->record = record;
+	(*old)->value_bytes = (uint32_t)strlen(text);
+	strcpy((*old)->value, text);
+}
 
 static struct child make(enum child_state state)
 {
@@ -22,15 +33,14 @@ static struct child make(enum child_state state)
 	spec_record.spec = (struct spec_record){.desired_running = true, .hash = 17};
 	assign_record.assign.epoch = 5;
 	status_record.status = (struct status_record){.state = state, .epoch = 5, .restarts = 2};
-	spec = (struct entry){
-		.value = value, .value_bytes = strlen(value), .record = &spec_record, .content = 1};
-	assign = (struct entry){.record = &assign_record, .content = 2};
-	status = (struct entry){.record = &status_record, .content = 3};
+	set_entry(&spec, value, &spec_record);
+	set_entry(&assign, "2", &assign_record);
+	set_entry(&status, "3", &status_record);
 	c.id = "web"; /* not into c.ref: this struct is returned by value */
 	c.value = value;
 	c.value_bytes = strlen(value);
 	c.view = (struct child_view){
-		.spec = &spec, .assign = &assign, .status = &status, .state = state, .node = &node};
+		.spec = spec, .assign = assign, .status = status, .state = state, .node = &node};
 	return c;
 }
 
@@ -137,7 +147,8 @@ Test(child, its_etag_has_the_spec_first_and_no_opinion)
 	lost.view.state = CHILD_LOST;
 	other = child_etag(&lost);
 	cr_expect_str_eq(one.text, other.text, "lost is an opinion");
-	status.content = 4;
+	set_entry(&status, "4", &status_record);
+	c.view.status = status;
 	other = child_etag(&c);
 	cr_expect_str_neq(one.text, other.text, "the status differs");
 	cr_expect_eq(memcmp(one.text, other.text, 16), 0, "the spec is the same");

@@ -18,6 +18,7 @@ static void bench_fill(struct bench *b, enum process_state state)
 	*b = (struct bench){.spec = plain_spec(1)};
 	config.url = "http://n1";
 	b->h.config = config;
+	b->h.children = TREE_INIT(struct child, node, ref);
 	b->h.out = &b->actions;
 	b->h.now_ms = 5000;
 	b->h.retry_ms = INT64_MAX;

@@ -3,9 +3,9 @@
 #include "server/core/history.h"
 
 /* Stands for an entry; nobody looks inside. */
-static struct live *thing(uint64_t n)
+static struct entry *thing(uint64_t n)
 {
-	return (struct live *)(uintptr_t)(n * 16);
+	return (struct entry *)(uintptr_t)(n * 16);
 }
 
 static void add(struct history *h, uint64_t seq)

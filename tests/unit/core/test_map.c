@@ -212,15 +212,33 @@ Test(map, rekey_gives_the_digest_that_the_new_key_would_have_given)
 	map_free(b);
 }
 
-Test(map, an_entry_carries_the_batch_it_was_put_in)
+static uint64_t batch_of(const struct map *m)
 {
-	struct map *m = new_map(1);
+	return get(m, "assign/default/a")->record->assign.batch;
+}
+
+Test(map, an_assign_says_in_which_batch_it_came)
+{
+	struct map *m = new_map(1), *to = new_map(2), *loaded = new_map(3);
+	struct changes c = {0};
 
 	map_batch_set(m, 7);
-	must_put(m, "k", "1", 1);
+	cr_assert_eq(map_put(m, "assign/default/a", 16, "{}", 2, record_new(FAMILY_ASSIGN), 1, &c),
+		ERR_OK);
 	map_batch_set(m, 8);
-	cr_assert_eq(get(m, "k")->batch, 7);
+	cr_assert_eq(batch_of(m), 7);
+	map_batch_set(to, 3);
+	pull(to, m);
+	cr_assert_eq(batch_of(to), 3, "where it was joined");
+	map_batch_set(loaded, 5);
+	cr_assert_eq(map_load_entry(loaded, (struct dot){origin(9), 1}, 1, "assign/default/a", 16,
+			     "{}", 2, record_new(FAMILY_ASSIGN)),
+		ERR_OK);
+	cr_assert_eq(batch_of(loaded), 0, "what was loaded is on disk");
+	changes_fini(&c);
 	map_free(m);
+	map_free(to);
+	map_free(loaded);
 }
 
 Test(map, what_died_stays_readable_until_the_sweep)

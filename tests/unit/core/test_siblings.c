@@ -20,7 +20,7 @@ static void cr_winner(const char *key, const struct record *r, const uint64_t *c
 		for (int i = 0; i < 3; i++)
 			pull(m, from[orders[o][i]]);
 		cr_assert_eq(siblings(m, key), 3);
-		cr_assert(origin_equal(get(m, key)->dot.origin, origin((uint64_t)winner + 1)),
+		cr_assert(origin_equal(*get(m, key)->origin, origin((uint64_t)winner + 1)),
 			"%s, order %d", key, o);
 		map_free(m);
 	}
@@ -75,11 +75,11 @@ Test(siblings, an_entry_competes_again_when_what_outranked_it_is_gone)
 	put_record(c, "entry/default/k", entry("y", 1), 20);
 	pull(a, c);
 	pull(c, b);
-	cr_assert(origin_equal(get(c, "entry/default/k")->dot.origin, origin(3)));
+	cr_assert(origin_equal(*get(c, "entry/default/k")->origin, origin(3)));
 	must_remove(b, "entry/default/k");
 	pull(a, b);
 	cr_assert_eq(siblings(a, "entry/default/k"), 2);
-	cr_assert(origin_equal(get(a, "entry/default/k")->dot.origin, origin(1)));
+	cr_assert(origin_equal(*get(a, "entry/default/k")->origin, origin(1)));
 	map_free(a);
 	map_free(b);
 	map_free(c);

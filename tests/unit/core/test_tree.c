@@ -26,7 +26,7 @@ static size_t depth(const struct tree_node *n)
 
 static void add(struct tree *t, struct item *i)
 {
-	tree_insert(t, &i->node, i->name, strlen(i->name));
+	tree_insert(t, &i->node, strlen(i->name));
 	i->in = true;
 }
 
@@ -42,7 +42,7 @@ static void cr_is(const struct tree *t, const struct item *items)
 		if (!items[i].in)
 			continue;
 		cr_assert_eq(n, &items[i].node);
-		n = tree_after(t, n->name, n->name_bytes);
+		n = tree_after(t, tree_name(t, n), n->name_bytes);
 		count++;
 	}
 	cr_assert_null(n);
@@ -61,7 +61,7 @@ static struct item *make_items(void)
 Test(tree, keeps_order_through_inserts_and_removals)
 {
 	struct item *items = make_items();
-	struct tree t = {0};
+	struct tree t = TREE_INIT(struct item, node, name);
 
 	for (int i = 0; i < NODES; i++)
 		add(&t, &items[i * 7 % NODES]);
@@ -80,7 +80,7 @@ Test(tree, keeps_order_through_inserts_and_removals)
 Test(tree, stays_shallow_also_for_sorted_names)
 {
 	struct item *items = make_items();
-	struct tree t = {0};
+	struct tree t = TREE_INIT(struct item, node, name);
 
 	for (int i = 0; i < NODES; i++)
 		add(&t, &items[i]);
@@ -92,7 +92,7 @@ Test(tree, stays_shallow_also_for_sorted_names)
 Test(tree, finds_what_follows_a_name_that_is_not_there)
 {
 	struct item a = {.name = "b"}, b = {.name = "ba"}, c = {.name = "c\xff"};
-	struct tree t = {0};
+	struct tree t = TREE_INIT(struct item, node, name);
 
 	cr_assert_null(tree_first(&t));
 	cr_assert_null(tree_after(&t, "", 0));

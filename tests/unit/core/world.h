@@ -159,7 +159,7 @@ static inline void cr_pure(const struct world *w, const struct map *m)
 	for (const struct entry *e = map_from(m, "", 0); e;
 		e = map_after(m, e->key, e->key_bytes)) {
 		for (const struct entry *s = e; s; s = s->sibling, listed++) {
-			cr_assert(has_put(&f, s->dot));
+			cr_assert(has_put(&f, entry_dot(s)));
 			cr_assert(s == e || s->clock <= e->clock, "the winner is not the latest");
 		}
 	}
@@ -184,7 +184,7 @@ static inline bool same(const struct map *a, const struct map *b)
 		e = map_after(a, e->key, e->key_bytes)) {
 		const struct entry *o = map_get(b, e->key, e->key_bytes);
 
-		equal = o && dot_compare(o->dot, e->dot) == 0 && strcmp(o->value, e->value) == 0;
+		equal = o && dot_compare(entry_dot(o), entry_dot(e)) == 0 && strcmp(o->value, e->value) == 0;
 	}
 	fragment_fini(&f);
 	fragment_fini(&g);
