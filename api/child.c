@@ -14,7 +14,7 @@ void child_look(const struct exchange *x, const char *id, struct child *ret_chil
 	assert(length > 0 && (size_t)length < sizeof(c->ref));
 	c->id = c->ref + strlen(ONLY_NAME) + 1;
 	horde_child(resource_horde(x), c->ref, &c->view);
-	c->value = c->view.spec ? c->view.spec->value : NULL;
+	c->value = c->view.spec ? entry_text(c->view.spec, NULL) : NULL;
 	c->value_bytes = c->view.spec ? c->view.spec->value_bytes : 0;
 }
 

@@ -50,11 +50,6 @@ const struct entry *entry_present(const struct exchange *x, const char *family)
 	return map_get(resource_map(x), key, length);
 }
 
-const struct entry_record *entry_record_of(const struct entry *e)
-{
-	return e->record ? &e->record->entry : NULL;
-}
-
 const char *entry_key(const struct entry *e, const char *prefix)
 {
 	return e->key + strlen(prefix);
@@ -80,17 +75,20 @@ void entry_put_owner(struct text *out, const struct horde *h, const struct entry
 
 void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 {
-	const struct entry_record *r = entry_record_of(e);
+	struct entry_record r;
+	const char *raw;
+	size_t bytes;
 
 	json_object(out);
 	json_put_string(out, "registry", ONLY_NAME);
 	json_put_string(out, "key", entry_key(e, ENTRY_PREFIX));
-	if (!r)
+	if (!entry_name(e, &r))
 		return;
-	entry_put_owner(out, h, r);
+	entry_put_owner(out, h, &r);
+	raw = entry_raw(e, &bytes);
 	json_key(out, "value");
-	json_raw(out, e->value + r->value_at, r->value_bytes);
-	json_put_time(out, "created_at", clock_ms(r->created));
+	json_raw(out, raw, bytes);
+	json_put_time(out, "created_at", clock_ms(r.created));
 	json_put_time(out, "updated_at", clock_ms(e->clock));
 	json_put_bool(out, "stale", horde_entry_stale(h, e));
 }
@@ -101,7 +99,7 @@ void meta_open(struct text *out, const struct entry *e)
 	json_put_string(out, "registry", ONLY_NAME);
 	json_put_string(out, "key", entry_key(e, META_PREFIX));
 	json_key(out, "value");
-	json_raw(out, e->value, e->value_bytes);
+	json_raw(out, entry_text(e, NULL), e->value_bytes);
 	json_put_time(out, "updated_at", clock_ms(e->clock));
 }
 

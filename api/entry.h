@@ -21,8 +21,6 @@ struct owner owner_of_json(const json_t *object);
 const struct entry *entry_find(struct exchange *x, const char *family);
 /* The same without watching it, for a write: it waits for the disk alone, which is cheaper. */
 const struct entry *entry_present(const struct exchange *x, const char *family);
-/* The record of a registry entry; NULL when another version wrote it. */
-const struct entry_record *entry_record_of(const struct entry *e);
 /* The key within its registry. */
 const char *entry_key(const struct entry *e, const char *prefix);
 struct etag entry_etag(const struct entry *e);

@@ -31,16 +31,16 @@ static void lookup_key(struct exchange *x)
 
 static void get_key_value(struct exchange *x)
 {
-	const struct entry_record *r;
 	const struct entry *e;
 	struct text body = TEXT_INIT;
 	struct etag etag;
+	const char *raw;
+	size_t bytes;
 
 	if (!resource_registry(x))
 		return;
 	e = entry_find(x, "entry");
-	r = e ? entry_record_of(e) : NULL;
-	if (!r) {
+	if (!e || !entry_decoded(e)) {
 		reads_absent(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
 			exchange_path(x, "key"), ONLY_NAME);
 		return;
@@ -48,7 +48,8 @@ static void get_key_value(struct exchange *x)
 	etag = entry_etag(e);
 	if (reads_settled(x, &etag))
 		return;
-	text_add(&body, e->value + r->value_at, r->value_bytes);
+	raw = entry_raw(e, &bytes);
+	text_add(&body, raw, bytes);
 	reads_reply_value(x, &body, &etag);
 }
 

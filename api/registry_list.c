@@ -63,12 +63,13 @@ static bool node_matches(const struct exchange *x, const struct entry_record *r)
 
 static bool matches(const struct exchange *x, const struct filter *f, const struct entry *e)
 {
-	const struct entry_record *r = entry_record_of(e);
+	struct entry_record r;
+	bool known = entry_name(e, &r);
 
 	if (f->owned &&
-		(!r || r->owner_kind != f->owner.kind || strcmp(r->owner_id, f->owner.id) != 0))
+		(!known || r.owner_kind != f->owner.kind || strcmp(r.owner_id, f->owner.id) != 0))
 		return false;
-	return node_matches(x, r);
+	return node_matches(x, known ? &r : NULL);
 }
 
 static const struct entry *first_entry(const struct exchange *x, const struct listing *l)
@@ -90,12 +91,12 @@ static bool within(const struct entry *e, const struct filter *f)
 static void add_row(
 	struct listing *l, const struct horde *h, const struct entry *e, uint64_t content)
 {
-	const struct entry_record *r = entry_record_of(e);
+	struct entry_record r;
 
 	l->sum += hash_pair(digest_content(e->key, e->key_bytes), content);
 	l->count++;
-	if (r && horde_entry_stale(h, e))
-		unreachable_add(&l->unreachable, horde_member_by_id(h, r->node));
+	if (entry_name(e, &r) && horde_entry_stale(h, e))
+		unreachable_add(&l->unreachable, horde_member_by_id(h, r.node));
 }
 
 static void write_entry(struct exchange *x, struct listing *l, const struct entry *e)

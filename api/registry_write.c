@@ -14,28 +14,40 @@ static const char *raw_value(const struct exchange *x, size_t *ret_bytes)
 	return raw ? raw : "null";
 }
 
+/* Who has it, for a problem; "?" when another version wrote it. */
+static struct entry_record put_holder(struct exchange *x, const struct entry *e)
+{
+	struct entry_record r = {.owner_id = "?"};
+
+	if (e && entry_name(e, &r))
+		entry_put_owner(exchange_extra(x), resource_horde(x), &r);
+	else
+		r.owner_kind = OWNER_KIND_COUNT;
+	return r;
+}
+
+static const char *kind_text(enum owner_kind kind)
+{
+	return kind == OWNER_KIND_COUNT ? "?" : owner_kind_name(kind);
+}
+
 static void already_registered(struct exchange *x, const struct entry *e)
 {
-	const struct entry_record *r = entry_record_of(e);
+	struct entry_record r = put_holder(x, e);
 
-	if (r)
-		entry_put_owner(exchange_extra(x), resource_horde(x), r);
 	exchange_problem(x, PROBLEM_ALREADY_REGISTERED,
 		"key '%s' in registry '%s' is owned by %s '%s' on %s", exchange_path(x, "key"),
-		ONLY_NAME, r ? owner_kind_name(r->owner_kind) : "?", r ? r->owner_id : "?",
-		r && !origin_is_zero(r->node) ? horde_member_name(resource_horde(x), r->node)
-					      : "no node");
+		ONLY_NAME, kind_text(r.owner_kind), r.owner_id,
+		origin_is_zero(r.node) ? "no node"
+				       : horde_member_name(resource_horde(x), r.node));
 }
 
 static void not_owner(struct exchange *x, const struct entry *e)
 {
-	const struct entry_record *r = e ? entry_record_of(e) : NULL;
+	struct entry_record r = put_holder(x, e);
 
-	if (r)
-		entry_put_owner(exchange_extra(x), resource_horde(x), r);
 	exchange_problem(x, PROBLEM_NOT_OWNER, "key '%s' is owned by %s '%s'",
-		exchange_path(x, "key"), r ? owner_kind_name(r->owner_kind) : "?",
-		r ? r->owner_id : "?");
+		exchange_path(x, "key"), kind_text(r.owner_kind), r.owner_id);
 }
 
 static void refuse(struct exchange *x, enum err e, const struct entry *present, const char *owner)
@@ -138,12 +150,13 @@ static struct write *begin_update(struct exchange *x)
 	struct event event = {.kind = EVENT_UPDATE};
 	struct owner owner;
 	const struct entry *present = entry_present(x, "entry");
-	const struct entry_record *r = present ? entry_record_of(present) : NULL;
 	struct etag etag;
 	struct write *w;
+	const char *raw;
+	size_t bytes;
 	enum err e;
 
-	if (!r) {
+	if (!present || !entry_decoded(present)) {
 		key_not_found(x);
 		return NULL;
 	}
@@ -151,7 +164,8 @@ static struct write *begin_update(struct exchange *x)
 	if (!writes_allowed(x, &etag) || !claim(x, &event, &owner) ||
 		!(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
-	if (!write_keep(x, w, present->value + r->value_at, r->value_bytes))
+	raw = entry_raw(present, &bytes);
+	if (!write_keep(x, w, raw, bytes))
 		return NULL;
 	event.entry.key = key;
 	event.entry.key_bytes = resource_key(key, "entry", ONLY_NAME, exchange_path(x, "key"));

@@ -187,11 +187,13 @@ static void put_line(struct dump *d, const char *side, struct dot dot, uint64_t 
 
 static void put_here(struct dump *d, const struct map *m)
 {
+	char room[ENTRY_ROOM];
+
 	for (const struct entry *k = map_from(m, "", 0); k && !d->error && !d->full;
 		k = map_after(m, k->key, k->key_bytes))
 		for (const struct entry *e = k; e; e = e->sibling)
-			put_line(d, "here", entry_dot(e), e->clock, e->key, e->key_bytes, e->value,
-				e->value_bytes);
+			put_line(d, "here", entry_dot(e), e->clock, e->key, e->key_bytes,
+				entry_text(e, room), e->value_bytes);
 }
 
 static void put_there(struct dump *d, const struct fragment *f)

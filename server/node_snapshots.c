@@ -142,16 +142,17 @@ static enum err merge(struct node *n, struct restore *r, struct restore_step *st
 
 static enum err load_entry(struct map *m, const struct entry *e)
 {
+	char room[ENTRY_ROOM];
+	const char *value = entry_text(e, room);
 	struct record *record = NULL;
 	enum err err = map_load_vector(m, *e->origin, e->seq, 0, 0);
 
 	if (!err)
-		err = record_decode_checked(
-			e->key, e->key_bytes, e->value, e->value_bytes, &record);
+		err = record_decode_checked(e->key, e->key_bytes, value, e->value_bytes, &record);
 	if (err)
 		return err;
 	err = map_load_entry(
-		m, entry_dot(e), e->clock, e->key, e->key_bytes, e->value, e->value_bytes, record);
+		m, entry_dot(e), e->clock, e->key, e->key_bytes, value, e->value_bytes, record);
 	if (err)
 		record_free(record);
 	return err;
@@ -177,7 +178,7 @@ static enum err put_value(struct node *n, const struct entry *e, enum event_kind
 
 	event.put.key = e->key;
 	event.put.key_bytes = e->key_bytes;
-	event.put.value = e->value;
+	event.put.value = entry_text(e, NULL);
 	event.put.value_bytes = e->value_bytes;
 	event.put.record = record;
 	err = node_command(n, &event, ret);
@@ -196,8 +197,7 @@ static enum err put_entry(struct node *n, const struct entry *e, const struct en
 	event.entry.owner_given = true;
 	event.entry.owner_kind = OWNER_STATIC;
 	event.entry.owner_id = was->owner_id;
-	event.entry.value = e->value + was->value_at;
-	event.entry.value_bytes = was->value_bytes;
+	event.entry.value = entry_raw(e, &event.entry.value_bytes);
 	return node_command(n, &event, ret);
 }
 
@@ -207,6 +207,7 @@ static enum err put_again(
 {
 	enum family family = family_of(e->key, e->key_bytes);
 	struct record *copy;
+	struct entry_record was;
 	enum err err = ERR_NO_MEMORY;
 
 	*ret_wrote = true;
@@ -218,8 +219,8 @@ static enum err put_again(
 			err = put_value(n, e, EVENT_PUT_SPEC, copy, ret);
 		return err;
 	}
-	if (family == FAMILY_ENTRY && e->record && e->record->entry.owner_kind == OWNER_STATIC)
-		return put_entry(n, e, &e->record->entry, ret);
+	if (family == FAMILY_ENTRY && entry_name(e, &was) && was.owner_kind == OWNER_STATIC)
+		return put_entry(n, e, &was, ret);
 	*ret_wrote = false;
 	return ERR_OK;
 }

@@ -2,10 +2,12 @@
 
 static enum err add(struct store_batch *b, const struct change *c)
 {
+	char room[ENTRY_ROOM];
+
 	switch (c->kind) {
 	case CHANGE_PUT:
 		return batch_put(b, c->dot, c->entry->clock, c->entry->key, c->entry->key_bytes,
-			c->entry->value, c->entry->value_bytes);
+			entry_text(c->entry, room), c->entry->value_bytes);
 	case CHANGE_DROP:
 		return batch_drop(b, c->dot);
 	case CHANGE_KILL:

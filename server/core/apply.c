@@ -104,13 +104,14 @@ static enum err stage_put(struct work *w, struct staged *s)
 	const struct fragment_put *p = s->put;
 
 	s->history = replica_find_history(w->j.m, p->dot.origin);
-	s->live = entry_new(p->value, p->value_bytes);
+	s->live = entry_new(p->value, p->value_bytes, p->record);
 	s->node = key_node_new(p->key, p->key_bytes);
-	if (p->record)
-		s->record = record_dup(p->record);
-	if (!s->live || !s->node || (p->record && !s->record))
+	if (!s->live || !s->node)
 		return ERR_NO_MEMORY;
-	return ERR_OK;
+	if (!p->record || s->live->form)
+		return ERR_OK;
+	s->record = record_dup(p->record);
+	return s->record ? ERR_OK : ERR_NO_MEMORY;
 }
 
 static enum err stage_puts(struct work *w)

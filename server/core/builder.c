@@ -1,6 +1,7 @@
 #include "server/core/builder.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/core/naive.h"
 
@@ -55,19 +56,42 @@ void builder_range(struct builder *b, const struct history *h, uint64_t after, u
 	APPEND(b, ranges, range_count, range_size, r);
 }
 
-void builder_put(struct builder *b, const struct entry *l)
+/* What is kept in another form than its text is made for the put. */
+static void make_value(struct builder *b, const struct entry *e, struct fragment_put *p)
+{
+	char room[ENTRY_ROOM];
+
+	p->made = true;
+	p->value = malloc(e->value_bytes + 1);
+	p->record = entry_record_dup(e);
+	if (!p->value || !p->record)
+		b->failed = true;
+	else
+		memcpy(p->value, entry_text(e, room), e->value_bytes + 1);
+}
+
+void builder_put(struct builder *b, const struct entry *e)
 {
 	struct fragment_put p = {
-		.dot = entry_dot(l),
-		.clock = l->clock,
-		.key = (char *)l->key,
-		.key_bytes = l->key_bytes,
-		.value = (char *)l->value,
-		.value_bytes = l->value_bytes,
-		.record = (struct record *)l->record,
+		.dot = entry_dot(e),
+		.clock = e->clock,
+		.key = (char *)e->key,
+		.key_bytes = e->key_bytes,
+		.value_bytes = e->value_bytes,
 	};
+	size_t before = b->f.put_count;
 
+	if (e->form) {
+		make_value(b, e, &p);
+	} else {
+		p.value = (char *)entry_text(e, NULL);
+		p.record = (struct record *)e->record;
+	}
 	APPEND(b, puts, put_count, put_size, p);
+	if (p.made && b->f.put_count == before) {
+		free(p.value);
+		record_free(p.record);
+	}
 }
 
 static void add_kill(struct builder *b, const struct history *h, const struct kill *k)

@@ -20,7 +20,7 @@ void builder_init(struct builder *b, const struct map *m);
 /* The vector and digest of now. */
 void builder_sign(struct builder *b, const struct map *m);
 void builder_range(struct builder *b, const struct history *h, uint64_t after, uint64_t upto);
-void builder_put(struct builder *b, const struct entry *l);
+void builder_put(struct builder *b, const struct entry *e);
 /*
  * The live entries and kill records of events (after, upto] of `h`. With NAIVE(FILTER) only the
  * records that a client with the vector `known` needs.

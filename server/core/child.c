@@ -109,6 +109,16 @@ void child_mark(struct horde *h, const char *ref)
 		h->rescan = true;
 }
 
+struct child *child_of_name(struct horde *h, const struct entry *e)
+{
+	struct entry_record name;
+
+	if (!entry_name(e, &name) || name.owner_kind != OWNER_CHILD)
+		return NULL;
+	child_mark(h, name.owner_id);
+	return child_find(h, name.owner_id);
+}
+
 void children_mark_all(struct horde *h)
 {
 	for (struct child *c = h->all; c; c = c->next)

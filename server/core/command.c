@@ -17,12 +17,8 @@ static void rescan(struct horde *h)
 		if (f == FAMILY_SPEC || f == FAMILY_ASSIGN || f == FAMILY_STATUS)
 			child_mark(h, key_rest(e->key));
 		for (const struct entry *s = e; s && f == FAMILY_ENTRY; s = s->sibling) {
-			struct child *c;
+			struct child *c = child_of_name(h, s);
 
-			if (!s->record || s->record->entry.owner_kind != OWNER_CHILD)
-				continue;
-			child_mark(h, s->record->entry.owner_id);
-			c = child_find(h, s->record->entry.owner_id);
 			if (c)
 				c->names++;
 		}
@@ -238,13 +234,14 @@ bool horde_entry_stale(const struct horde *h, const struct entry *e)
 {
 	const struct entry *assign;
 	const struct member *m;
+	struct entry_record name;
 
-	if (!e->record || e->record->entry.owner_kind != OWNER_CHILD)
+	if (!entry_name(e, &name) || name.owner_kind != OWNER_CHILD)
 		return false;
-	m = horde_member_by_id(h, e->record->entry.node);
+	m = horde_member_by_id(h, name.node);
 	if (!m || !member_reachable(m))
 		return true;
-	assign = get(h, "assign", e->record->entry.owner_id);
+	assign = get(h, "assign", name.owner_id);
 	return assign && assign->record &&
-	       !origin_equal(assign->record->assign.node, e->record->entry.node);
+	       !origin_equal(assign->record->assign.node, name.node);
 }

@@ -4,10 +4,15 @@
 
 void fragment_fini(struct fragment *f)
 {
-	for (size_t i = 0; i < f->put_count && !f->borrowed; i++) {
-		free(f->puts[i].key);
-		free(f->puts[i].value);
-		record_free(f->puts[i].record);
+	for (size_t i = 0; i < f->put_count; i++) {
+		struct fragment_put *p = &f->puts[i];
+
+		if (!f->borrowed)
+			free(p->key);
+		if (f->borrowed && !p->made)
+			continue;
+		free(p->value);
+		record_free(p->record);
 	}
 	free(f->ranges);
 	free(f->puts);

@@ -41,6 +41,7 @@ struct fragment_put {
 	char *value;
 	size_t value_bytes;
 	struct record *record; /* decoded by whoever made the fragment; NULL when undecodable */
+	bool made;             /* value and record are its own, whatever the fragment borrows */
 };
 
 struct fragment_kill {

@@ -20,7 +20,7 @@ enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const cha
 	n = replica_find_key(m, key, key_bytes);
 	if (!n)
 		n = fresh = key_node_new(key, key_bytes);
-	l = entry_new(value, value_bytes);
+	l = entry_new(value, value_bytes, record);
 	if (!h || !n || !l || history_reserve(h, 1, 0) != ERR_OK) {
 		free(fresh);
 		free(l);

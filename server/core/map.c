@@ -102,11 +102,6 @@ void map_batch_set(struct map *m, uint64_t batch)
 	m->batch = batch;
 }
 
-uint64_t entry_content(const struct entry *e)
-{
-	return digest_content(e->value, e->value_bytes);
-}
-
 static const struct entry *winner_of(const struct tree_node *n)
 {
 	return n ? ((const struct key_node *)n)->winner : NULL;
@@ -222,7 +217,7 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 	n = replica_find_key(m, key, key_bytes);
 	if (!n)
 		n = fresh = key_node_new(key, key_bytes);
-	l = entry_new(value, value_bytes);
+	l = entry_new(value, value_bytes, record);
 	if (!n || !l || replica_reserve_event(m, 1, count_siblings(n), changes) != ERR_OK) {
 		free(fresh);
 		free(l);

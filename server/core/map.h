@@ -24,22 +24,35 @@ struct entry { /* one live put; read only outside of the map */
 	uint64_t seq;
 	uint64_t clock;
 	const char *key; /* NUL-terminated; may hold any other byte */
-	const struct record
-		*record; /* NULL when the value could not be decoded, or needs no record */
+	/* NULL when the value could not be decoded or needs none; of a name use entry_name. */
+	const struct record *record;
 	struct entry *sibling; /* the next live entry of the same key, or NULL; not of a dead one */
-	uint32_t key_bytes;
-	uint32_t value_bytes;
+	uint32_t value_bytes;  /* of its JSON text: entry_text */
+	uint16_t key_bytes;
 	bool outranked; /* a sibling of the same owner has a greater epoch */
-	char value[];   /* JSON text, NUL-terminated */
+	uint8_t form;   /* of what is kept, see name.h */
+	char kept[];
 };
+
+#define ENTRY_ROOM 1025 /* for the text of one that is not kept as it is */
 
 static inline struct dot entry_dot(const struct entry *e)
 {
 	return (struct dot){*e->origin, e->seq};
 }
 
+/* The value, NUL-terminated; it lies in `room`, or stays with the entry. Of a key that is none of
+ * the registry's it does, and `room` may be NULL. */
+const char *entry_text(const struct entry *e, char room[ENTRY_ROOM]);
 /* A hash of the value's text, for ETags. */
 uint64_t entry_content(const struct entry *e);
+/* What the value of a registry's key says, and the raw value in it (not terminated); both stay with
+ * the entry. False, and raw is not to be asked for, when it could not be decoded. */
+bool entry_name(const struct entry *e, struct entry_record *ret);
+const char *entry_raw(const struct entry *e, size_t *ret_bytes);
+/* Its record, made anew for the caller to free; NULL: it has none (entry_decoded), or no memory. */
+struct record *entry_record_dup(const struct entry *e);
+bool entry_decoded(const struct entry *e);
 
 struct digest { /* equal vectors must have equal digests */
 	uint64_t sums[2];

@@ -70,16 +70,16 @@ out:
 enum err registry_register(struct horde *h, const struct event *e)
 {
 	const struct entry *present = map_get(h->map, e->entry.key, e->entry.key_bytes);
-	const struct record *old = present ? present->record : NULL;
-	struct entry_record fields = {0};
-	bool renewed = old && same_owner(&old->entry, e->entry.owner_kind, e->entry.owner_id);
+	struct entry_record fields = {0}, old;
+	bool renewed = present && entry_name(present, &old) &&
+		       same_owner(&old, e->entry.owner_kind, e->entry.owner_id);
 	enum err err = find_owner(h, e, &fields);
 
 	if (err != ERR_OK)
 		return err;
 	if (present && !renewed)
 		return ERR_ALREADY_REGISTERED;
-	fields.created = renewed ? old->entry.created : stamp(h);
+	fields.created = renewed ? old.created : stamp(h);
 	h->out->created = !renewed;
 	return put_entry(h, e, &fields, e->entry.owner_id);
 }
@@ -88,12 +88,13 @@ enum err registry_register(struct horde *h, const struct event *e)
 static enum err may_change(struct horde *h, const struct event *e, const struct entry **ret)
 {
 	const struct entry *present = map_get(h->map, e->entry.key, e->entry.key_bytes);
+	struct entry_record owner;
 
 	if (!present)
 		return ERR_NOT_FOUND;
 	if (e->entry.owner_given &&
-		(!present->record || !same_owner(&present->record->entry, e->entry.owner_kind,
-					     e->entry.owner_id)))
+		(!entry_name(present, &owner) ||
+			!same_owner(&owner, e->entry.owner_kind, e->entry.owner_id)))
 		return ERR_NOT_OWNER;
 	*ret = present;
 	return ERR_OK;
@@ -102,13 +103,14 @@ static enum err may_change(struct horde *h, const struct event *e, const struct 
 enum err registry_update(struct horde *h, const struct event *e)
 {
 	const struct entry *present;
+	struct entry_record fields;
 	enum err err = may_change(h, e, &present);
 
 	if (err != ERR_OK)
 		return err;
-	if (!present->record)
+	if (!entry_name(present, &fields))
 		return ERR_NOT_OWNER; /* nobody can say whose it is: unregister it first */
-	return put_entry(h, e, &present->record->entry, present->record->entry.owner_id);
+	return put_entry(h, e, &fields, fields.owner_id);
 }
 
 enum err registry_unregister(struct horde *h, const struct event *e)
@@ -123,8 +125,10 @@ enum err registry_unregister(struct horde *h, const struct event *e)
 
 static bool names(const struct entry *e, const char *ref, uint64_t epoch)
 {
-	return e->record && e->record->entry.owner_kind == OWNER_CHILD &&
-	       e->record->entry.epoch <= epoch && strcmp(e->record->entry.owner_id, ref) == 0;
+	struct entry_record name;
+
+	return entry_name(e, &name) && name.owner_kind == OWNER_CHILD && name.epoch <= epoch &&
+	       strcmp(name.owner_id, ref) == 0;
 }
 
 /* The winner goes with its siblings; a losing sibling goes alone, by resolve. */

@@ -57,10 +57,12 @@ static const struct fragment_put *put_of(const struct fragment *f, struct dot d)
 
 static bool same(const struct entry *l, const struct fragment_put *p)
 {
+	char room[ENTRY_ROOM];
+
 	return l->clock == p->clock && l->key_bytes == p->key_bytes &&
 	       l->value_bytes == p->value_bytes &&
 	       memcmp(l->key, p->key, p->key_bytes) == 0 &&
-	       memcmp(l->value, p->value, p->value_bytes) == 0;
+	       memcmp(entry_text(l, room), p->value, p->value_bytes) == 0;
 }
 
 /* In the order of compare_salvages. */
@@ -132,7 +134,7 @@ static enum err rewrite(struct map *m, const struct salvage *s, const struct fra
 	struct chain_event event = {clock, p->key, p->key_bytes, p->value, p->value_bytes};
 	struct history *h = replica_history(m, s->dot.origin);
 	struct key_node *n = key_node_new(p->key, p->key_bytes), *node;
-	struct entry *l = entry_new(p->value, p->value_bytes);
+	struct entry *l = entry_new(p->value, p->value_bytes, p->record);
 
 	if (!h || !n || !l || replica_reserve_event(m, 1, 1, changes) != ERR_OK) {
 		free(n);
@@ -153,19 +155,21 @@ static enum err rewrite(struct map *m, const struct salvage *s, const struct fra
 static enum err write_anew(
 	struct map *m, const struct salvage *s, uint64_t clock, struct changes *changes)
 {
-	const struct entry *e = s->live ? s->live : NULL;
+	const struct entry *e = s->live;
 	struct fragment_put p = s->put ? *s->put : (struct fragment_put){0};
-	const struct record *record = e ? e->record : s->put->record;
+	bool decoded = e ? entry_decoded(e) : p.record != NULL;
+	char room[ENTRY_ROOM];
 	enum err err;
 
 	if (e) {
 		p.key = (char *)(uintptr_t)e->key;
 		p.key_bytes = e->key_bytes;
-		p.value = (char *)(uintptr_t)e->value;
+		p.value = (char *)(uintptr_t)entry_text(e, room);
 		p.value_bytes = e->value_bytes;
 	}
-	p.record = record ? record_dup(record) : NULL;
-	err = record && !p.record ? ERR_NO_MEMORY : rewrite(m, s, &p, clock, changes);
+	if (decoded)
+		p.record = e ? entry_record_dup(e) : record_dup(p.record);
+	err = decoded && !p.record ? ERR_NO_MEMORY : rewrite(m, s, &p, clock, changes);
 	if (err != ERR_OK)
 		record_free(p.record);
 	return err;

@@ -75,18 +75,6 @@ struct key_node *key_node_new(const char *key, size_t key_bytes)
 	return n;
 }
 
-struct entry *entry_new(const char *value, size_t value_bytes)
-{
-	struct entry *e = malloc(offsetof(struct entry, value) + value_bytes + 1);
-
-	if (!e)
-		return NULL;
-	*e = (struct entry){.value_bytes = (uint32_t)value_bytes};
-	memcpy(e->value, value, value_bytes);
-	e->value[value_bytes] = '\0';
-	return e;
-}
-
 void changes_fini(struct changes *c)
 {
 	free(c->items);
@@ -159,8 +147,11 @@ void replica_add(struct map *m, struct entry *l, struct key_node *n, struct hist
 	l->seq = seq;
 	l->clock = clock;
 	l->key = n->key;
-	l->key_bytes = (uint32_t)n->tree.name_bytes;
-	l->record = record;
+	l->key_bytes = (uint16_t)n->tree.name_bytes;
+	if (l->form)
+		record_free(record);
+	else
+		l->record = record;
 	digest_add(&m->digest, digest_term(m->key, l));
 	history_add_live(h, seq, l);
 	l->sibling = n->winner;

@@ -58,8 +58,8 @@ struct history *replica_history(struct map *m, struct origin_id origin);
 struct history *replica_find_history(const struct map *m, struct origin_id origin);
 struct key_node *replica_find_key(const struct map *m, const char *key, size_t key_bytes);
 struct key_node *key_node_new(const char *key, size_t key_bytes);
-/* A copy of the value; key, dot and record are set when it is added. */
-struct entry *entry_new(const char *value, size_t value_bytes);
+/* A copy of the value, as `record` (or NULL) lets it be kept; the rest is set by replica_add. */
+struct entry *entry_new(const char *value, size_t value_bytes, const struct record *record);
 enum err changes_reserve(struct changes *c, size_t extra);
 
 /* The memory for one event of our own with `slots` entries and `kills` victims. */
@@ -72,7 +72,8 @@ void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struc
 void changes_add_vector(struct changes *c, const struct history *h);
 /* Makes `n` a key of the map, unless it has that key: gives the node that is in it. */
 struct key_node *replica_add_key(struct map *m, struct key_node *n);
-/* Makes `l` live as event `seq` of `h`, whose slots have room; takes `record`. */
+/* Makes `l` live as event `seq` of `h`, whose slots have room; takes `record`,
+ * which is NULL when it was not made because the entry has a form. */
 void replica_add(struct map *m, struct entry *l, struct key_node *n, struct history *h, uint64_t seq,
 	uint64_t clock, struct record *record);
 /* `l` dies; it stays readable until map_sweep. */

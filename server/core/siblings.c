@@ -27,10 +27,11 @@ static int compare_members(const struct member_record *a, const struct member_re
 static int compare_records(const struct entry *a, const struct entry *b)
 {
 	const struct record *x = a->record, *y = b->record;
+	bool left = entry_decoded(a), right = entry_decoded(b);
 
-	if (!x || !y || x->family != y->family)
-		return (x != NULL) - (y != NULL);
-	switch (x->family) {
+	if (!left || !right)
+		return left - right;
+	switch (entry_node(a)->family) {
 	case FAMILY_MEMBER:
 		return compare_members(&x->member, &y->member);
 	case FAMILY_ASSIGN:
@@ -65,17 +66,21 @@ static bool same_owner(const struct entry_record *a, const struct entry_record *
  * epoch, else: clock" between pairs alone is not transitive and would depend on the order of
  * arrival.
  */
+static bool outranks(const struct entry_record *a, const struct entry_record *b)
+{
+	return a->epoch > b->epoch && same_owner(a, b);
+}
+
 static void mark_outranked(struct key_node *n)
 {
+	struct entry_record theirs, ours;
+
 	for (struct entry *l = n->winner; l; l = l->sibling) {
 		l->outranked = false;
-		for (struct entry *o = n->winner; o && l->record && !l->outranked;
-			o = o->sibling) {
-			l->outranked =
-				o->record &&
-				o->record->entry.epoch > l->record->entry.epoch &&
-				same_owner(&o->record->entry, &l->record->entry);
-		}
+		if (!entry_name(l, &ours))
+			continue;
+		for (struct entry *o = n->winner; o && !l->outranked; o = o->sibling)
+			l->outranked = entry_name(o, &theirs) && outranks(&theirs, &ours);
 	}
 }
 

@@ -388,15 +388,10 @@ static void look_at(struct horde *h, struct child *c)
 
 static void count_name(struct horde *h, const struct change *change)
 {
-	const struct record *r = change->entry->record;
-	struct child *c;
+	struct child *c = child_of_name(h, change->entry);
 
-	if (!r || r->entry.owner_kind != OWNER_CHILD)
-		return;
-	child_mark(h, r->entry.owner_id);
-	c = child_find(h, r->entry.owner_id);
 	if (!c)
-		return; /* h->rescan counts all names anew */
+		return; /* nobody's, or h->rescan counts all names anew */
 	if (change->kind == CHANGE_PUT)
 		c->names++;
 	else if (c->names)

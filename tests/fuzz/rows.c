@@ -99,10 +99,12 @@ static void raise_origin(struct rows *r, const struct change *c)
 
 static void change(struct rows *r, const struct change *c)
 {
+	char room[ENTRY_ROOM];
+
 	switch (c->kind) {
 	case CHANGE_PUT:
 		add_entry(r, &(struct rows_entry){c->dot, c->entry->clock, (char *)c->entry->key,
-				     (char *)c->entry->value, c->entry->key_bytes,
+				     (char *)entry_text(c->entry, room), c->entry->key_bytes,
 				     c->entry->value_bytes});
 		break;
 	case CHANGE_DROP:

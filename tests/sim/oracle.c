@@ -92,9 +92,9 @@ static void append(struct dot **list, size_t *count, struct dot d)
 	(*list)[(*count)++] = d;
 }
 
-static uint64_t content(const char *key, size_t key_bytes, const char *value, size_t value_bytes)
+static uint64_t content(const struct entry *e)
 {
-	return XXH3_64bits(key, key_bytes) * 31 + XXH3_64bits(value, value_bytes);
+	return XXH3_64bits(e->key, e->key_bytes) * 31 + entry_content(e);
 }
 
 /* An epoch is a fencing token: it grows with every assign that knows another. */
@@ -138,8 +138,7 @@ static void record(struct world *w, struct node *n, uint64_t before)
 			if (family_of(c->entry->key, c->entry->key_bytes) == FAMILY_ASSIGN &&
 				c->entry->record)
 				e->epoch = c->entry->record->assign.epoch;
-			e->content = content(c->entry->key, c->entry->key_bytes, c->entry->value,
-				c->entry->value_bytes);
+			e->content = content(c->entry);
 		} else if (c->kind == CHANGE_KILL) {
 			struct past *victim = find(c->victim);
 
@@ -210,7 +209,7 @@ static struct tally of_map(const struct map *m)
 
 			t.live++;
 			t.sum += XXH3_64bits(&dot, sizeof(dot)) ^
-				 content(s->key, s->key_bytes, s->value, s->value_bytes);
+				 content(s);
 		}
 	return t;
 }
@@ -354,13 +353,14 @@ static void check_names(struct world *w, struct node *judge)
 	for (; e && family_of(e->key, e->key_bytes) == FAMILY_ENTRY;
 		e = map_after(m, e->key, e->key_bytes)) {
 		struct child_view view;
+		struct entry_record name;
 
-		if (!e->record || e->record->entry.owner_kind != OWNER_CHILD)
+		if (!entry_name(e, &name) || name.owner_kind != OWNER_CHILD)
 			continue;
-		horde_child(judge->h, e->record->entry.owner_id, &view);
+		horde_child(judge->h, name.owner_id, &view);
 		if (!view.spec || ended(view.state))
 			fail(w, "%s still belongs to %s, which is gone", e->key,
-				e->record->entry.owner_id);
+				name.owner_id);
 	}
 }
 

@@ -25,12 +25,21 @@ static char *text_of(const char *text, size_t bytes)
 static void own_put(struct fragment_put *p)
 {
 	p->key = text_of(p->key, p->key_bytes);
+	if (p->made)
+		return;
 	p->value = text_of(p->value, p->value_bytes);
 	if (!p->record)
 		return;
 	p->record = record_dup(p->record);
 	if (!p->record)
 		abort();
+}
+
+static void unmake(struct fragment_put *p)
+{
+	free(p->value);
+	record_free(p->record);
+	p->made = false;
 }
 
 void fragment_settle(struct world *w, struct fragment *f)
@@ -49,6 +58,8 @@ void fragment_settle(struct world *w, struct fragment *f)
 			own_put(p);
 			continue;
 		}
+		if (p->made)
+			unmake(p);
 		p->key = (char *)past_key(e->key);
 		p->value = e->value;
 		p->record = e->record;
@@ -67,8 +78,10 @@ void fragment_copy(const struct fragment *f, struct fragment *ret)
 	ret->floors = ret->vector = (struct vector)VECTOR_INIT;
 	must(vector_copy(&f->floors, &ret->floors));
 	must(vector_copy(&f->vector, &ret->vector));
-	for (size_t i = 0; !f->borrowed && i < f->put_count; i++)
+	for (size_t i = 0; !f->borrowed && i < f->put_count; i++) {
+		ret->puts[i].made = false;
 		own_put(&ret->puts[i]);
+	}
 }
 
 void blocks_copy(const struct block_sums *b, struct block_sums *ret)

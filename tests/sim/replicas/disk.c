@@ -36,6 +36,8 @@ void disk_lose(struct world *w, struct disk *d, unsigned keep_percent)
 
 void disk_commit(struct world *w, struct disk *d, const struct changes *changes)
 {
+	char room[ENTRY_ROOM];
+
 	disk_reserve(d, changes->used);
 	for (size_t i = 0; i < changes->used; i++) {
 		const struct change *c = &changes->items[i];
@@ -51,7 +53,7 @@ void disk_commit(struct world *w, struct disk *d, const struct changes *changes)
 			row->event = past_find(&w->past, c->dot);
 			row->victim = past_find(&w->past, c->victim);
 		} else {
-			row->event = past_find_text(&w->past, c->dot, c->entry->value);
+			row->event = past_find_text(&w->past, c->dot, entry_text(c->entry, room));
 		}
 		if (row->event == 0 && c->kind != CHANGE_VECTOR)
 			fail(w, "a change names an event that never was");

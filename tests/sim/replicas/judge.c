@@ -131,18 +131,22 @@ void oracle_fragment(struct world *w, const struct message *q, const struct frag
 
 void oracle_contents(struct world *w, const struct replica *r, struct contents *ret)
 {
+	char room[ENTRY_ROOM];
+
 	ret->count = 0;
 	for (const struct entry *e = map_from(r->map, "", 0); e;
 		e = map_after(r->map, e->key, e->key_bytes))
 		for (const struct entry *s = e; s && ret->count < LIVE_MAX; s = s->sibling)
-			ret->events[ret->count++] = past_find_text(&w->past, entry_dot(s), s->value);
+			ret->events[ret->count++] = 
+				past_find_text(&w->past, entry_dot(s), entry_text(s, room));
 }
 
 static bool shows(const struct replica *r, const char *key, const char *value)
 {
 	const struct entry *e = map_get(r->map, key, strlen(key));
+	char room[ENTRY_ROOM];
 
-	while (e && strcmp(e->value, value) != 0)
+	while (e && strcmp(entry_text(e, room), value) != 0)
 		e = e->sibling;
 	return e != NULL;
 }

@@ -137,12 +137,13 @@ static unsigned mint(struct world *w, struct replica *r, struct dot dot, const u
 static void note_put(struct world *w, unsigned event, const struct entry *entry)
 {
 	struct past *e = &w->past.events[event];
+	char room[ENTRY_ROOM];
 
 	e->put = true;
 	e->clock = entry->clock;
 	e->value_bytes = entry->value_bytes;
-	memcpy(e->value, entry->value, entry->value_bytes + 1);
-	e->record = entry->record ? record_dup(entry->record) : NULL;
+	memcpy(e->value, entry_text(entry, room), entry->value_bytes + 1);
+	e->record = entry_record_dup(entry);
 	e->term = digest_term(DIGEST_KEY, entry);
 	for (unsigned k = 0; k < KEYS_MAX; k++)
 		if (strcmp(past_key(k), entry->key) == 0)
@@ -292,11 +293,12 @@ static void judge_entry(struct world *w, struct replica *r, const struct entry *
 {
 	unsigned event = past_find(&w->past, entry_dot(e));
 	const struct past *p = event_at(w, event);
+	char room[ENTRY_ROOM];
 
 	if (view_place(&r->view, event) == r->view.live_count)
 		fail(w, "I4: r%d shows event %llu of origin %u, which is dead", r->index,
 			(unsigned long long)e->seq, p->origin);
-	else if (strcmp(past_key(p->key), e->key) != 0 || strcmp(p->value, e->value) != 0 ||
+	else if (strcmp(past_key(p->key), e->key) != 0 || strcmp(p->value, entry_text(e, room)) != 0 ||
 		 p->clock != e->clock)
 		fail(w, "I4: r%d shows event %llu of origin %u with another content", r->index,
 			(unsigned long long)e->seq, p->origin);

@@ -23,7 +23,7 @@ static void set_entry(struct entry **old, const char *text, const struct record 
 	*old = calloc(1, sizeof(**old) + strlen(text) + 1);
 	(*old)->record = record;
 	(*old)->value_bytes = (uint32_t)strlen(text);
-	strcpy((*old)->value, text);
+	strcpy((*old)->kept, text);
 }
 
 static struct child make(enum child_state state)

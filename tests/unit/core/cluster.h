@@ -210,6 +210,8 @@ static inline void own_texts(struct fragment *f)
 		struct fragment_put *p = &f->puts[i];
 
 		p->key = text_copy(p->key, p->key_bytes);
+		if (p->made)
+			continue;
 		p->value = text_copy(p->value, p->value_bytes);
 		p->record = p->record ? record_dup(p->record) : NULL;
 	}

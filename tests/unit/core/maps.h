@@ -88,13 +88,14 @@ static inline size_t siblings(const struct map *m, const char *key)
 static inline void cr_value(const struct map *m, const char *key, const char *value)
 {
 	const struct entry *e = get(m, key);
+	char room[ENTRY_ROOM];
 
 	if (!value) {
 		cr_assert_null(e, "%s is there", key);
 		return;
 	}
 	cr_assert(e, "%s is absent", key);
-	cr_assert_str_eq(e->value, value);
+	cr_assert_str_eq(entry_text(e, room), value);
 	cr_assert_str_eq(e->key, key);
 	cr_assert_eq(e->value_bytes, strlen(value));
 }

@@ -52,9 +52,11 @@ static inline void keep(struct fragment *kept, struct fragment *piece, bool last
 		whole.put_count = all.put_count;
 		whole.kills = all.kills;
 		whole.kill_count = all.kill_count;
-		free(piece->puts);
-		free(piece->kills);
-		*piece = (struct fragment){0};
+		*piece = (struct fragment){.borrowed = piece->borrowed,
+			.puts = piece->puts,
+			.put_count = piece->put_count,
+			.kills = piece->kills};
+		fragment_fini(piece);
 		all = whole;
 	} else {
 		fragment_fini(piece);

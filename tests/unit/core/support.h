@@ -64,7 +64,7 @@ static inline void trace_change(struct node *n, const struct change *c)
 
 	if (c->kind == CHANGE_DROP && map_get(horde_map(n->h), key, strlen(key)) == NULL)
 		trace(n, "-%.*s %s|", (int)strcspn(key, "/"), key, short_name(key));
-	if (c->kind != CHANGE_PUT || (!r && f != FAMILY_SPEC))
+	if (c->kind != CHANGE_PUT || (!entry_decoded(c->entry) && f != FAMILY_SPEC))
 		return;
 	if (f == FAMILY_SPEC)
 		trace(n, "spec %s|", short_name(key));

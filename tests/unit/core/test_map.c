@@ -81,11 +81,11 @@ Test(map, says_what_changed_in_the_order_drop_kill_put_vector)
 	cr_assert_eq(c.used, 9);
 	for (size_t i = 0; i < 9; i++)
 		cr_assert_eq(c.items[i].kind, kinds[i], "change %zu", i);
-	cr_assert_str_eq(c.items[0].entry->value, "2");
-	cr_assert_str_eq(c.items[1].entry->value, "1");
+	cr_assert_str_eq(entry_text(c.items[0].entry, NULL), "2");
+	cr_assert_str_eq(entry_text(c.items[1].entry, NULL), "1");
 	cr_assert_eq(dot_compare(c.items[2].victim, c.items[0].dot), 0);
 	cr_assert_eq(c.items[2].dot.seq, 2);
-	cr_assert_str_eq(c.items[4].entry->value, "3");
+	cr_assert_str_eq(entry_text(c.items[4].entry, NULL), "3");
 	cr_assert_str_eq(c.items[6].entry->key, "k");
 	cr_assert_eq(c.items[8].dot.seq, 3);
 	map_sweep(a);

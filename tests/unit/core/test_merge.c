@@ -67,9 +67,10 @@ static void drop(const char *key)
 
 static const char *value_of(const char *key)
 {
+	static char room[ENTRY_ROOM];
 	const struct entry *e = map_get(horde_map(horde), key, strlen(key));
 
-	return e ? e->value : "(none)";
+	return e ? entry_text(e, room) : "(none)";
 }
 
 /* Another replica, of an origin of its own, that knows what the node knows now. */

@@ -43,10 +43,12 @@ static bool held(const struct node *n, const char *key)
 
 static const struct entry_record *entry(const struct node *n, const char *key)
 {
+	static struct entry_record fields;
 	char full[KEY_BYTES_MAX];
 
 	snprintf(full, sizeof(full), "entry/default/%s", key);
-	return &node_get(n, full)->record->entry;
+	cr_assert(entry_name(node_get(n, full), &fields));
+	return &fields;
 }
 
 Test(registry, one_owner_per_key_and_the_same_one_may_register_again)
@@ -79,14 +81,21 @@ Test(registry, the_value_is_found_in_the_text_byte_for_byte)
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		const struct entry *e;
+		const char *text, *raw;
+		char room[ENTRY_ROOM];
+		size_t bytes;
 
 		cr_assert_eq(asks(&n, EVENT_REGISTER, (struct claim){"k", NULL, values[i], false}),
 			ERR_OK);
 		e = node_get(&n, "entry/default/k");
 		cr_expect_eq(entry(&n, "k")->value_bytes, strlen(values[i]));
+		text = entry_text(e, room);
 		cr_expect_eq(
-			memcmp(e->value + entry(&n, "k")->value_at, values[i], strlen(values[i])),
-			0, "%s", e->value);
+			memcmp(text + entry(&n, "k")->value_at, values[i], strlen(values[i])), 0,
+			"%s", text);
+		raw = entry_raw(e, &bytes);
+		cr_expect_eq(bytes, strlen(values[i]));
+		cr_expect_eq(memcmp(raw, values[i], bytes), 0);
 	}
 	node_free(&n);
 }

@@ -62,8 +62,9 @@ static enum err repair(struct scene *s, struct changes *c)
 static bool has(const struct map *m, const char *key, const char *value)
 {
 	const struct entry *e = map_get(m, key, strlen(key));
+	char room[ENTRY_ROOM];
 
-	while (e && strcmp(e->value, value) != 0)
+	while (e && strcmp(entry_text(e, room), value) != 0)
 		e = e->sibling;
 	return e != NULL;
 }

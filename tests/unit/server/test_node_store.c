@@ -114,9 +114,10 @@ static void keep(void)
 
 static const char *value_of(const char *key)
 {
+	static char room[ENTRY_ROOM];
 	const struct entry *e = map_get(horde_map(node->horde), key, strlen(key));
 
-	return e ? e->value : "(none)";
+	return e ? entry_text(e, room) : "(none)";
 }
 
 struct known { /* of one origin */
