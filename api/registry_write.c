@@ -38,8 +38,7 @@ static void already_registered(struct exchange *x, const struct entry *e)
 	exchange_problem(x, PROBLEM_ALREADY_REGISTERED,
 		"key '%s' in registry '%s' is owned by %s '%s' on %s", exchange_path(x, "key"),
 		ONLY_NAME, kind_text(r.owner_kind), r.owner_id,
-		origin_is_zero(r.node) ? "no node"
-				       : horde_member_name(resource_horde(x), r.node));
+		origin_is_zero(r.node) ? "no node" : horde_member_name(resource_horde(x), r.node));
 }
 
 static void not_owner(struct exchange *x, const struct entry *e)

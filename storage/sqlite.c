@@ -15,6 +15,7 @@
 
 #define APPLICATION_ID 0x486f7264
 #define USER_VERSION 1
+#define CACHE_KIB "512" /* of pages; the system has the others */
 
 /* The assembler embeds the schema, so that the file people read is the one that runs. */
 __asm__(".pushsection .rodata\n"
@@ -159,6 +160,7 @@ static enum err set_up(struct sqlite *q, const char *path, struct store_problem 
 		e = execute(q, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 			       "PRAGMA wal_autocheckpoint = 2000;"
 			       "PRAGMA journal_size_limit = 16777216;"
+			       "PRAGMA cache_size = -" CACHE_KIB ";"
 			       "PRAGMA trusted_schema = OFF");
 	if (!e)
 		e = sqlite_prepare(q);

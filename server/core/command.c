@@ -242,6 +242,5 @@ bool horde_entry_stale(const struct horde *h, const struct entry *e)
 	if (!m || !member_reachable(m))
 		return true;
 	assign = get(h, "assign", name.owner_id);
-	return assign && assign->record &&
-	       !origin_equal(assign->record->assign.node, name.node);
+	return assign && assign->record && !origin_equal(assign->record->assign.node, name.node);
 }

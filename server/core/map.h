@@ -19,7 +19,7 @@
 
 struct map;
 
-struct entry { /* one live put; read only outside of the map */
+struct entry {                          /* one live put; read only outside of the map */
 	const struct origin_id *origin; /* of its dot: entry_dot */
 	uint64_t seq;
 	uint64_t clock;

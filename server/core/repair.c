@@ -10,7 +10,7 @@
 struct salvage { /* an entry of either side that is to be written anew */
 	struct dot dot;
 	uint64_t clock;
-	const struct entry *live;        /* ours */
+	const struct entry *live;       /* ours */
 	const struct fragment_put *put; /* theirs */
 	bool last;                      /* of those of its dot: kills it */
 };
@@ -60,8 +60,7 @@ static bool same(const struct entry *l, const struct fragment_put *p)
 	char room[ENTRY_ROOM];
 
 	return l->clock == p->clock && l->key_bytes == p->key_bytes &&
-	       l->value_bytes == p->value_bytes &&
-	       memcmp(l->key, p->key, p->key_bytes) == 0 &&
+	       l->value_bytes == p->value_bytes && memcmp(l->key, p->key, p->key_bytes) == 0 &&
 	       memcmp(entry_text(l, room), p->value, p->value_bytes) == 0;
 }
 

@@ -137,8 +137,8 @@ static void mark_changed(struct map *m, struct key_node *n)
 	m->changed = n;
 }
 
-void replica_add(struct map *m, struct entry *l, struct key_node *n, struct history *h, uint64_t seq,
-	uint64_t clock, struct record *record)
+void replica_add(struct map *m, struct entry *l, struct key_node *n, struct history *h,
+	uint64_t seq, uint64_t clock, struct record *record)
 {
 	assert(!record || record->family == n->family);
 	if (record && record->family == FAMILY_ASSIGN)

@@ -74,8 +74,8 @@ void changes_add_vector(struct changes *c, const struct history *h);
 struct key_node *replica_add_key(struct map *m, struct key_node *n);
 /* Makes `l` live as event `seq` of `h`, whose slots have room; takes `record`,
  * which is NULL when it was not made because the entry has a form. */
-void replica_add(struct map *m, struct entry *l, struct key_node *n, struct history *h, uint64_t seq,
-	uint64_t clock, struct record *record);
+void replica_add(struct map *m, struct entry *l, struct key_node *n, struct history *h,
+	uint64_t seq, uint64_t clock, struct record *record);
 /* `l` dies; it stays readable until map_sweep. */
 void replica_drop(struct map *m, struct entry *l);
 /* The event `seq` of `h` killed `victim_seq` of `victim`; its record list has room. */

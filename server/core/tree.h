@@ -4,7 +4,8 @@
  *
  * A treap whose priorities are hashes of the names: balanced without randomness, and the same on
  * every run. Nodes are embedded in the caller's structs, each with its name at the same distance
- * behind it, and never move; no call allocates. Source: Aragon, Seidel, "Randomized Search Trees" (1989).
+ * behind it, and never move; no call allocates. Source: Aragon, Seidel, "Randomized Search Trees"
+ * (1989).
  */
 #ifndef HORDE_CORE_TREE_H
 #define HORDE_CORE_TREE_H

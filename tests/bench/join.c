@@ -71,19 +71,41 @@ static double update_us(const struct cluster *cluster, const struct node *b, uns
 	return (cost_cpu_ms(a) + cost_cpu_ms(b) - before) * 1000 / (double)count;
 }
 
+/* What it takes to have names: memory where they were written and on a replica, and an update. */
+struct taken {
+	unsigned long names;
+	double writer, replica; /* bytes */
+	double us;
+};
+
+/*
+ * Memory is looked at when all that came is stored; a write that waits for the disk says so. Its
+ * name is not a new one.
+ */
+static struct taken take(const struct cluster *cluster, const struct node *b, unsigned long names)
+{
+	struct taken t = {.names = names};
+
+	expect_success(node_call(b, "PUT", name_body(0, 2), "%s?ack=disk", name_path(0)));
+	t.writer = cost_rss(cluster->nodes[0].pid);
+	t.replica = cost_rss(b->pid);
+	t.us = update_us(cluster, b, names);
+	return t;
+}
+
 /* With few names, before there are many; the second node is gone again on return. */
-static double update_us_of_few(struct cluster *cluster)
+static struct taken take_of_few(struct cluster *cluster)
 {
 	struct node *b = newcomer(cluster);
-	double us;
+	struct taken t;
 
 	names_fill(&cluster->nodes[0], 0, FEW, 0);
 	node_start(b);
 	node_wait_listening(b);
 	names_until_ns(b, FEW - 1, 0, FEW, JOIN_MS);
-	us = update_us(cluster, b, FEW);
+	t = take(cluster, b, FEW);
 	leave(b);
-	return us;
+	return t;
 }
 
 /* ---- a new node ---- */
@@ -121,12 +143,18 @@ static void print_join(const struct join_size *size, const struct joins *j)
 		text_of("%.2f MB on the wire, from exec to ready", mb)});
 }
 
-static void print_memory(const struct join_size *size, double writer, double replica)
+static void print_memory(
+	const struct join_size *size, const struct taken *few, const struct taken *many)
 {
+	double more = (double)(many->names - few->names);
+	double writer = (many->writer - few->writer) / more;
+	double replica = (many->replica - few->replica) / more;
+
 	table_row(&(struct row){text_of("memory a name, %s names on a replica", size->text), "B",
 		replica, NAME_KEY_BYTES + NAME_VALUE_BYTES,
 		replica / (NAME_KEY_BYTES + NAME_VALUE_BYTES), "5.1 kB", "<= 250 B",
-		replica <= NAME_BYTES_MAX, text_of("RSS; %.0f B where they were written", writer)});
+		replica <= NAME_BYTES_MAX,
+		text_of("RSS above that with 1000; %.0f B where they were written", writer)});
 }
 
 static void print_update(const struct join_size *size, double many, double few)
@@ -195,9 +223,12 @@ void bench_join(unsigned long names)
 	const struct join_size *size = size_of(names);
 	struct cluster *cluster = cluster_start(1, &(struct cluster_options){.proxied = true});
 	const struct node *a = &cluster->nodes[0];
-	double empty = cost_rss(a->pid), few = size->more ? update_us_of_few(cluster) : 0;
+	struct taken few = {0}, many;
 	unsigned long there = size->more ? FEW : 0;
 	struct joins j = {0};
+
+	if (size->more)
+		few = take_of_few(cluster);
 
 	names_fill(a, there, names - there, 0);
 	for (int i = 0; i < size->rounds; i++) {
@@ -207,13 +238,9 @@ void bench_join(unsigned long names)
 	}
 	print_join(size, &j);
 	if (size->more) {
-		/* On disk after all that came: that is stored then too. The name is not a new one.
-		 */
-		expect_success(
-			node_call(j.last, "PUT", name_body(0, 2), "%s?ack=disk", name_path(0)));
-		print_memory(size, (cost_rss(a->pid) - empty) / (double)names,
-			(cost_rss(j.last->pid) - empty) / (double)names);
-		print_update(size, update_us(cluster, j.last, names), few);
+		many = take(cluster, j.last, names);
+		print_memory(size, &few, &many);
+		print_update(size, many.us, few.us);
 	}
 	if (size->names == 100000)
 		rejoin(cluster, j.last, names);

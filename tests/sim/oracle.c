@@ -208,8 +208,7 @@ static struct tally of_map(const struct map *m)
 			struct dot dot = entry_dot(s);
 
 			t.live++;
-			t.sum += XXH3_64bits(&dot, sizeof(dot)) ^
-				 content(s);
+			t.sum += XXH3_64bits(&dot, sizeof(dot)) ^ content(s);
 		}
 	return t;
 }
@@ -359,8 +358,7 @@ static void check_names(struct world *w, struct node *judge)
 			continue;
 		horde_child(judge->h, name.owner_id, &view);
 		if (!view.spec || ended(view.state))
-			fail(w, "%s still belongs to %s, which is gone", e->key,
-				name.owner_id);
+			fail(w, "%s still belongs to %s, which is gone", e->key, name.owner_id);
 	}
 }
 

@@ -137,7 +137,7 @@ void oracle_contents(struct world *w, const struct replica *r, struct contents *
 	for (const struct entry *e = map_from(r->map, "", 0); e;
 		e = map_after(r->map, e->key, e->key_bytes))
 		for (const struct entry *s = e; s && ret->count < LIVE_MAX; s = s->sibling)
-			ret->events[ret->count++] = 
+			ret->events[ret->count++] =
 				past_find_text(&w->past, entry_dot(s), entry_text(s, room));
 }
 

@@ -298,8 +298,8 @@ static void judge_entry(struct world *w, struct replica *r, const struct entry *
 	if (view_place(&r->view, event) == r->view.live_count)
 		fail(w, "I4: r%d shows event %llu of origin %u, which is dead", r->index,
 			(unsigned long long)e->seq, p->origin);
-	else if (strcmp(past_key(p->key), e->key) != 0 || strcmp(p->value, entry_text(e, room)) != 0 ||
-		 p->clock != e->clock)
+	else if (strcmp(past_key(p->key), e->key) != 0 ||
+		 strcmp(p->value, entry_text(e, room)) != 0 || p->clock != e->clock)
 		fail(w, "I4: r%d shows event %llu of origin %u with another content", r->index,
 			(unsigned long long)e->seq, p->origin);
 	if (e->sibling && !ranks_before(p, event_at(w, past_find(&w->past, entry_dot(e->sibling)))))

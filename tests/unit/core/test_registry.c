@@ -90,9 +90,8 @@ Test(registry, the_value_is_found_in_the_text_byte_for_byte)
 		e = node_get(&n, "entry/default/k");
 		cr_expect_eq(entry(&n, "k")->value_bytes, strlen(values[i]));
 		text = entry_text(e, room);
-		cr_expect_eq(
-			memcmp(text + entry(&n, "k")->value_at, values[i], strlen(values[i])), 0,
-			"%s", text);
+		cr_expect_eq(memcmp(text + entry(&n, "k")->value_at, values[i], strlen(values[i])),
+			0, "%s", text);
 		raw = entry_raw(e, &bytes);
 		cr_expect_eq(bytes, strlen(values[i]));
 		cr_expect_eq(memcmp(raw, values[i], bytes), 0);

@@ -185,7 +185,8 @@ static inline bool same(const struct map *a, const struct map *b)
 		char ours[ENTRY_ROOM], theirs[ENTRY_ROOM];
 		const struct entry *o = map_get(b, e->key, e->key_bytes);
 
-		equal = o && dot_compare(entry_dot(o), entry_dot(e)) == 0 && strcmp(entry_text(o, ours), entry_text(e, theirs)) == 0;
+		equal = o && dot_compare(entry_dot(o), entry_dot(e)) == 0 &&
+			strcmp(entry_text(o, ours), entry_text(e, theirs)) == 0;
 	}
 	fragment_fini(&f);
 	fragment_fini(&g);
