@@ -1,28 +1,10 @@
 #include "server/core/name.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #define ID_BYTES_MAX 256 /* of a packed name */
 /* All of the text but the id and the value is shorter. */
 #define FIXED_BYTES_MAX 200
-
-static bool is_plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-/* JSON writes each of its bytes as it is. */
-static bool id_is_plain(const char *id, size_t *ret_bytes)
-{
-	size_t i = 0;
-
-	while (i <= ID_BYTES_MAX && is_plain((unsigned char)id[i]))
-		i++;
-	*ret_bytes = i;
-	return i <= ID_BYTES_MAX && id[i] == '\0';
-}
 
 struct pen {
 	char *at;
@@ -93,10 +75,14 @@ unsigned name_form_of(const struct record *r, const char *text, size_t text_byte
 
 	if (!r || r->family != FAMILY_ENTRY || text_bytes > NAME_TEXT_MAX ||
 		text_bytes != (size_t)r->entry.value_at + r->entry.value_bytes + 1 ||
-		text[text_bytes - 1] != '}' || !id_is_plain(r->entry.owner_id, &id_bytes))
+		text[text_bytes - 1] != '}')
+		return 0;
+	id_bytes = strlen(r->entry.owner_id);
+	if (id_bytes > ID_BYTES_MAX)
 		return 0;
 	form = form_of(&r->entry);
 	bytes = spell_head(&r->entry, id_bytes, form & NAME_PLACED, head);
+	/* An id that JSON writes in another way than its bytes does not stand in the text so. */
 	return r->entry.value_at == bytes && memcmp(text, head, bytes) == 0 ? form : 0;
 }
 

@@ -72,7 +72,7 @@ Test(name, what_this_version_writes_is_kept_as_its_fields)
 	static const char *const values[] = {"null", "0.10", "\"\\u0000\"", "{\"a\":[1,2 ]}", "[]"};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		expect((struct entry_record){OWNER_STATIC, .owner_id = "me", .created = i},
+		expect((struct entry_record){OWNER_STATIC, .owner_id = "\xc3\xa4", .created = i},
 			values[i], true);
 		expect((struct entry_record){OWNER_CHILD, .owner_id = "default/web", .node = place,
 			       .epoch = UINT64_MAX, .created = UINT64_MAX},
@@ -98,7 +98,7 @@ Test(name, it_is_smaller_than_the_text_and_a_record)
 
 Test(name, an_id_that_json_writes_otherwise_is_kept_as_text)
 {
-	static const char *const ids[] = {"a\"b", "a\\b", "a\tb", "\xc3\xa4"};
+	static const char *const ids[] = {"a\"b", "a\\b", "a\tb"};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		expect((struct entry_record){OWNER_STATIC, .owner_id = ids[i]}, "1", false);
