@@ -411,10 +411,28 @@ void link_answered(struct horde *h, struct link *l, const struct hello *peer)
 	sync_begin(h, l);
 }
 
+/*
+ * Whom the end of this link tells of. A seed stays where the operator put it: when its node has
+ * begun another life elsewhere, by that one's own record, nothing that happens here is about it,
+ * and it gets a link of its own.
+ */
+static struct member *told_of(struct horde *h, struct link *l)
+{
+	struct member *m = member_by_id(h, l->node_id);
+
+	if (!m || !m->recorded || !l->keep || m->incarnation_ms < m->present_ms ||
+		origin_equal(m->incarnation, l->incarnation) ||
+		strcmp(m->record->url, l->url) == 0)
+		return m;
+	l->node_id = (struct origin_id){0};
+	h->members_stale = true;
+	return NULL;
+}
+
 /* Refused, that is: there was no process, at the moment of the attempt. */
 void link_refused(struct horde *h, struct link *l)
 {
-	struct member *m = member_by_id(h, l->node_id);
+	struct member *m = told_of(h, l);
 
 	/* If it said that our name is taken, it is gone; so another one's word is as good, and that
 	 * one took us in. */
@@ -450,7 +468,7 @@ void link_lost(struct horde *h, struct link *l)
 
 void link_silent(struct horde *h, struct link *l)
 {
-	struct member *m = member_by_id(h, l->node_id);
+	struct member *m = told_of(h, l);
 
 	if (m) {
 		m->silent = true;

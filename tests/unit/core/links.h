@@ -68,7 +68,8 @@ static inline void link_event(struct node *n, enum event_kind kind, uint32_t lin
 }
 
 /* The fragment of a node that knows nothing but its own member record. */
-static inline void member_arrives(struct node *n, uint32_t link, const char *name, uint64_t life)
+static inline void member_arrives_at(
+	struct node *n, uint32_t link, const char *name, uint64_t life, const char *url)
 {
 	struct horde_config config = config_of(name, life);
 	struct changes changes = {0};
@@ -76,11 +77,10 @@ static inline void member_arrives(struct node *n, uint32_t link, const char *nam
 	struct map *m;
 	struct fragment f;
 	struct event e = {.kind = EVENT_FRAGMENT, .link = link, .fragment = &f};
-	char url[32], key[64] = "member/";
+	char key[64] = "member/";
 
-	snprintf(url, sizeof(url), "http://%s", name);
 	r.member = (struct member_record){.name = (char *)(uintptr_t)name,
-		.url = url,
+		.url = (char *)(uintptr_t)url,
 		.incarnation = config.incarnation,
 		.started = 1 + life,
 		.state = MEMBER_ALIVE};
@@ -94,14 +94,22 @@ static inline void member_arrives(struct node *n, uint32_t link, const char *nam
 	map_free(m);
 }
 
-/* A node that polls n2, which is a member; returns the link. */
-static inline uint32_t node_with_peer(struct node *n)
+static inline void member_arrives(struct node *n, uint32_t link, const char *name, uint64_t life)
+{
+	char url[32];
+
+	snprintf(url, sizeof(url), "http://%s", name);
+	member_arrives_at(n, link, name, life, url);
+}
+
+/* A node that polls n2, which is a member and perhaps a seed; returns the link. */
+static inline uint32_t node_with_peer_kept(struct node *n, bool keep)
 {
 	const struct action *a;
 	uint32_t link;
 
 	*n = node_make("n1", 0);
-	cr_assert_eq(join(n, URL, false), ERR_OK);
+	cr_assert_eq(join(n, URL, keep), ERR_OK);
 	a = action(n, ACTION_HELLO);
 	cr_assert(a && strcmp(a->url, URL) == 0);
 	link = a->link;
@@ -111,6 +119,11 @@ static inline uint32_t node_with_peer(struct node *n)
 	cr_assert(action(n, ACTION_POLL), "it polls again");
 	cr_assert_eq(horde_member_count(n->h), 2);
 	return link;
+}
+
+static inline uint32_t node_with_peer(struct node *n)
+{
+	return node_with_peer_kept(n, false);
 }
 
 static inline enum opinion opinion_of_n2(const struct node *n)

@@ -267,3 +267,37 @@ Test(link, a_new_life_that_others_tell_of_is_not_dead_with_the_former)
 	cr_expect_eq(opinion_of_n2(&n), OPINION_DEAD);
 	node_free(&n);
 }
+
+/* The seed is asked on, for whoever comes there next. */
+Test(link, a_seed_that_its_node_has_left_for_another_address_says_nothing_of_it)
+{
+	static const enum event_kind ends[] = {EVENT_LINK_REFUSED, EVENT_LINK_SILENT};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct node n;
+		uint32_t seed = node_with_peer_kept(&n, true), other;
+		struct hello moved = hello_of("n2", 1, cluster_of(&n));
+		const struct action *a;
+
+		cr_assert_eq(join(&n, "http://n3", false), ERR_OK);
+		other = action(&n, ACTION_HELLO)->link;
+		answered(&n, other, hello_of("n3", 0, cluster_of(&n)));
+		link_event(&n, EVENT_LINK_LOST, seed);
+		link_event(&n, EVENT_LINK_REFUSED, seed);
+		cr_assert_eq(opinion_of_n2(&n), OPINION_DEAD, "the life that was there is gone");
+		member_arrives_at(&n, other, "n2", 1, "http://n2.new");
+		n.now_ms += 1000;
+		node_tick(&n);
+		link_event(&n, ends[i], seed);
+		cr_expect_eq(opinion_of_n2(&n), OPINION_SUSPECT, "nothing is known of the new one");
+		a = action(&n, ACTION_HELLO);
+		cr_assert(a && strcmp(a->url, "http://n2.new") == 0, "it is called where it is");
+		snprintf(moved.url, sizeof(moved.url), "http://n2.new");
+		answered(&n, a->link, moved);
+		n.now_ms += 1000;
+		node_tick(&n);
+		link_event(&n, ends[i], seed);
+		cr_expect_eq(opinion_of_n2(&n), OPINION_ALIVE);
+		node_free(&n);
+	}
+}
