@@ -29,7 +29,7 @@ enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const cha
 	if (fresh)
 		replica_add_key(m, fresh);
 	replica_add(m, l, n, h, dot.seq, clock, record);
-	if (record && record->family == FAMILY_ASSIGN)
+	if (n->family == FAMILY_ASSIGN && record)
 		record->assign.batch = 0; /* it is on disk */
 	return ERR_OK;
 }
