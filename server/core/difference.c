@@ -111,7 +111,9 @@ enum err map_slice(const struct map *m, const struct vector *after, const struct
 
 		if (!h || add_slice(&b, h, after))
 			continue;
-		b.f.range_count = b.f.put_count = b.f.kill_count = 0;
+		fragment_fini(&b.f);
+		builder_init(&b, m);
+		builder_sign(&b, m);
 		b.f.mode = FRAGMENT_REDO;
 		return builder_end(&b, ret);
 	}

@@ -421,8 +421,7 @@ static struct member *told_of(struct horde *h, struct link *l)
 	struct member *m = member_by_id(h, l->node_id);
 
 	if (!m || !m->recorded || !l->keep || m->incarnation_ms < m->present_ms ||
-		origin_equal(m->incarnation, l->incarnation) ||
-		strcmp(m->record->url, l->url) == 0)
+		origin_equal(m->incarnation, l->incarnation) || strcmp(m->record->url, l->url) == 0)
 		return m;
 	l->node_id = (struct origin_id){0};
 	h->members_stale = true;

@@ -34,6 +34,23 @@ static inline void must_put(struct map *m, const char *key, const char *value, u
 	changes_fini(&c);
 }
 
+/* A name as the registry writes it, which is not kept as its text. */
+static inline void must_put_name(struct map *m, const char *key, const char *raw, uint64_t clock)
+{
+	struct entry_record fields = {.owner_kind = OWNER_STATIC, .owner_id = "me"};
+	struct record *r = record_new_entry(&fields, 2);
+	struct text text = TEXT_INIT;
+	struct changes c = {0};
+
+	record_encode(r, raw, strlen(raw), &text);
+	r->entry.value_bytes = (uint32_t)strlen(raw);
+	r->entry.value_at = (uint32_t)(text.used - 1 - strlen(raw));
+	cr_assert_eq(map_put(m, key, strlen(key), text.bytes, text.used, r, clock, &c), ERR_OK);
+	cr_assert_neq(map_get(m, key, strlen(key))->form, 0);
+	text_fini(&text);
+	changes_fini(&c);
+}
+
 static inline void put_record(struct map *m, const char *key, struct record r, uint64_t clock)
 {
 	struct changes c = {0};

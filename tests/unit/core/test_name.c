@@ -4,6 +4,7 @@
 
 #include "server/core/name.h"
 #include "server/core/replica.h"
+#include "tests/unit/core/maps.h"
 
 static const struct origin_id place = {0x0123456789abcdef, 0xfedcba9876543210};
 
@@ -162,4 +163,35 @@ Test(name, without_a_record_or_of_another_family_it_is_a_text)
 	cr_expect(entry_decoded(s));
 	free(e);
 	free(s);
+}
+
+/* What was made for an answer that is none in the end is freed with it. */
+Test(name, a_slice_that_turns_out_to_be_below_a_floor_carries_nothing)
+{
+	struct map *m = new_map(1), *other = new_map(2);
+	struct origin_id want[] = {origin(1), origin(2)};
+	struct vector none = VECTOR_INIT, stable = VECTOR_INIT;
+	struct changes c = {0};
+	struct fragment f;
+
+	must_put_name(m, "entry/default/a", "1", 1);
+	must_put(other, "k", "1", 1);
+	must_put(other, "k", "2", 2);
+	pull(m, other);
+	cr_assert_eq(vector_raise(&stable, origin(2), 2), ERR_OK);
+	cr_assert_eq(map_truncate(m, &stable, &c), ERR_OK);
+	cr_assert_eq(map_slice(m, &none, want, 1, &f), ERR_OK);
+	cr_assert_eq(f.put_count, 1);
+	cr_assert(f.puts[0].made);
+	cr_assert_str_eq(f.puts[0].record->entry.owner_id, "me");
+	fragment_fini(&f);
+	cr_assert_eq(map_slice(m, &none, want, 2, &f), ERR_OK);
+	cr_assert_eq(f.mode, FRAGMENT_REDO);
+	cr_assert_eq(f.put_count + f.range_count + f.kill_count, 0);
+	cr_assert(vector_equal(&f.vector, map_vector(m)));
+	fragment_fini(&f);
+	vector_fini(&stable);
+	changes_fini(&c);
+	map_free(m);
+	map_free(other);
 }
