@@ -272,6 +272,7 @@ check: | $(B)/.deps
 	@rm -rf build/*/tests/unit/*/*.ok $(B)/tests/unit/*/*.ok $(RESULTS) build/asan/results
 	@$(MAKE) --no-print-directory -j$(JOBS) built $(INTEGRATION)
 	@$(MAKE) --no-print-directory purity headers readmes clang
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_TREE) fuzz-built
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory -j$(JOBS) naive

@@ -106,9 +106,10 @@ static void check_kept(const struct rows *before, const struct map *m)
 	for (size_t i = 0; i < before->entry_count; i++) {
 		const struct rows_entry *b = &before->entries[i];
 		const struct entry *e = map_get(m, b->key, b->key_bytes);
+		char room[ENTRY_ROOM];
 
 		while (e && (e->value_bytes != b->value_bytes ||
-				    memcmp(e->value, b->value, b->value_bytes) != 0))
+				    memcmp(entry_text(e, room), b->value, b->value_bytes) != 0))
 			e = e->sibling;
 		must(e, "what anyone had is there");
 	}

@@ -133,7 +133,7 @@ void history_restart(struct history_log *h, int r, const struct map *m)
 			h->events[i][j].live[r] = false;
 	for (const struct entry *e = map_from(m, "", 0); e; e = map_after(m, e->key, e->key_bytes))
 		for (const struct entry *s = e; s; s = s->sibling)
-			event_of(h, s->dot)->live[r] = true;
+			event_of(h, entry_dot(s))->live[r] = true;
 	check_news(h, r, map_vector(m));
 }
 

@@ -226,7 +226,7 @@ static void check_keys(const struct map *m, const struct fragment *f)
 		must(map_get(m, e->key, e->key_bytes) == e, "a key is found");
 		before = e;
 		for (const struct entry *s = e; s; s = s->sibling, listed++) {
-			must(put_of(f, s->dot) && s->key == e->key, "a listed entry is live");
+			must(put_of(f, entry_dot(s)) && s->key == e->key, "a listed entry is live");
 			digest_add(&d, digest_term(ROWS_DIGEST_KEY, s));
 		}
 	}
@@ -248,6 +248,14 @@ void rows_check_map(const struct map *m)
 	fragment_fini(&f);
 }
 
+static bool same_entry(const struct entry *a, const struct entry *b)
+{
+	char left[ENTRY_ROOM], right[ENTRY_ROOM];
+
+	return dot_compare(entry_dot(a), entry_dot(b)) == 0 && a->clock == b->clock &&
+	       strcmp(entry_text(a, left), entry_text(b, right)) == 0;
+}
+
 bool rows_same_entries(const struct map *a, const struct map *b)
 {
 	const struct entry *e = map_from(a, "", 0), *o = map_from(b, "", 0);
@@ -260,8 +268,7 @@ bool rows_same_entries(const struct map *a, const struct map *b)
 		if (strcmp(e->key, o->key) != 0)
 			return false;
 		for (; s && t; s = s->sibling, t = t->sibling)
-			if (dot_compare(s->dot, t->dot) != 0 || s->clock != t->clock ||
-				strcmp(s->value, t->value) != 0)
+			if (!same_entry(s, t))
 				return false;
 		if (s || t)
 			return false;
