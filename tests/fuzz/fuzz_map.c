@@ -6,10 +6,13 @@
  * tell each other everything, and must be equal. Then entries of one are lost or damaged, and the
  * repair must bring back what anyone has.
  */
+#include "api/records.h"
 #include "tests/fuzz/damage.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/refuse.h"
 #include "tests/fuzz/world.h"
+
+#include <inttypes.h>
 
 #define KEYS 4
 #define STEPS_MAX 2000
@@ -38,19 +41,51 @@ static struct letter *next_letter(struct program *p)
 
 /* ---- steps: writes ---- */
 
+/* Half of the keys are names, which the map keeps in a form of their own. */
+static bool is_name(size_t number)
+{
+	return number % 2 != 0;
+}
+
+static void spell_key(size_t number, char key[16])
+{
+	snprintf(key, 16, is_name(number) ? "entry/r/%zu" : "meta/r/%zu", number);
+}
+
+static struct text spell_value(size_t number, uint64_t value)
+{
+	struct text t = TEXT_INIT;
+
+	if (is_name(number))
+		text_addf(&t,
+			"{\"owner\":{\"kind\":\"static\",\"id\":\"a\"},\"created\":\"%016" PRIx64
+			"\",\"value\":%" PRIu64 "}",
+			value / 2, value);
+	else
+		text_addf(&t, "%" PRIu64, value);
+	must(text_cstr(&t), "there is memory");
+	return t;
+}
+
 static void step_put(struct program *p, int r)
 {
 	struct map *m = w.replicas[r].map;
 	struct changes c = {0};
 	size_t number = next(p, KEYS), skew = next(p, 4);
-	char key[16], value[32];
+	struct record *record = NULL;
+	struct text value;
+	char key[16];
 
 	if (!history_room(&w.history, map_last_dot(m).origin))
 		return;
-	snprintf(key, sizeof(key), "meta/r/%zu", number);
-	snprintf(value, sizeof(value), "%llu", (unsigned long long)++w.clock);
-	must(map_put(m, key, strlen(key), value, strlen(value), NULL, w.clock * skew, &c) == ERR_OK,
+	spell_key(number, key);
+	value = spell_value(number, ++w.clock);
+	must(record_decode(key, strlen(key), value.bytes, value.used, &record) == ERR_OK &&
+			map_put(m, key, strlen(key), value.bytes, value.used, record,
+				w.clock * skew, &c) == ERR_OK,
 		"there is memory");
+	must((map_get(m, key, strlen(key))->form != 0) == is_name(number), "a name is kept small");
+	text_fini(&value);
 	history_add(&w.history, m, &c);
 	world_settle(r, &c);
 }
@@ -65,7 +100,7 @@ static void step_remove(struct program *p, int r)
 
 	if (!history_room(&w.history, map_last_dot(m).origin))
 		return;
-	snprintf(key, sizeof(key), "meta/r/%zu", number % KEYS);
+	spell_key(number % KEYS, key);
 	e = (number < KEYS ? map_remove : map_resolve)(m, key, strlen(key), ++w.clock, &c);
 	must(e == ERR_OK || (e == ERR_NOT_FOUND && c.used == 0), "there is memory");
 	history_add(&w.history, m, &c);
