@@ -6,10 +6,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "server/core/fragment.h"
+#include "server/core/stream.h"
 #include "server/load_map.h"
 #include "storage/changes.h"
 #include "storage/sqlite.h"
+
+#define DUMP_ITEMS 1000 /* entries and kill records that are copied into a batch at once */
 
 enum err node_load(struct node *n, char why[NODE_WHY_BYTES])
 {
@@ -97,28 +99,43 @@ static enum err dump_vector(struct node *n)
 }
 
 /*
- * The difference against nothing is everything: each live entry, each kill record above its floor.
- * What is on disk goes first, since no record may be left of who killed what is there.
+ * All that the map holds: each live entry, each kill record above its floor. In pieces, since names
+ * are spelled out for it: at once that would take more memory than the map itself.
  */
-static enum err dump(struct node *n)
+static enum err dump_contents(struct node *n)
 {
 	struct vector nothing = VECTOR_INIT;
-	struct fragment all = {0};
-	char hex[ORIGIN_HEX_BYTES];
-	enum err e = map_difference(horde_map(n->horde), &nothing, &all);
+	struct stream *s = NULL;
+	bool last = false;
+	enum err e = stream_new(horde_map_mutable(n->horde), &nothing, NULL, &s);
 
-	if (e)
-		return e;
+	while (!e && !last) {
+		struct fragment piece = {0};
+
+		e = stream_next(s, DUMP_ITEMS, &piece, &last);
+		if (!e)
+			e = dump_fragment(n, &piece);
+		fragment_fini(&piece);
+	}
+	stream_free(s);
+	return e;
+}
+
+/* What is on disk goes first, since no record may be left of who killed what is there. */
+static enum err dump(struct node *n)
+{
+	char hex[ORIGIN_HEX_BYTES];
+	enum err e;
+
 	batch_clear(&n->batch);
 	e = batch_reset(&n->batch);
 	if (!e)
-		e = dump_fragment(n, &all);
+		e = dump_contents(n);
 	if (!e)
 		e = dump_vector(n);
 	origin_to_hex(n->cluster_id, hex);
 	if (!e && !origin_is_zero(n->cluster_id))
 		e = batch_setting(&n->batch, CLUSTER_SETTING, hex);
-	fragment_fini(&all);
 	if (e)
 		batch_fini(&n->batch);
 	return e;

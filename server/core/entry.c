@@ -13,7 +13,7 @@ struct entry *entry_new(const char *value, size_t value_bytes, const struct reco
 {
 	unsigned form = name_form_of(record, value, value_bytes);
 	size_t bytes = form ? name_packed_bytes(record, form) : value_bytes + 1;
-	struct entry *e = malloc(offsetof(struct entry, kept) + bytes);
+	struct entry *e = malloc(sizeof(*e) + bytes);
 
 	if (!e)
 		return NULL;

@@ -111,10 +111,9 @@ bool contact_hollow(const struct horde *h);
 
 /* ---- child.c ---- */
 struct child *child_find(const struct horde *h, const char *ref);
-void child_mark(struct horde *h, const char *ref);
+void child_mark(struct horde *h, const char *ref); /* to be looked at before the step ends */
 /* The child that owns a name, marked; NULL: none does, or there was no memory (h->rescan). */
-struct child *child_of_name(
-	struct horde *h, const struct entry *e); /* to be looked at before the step ends */
+struct child *child_of_name(struct horde *h, const struct entry *e);
 void child_mark_it(struct horde *h, struct child *c);
 void children_mark_all(struct horde *h);
 void child_bury(struct horde *h, struct child *c); /* it is gone; freed by children_sweep */

@@ -245,6 +245,53 @@ Test(node_store, rewriting_drops_what_is_on_disk_and_no_longer_live)
 	end_node();
 }
 
+static void register_name(const char *key, const char *value)
+{
+	struct event e = {.kind = EVENT_REGISTER};
+
+	e.entry.key = key;
+	e.entry.key_bytes = strlen(key);
+	e.entry.owner_given = true;
+	e.entry.owner_kind = OWNER_STATIC;
+	e.entry.owner_id = "me";
+	e.entry.value = value;
+	e.entry.value_bytes = strlen(value);
+	step(&e);
+	keep();
+}
+
+/* More than is copied at once, with kill records among it. */
+Test(node_store, rewriting_writes_all_names)
+{
+	char key[32], value[16];
+
+	start();
+	for (int i = 0; i < 2500; i++) {
+		snprintf(key, sizeof key, "entry/default/%d", i);
+		if (i % 5 == 0)
+			register_name(key, "0");
+		snprintf(value, sizeof value, "%d", i);
+		register_name(key, value);
+	}
+	node->rewrite = true;
+	cr_assert_not(node_commit(node));
+	cr_assert_not(node->rewrite);
+	reload_and_compare();
+	cr_assert_eq(map_count(horde_map(node->horde), FAMILY_ENTRY), 2500);
+	for (int i = 0; i < 2500; i++) {
+		size_t bytes;
+		const struct entry *e;
+
+		snprintf(key, sizeof key, "entry/default/%d", i);
+		e = map_get(horde_map(node->horde), key, strlen(key));
+		cr_assert(e && e->form && !e->sibling);
+		snprintf(value, sizeof value, "%d", i);
+		cr_assert_eq(memcmp(entry_raw(e, &bytes), value, strlen(value)), 0);
+		cr_assert_eq(bytes, strlen(value));
+	}
+	end_node();
+}
+
 /* As when all members have acknowledged everything. */
 static void cut_kill_log(void)
 {
