@@ -113,6 +113,8 @@ struct floor_http {
  * body of that.
  */
 struct floor_http floor_http_start(const char *body, const char *headers);
+/* The same, without headers, whose parked reads get what GET /wait at `from_port` got. */
+struct floor_http floor_relay_start(int from_port);
 
 /* Group commits of the real schema in a file of its own, for `ms`; rows a second. */
 double floor_store_rate(const char *directory, unsigned batch, long ms);

@@ -1,11 +1,14 @@
 /*
  * What libmicrohttpd alone takes, in the mode in which the daemon runs it: its epoll descriptor in
- * a loop of ours, MHD_run in every turn, no answer in the first call of the handler.
+ * a loop of ours, MHD_run in every turn, no answer in the first call of the handler. A relay is the
+ * same server with libcurl's long poll of another one in the same loop.
  */
 #include "tests/bench/bench.h"
 
 #include "tests/lib/check.h"
+#include "tests/lib/children.h"
 
+#include <curl/curl.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,8 @@ static struct {
 	char posted[POSTED_BYTES];
 	size_t posted_bytes;
 	bool resumed;
+	CURLM *polls; /* of a relay */
+	CURL *poll;
 } server;
 
 static struct MHD_Response *build(const char *bytes, size_t count)
@@ -103,6 +108,68 @@ static void take_headers(const char *lines)
 	}
 }
 
+/* ---- a relay's poll of the server before it ---- */
+
+static size_t take_polled(char *bytes, size_t size, size_t count, void *data)
+{
+	(void)data;
+	CHECK(size * count <= sizeof server.posted, "the body is too long");
+	memcpy(server.posted, bytes, size * count);
+	server.posted_bytes = size * count;
+	return size * count;
+}
+
+static void open_poll(int from_port)
+{
+	server.polls = curl_multi_init();
+	server.poll = curl_easy_init();
+	CHECK(server.polls && server.poll, "libcurl does not start");
+	curl_easy_setopt(server.poll, CURLOPT_URL, text_of("http://127.0.0.1:%d/wait", from_port));
+	curl_easy_setopt(server.poll, CURLOPT_WRITEFUNCTION, take_polled);
+	curl_multi_add_handle(server.polls, server.poll);
+}
+
+/* Passes on what came and asks again. */
+static void run_poll(void)
+{
+	int running, left;
+	const CURLMsg *message;
+
+	curl_multi_perform(server.polls, &running);
+	message = curl_multi_info_read(server.polls, &left);
+	if (!message)
+		return;
+	CHECK(message->data.result == CURLE_OK, "the relay's poll: %s",
+		curl_easy_strerror(message->data.result));
+	wake_parked();
+	curl_multi_remove_handle(server.polls, server.poll);
+	curl_multi_add_handle(server.polls, server.poll);
+}
+
+/* ---- the loop ---- */
+
+static void run_all(struct MHD_Daemon *daemon)
+{
+	/* Its timeout does not see who was resumed; a run does. */
+	do {
+		server.resumed = false;
+		MHD_run(daemon);
+		if (server.polls)
+			run_poll();
+	} while (server.resumed);
+}
+
+static void wait_for(int epoll, int ms)
+{
+	struct epoll_event event;
+	struct curl_waitfd waited = {.fd = epoll, .events = CURL_WAIT_POLLIN};
+
+	if (server.polls)
+		curl_multi_poll(server.polls, &waited, 1, ms, NULL);
+	else
+		epoll_wait(epoll, &event, 1, ms);
+}
+
 static _Noreturn void serve(int listener)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -117,17 +184,28 @@ static _Noreturn void serve(int listener)
 		"epoll_ctl");
 	for (;;) {
 		MHD_UNSIGNED_LONG_LONG timeout;
-		int ms = -1;
+		int ms = 1000;
 
-		/* Its timeout does not see who was resumed; a run does. */
-		do {
-			server.resumed = false;
-			MHD_run(daemon);
-		} while (server.resumed);
+		run_all(daemon);
 		if (MHD_get_timeout(daemon, &timeout) == MHD_YES)
-			ms = timeout > 1000 ? 1000 : (int)timeout;
-		epoll_wait(epoll, &event, 1, ms);
+			ms = timeout > 1000 ? ms : (int)timeout;
+		wait_for(epoll, ms);
 	}
+}
+
+struct floor_http floor_relay_start(int from_port)
+{
+	struct floor_http f;
+	int listener = raw_listen(&f.port);
+
+	f.pid = raw_fork();
+	if (f.pid == 0) {
+		server.body = "{}";
+		open_poll(from_port);
+		serve(listener);
+	}
+	close(listener);
+	return f;
 }
 
 struct floor_http floor_http_start(const char *body, const char *headers)
