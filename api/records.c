@@ -160,13 +160,14 @@ static struct record *decode_entry(
 
 /* ---- the child spec ---- */
 
-static char **take_command(struct decoding *d, const json_t *o)
+/* Words; fewer than `least` are wrong. */
+static char **take_words(struct decoding *d, const json_t *o, const char *name, size_t least)
 {
-	const json_t *array = json_object_get(o, "command");
+	const json_t *array = json_object_get(o, name);
 	size_t count = json_array_size(array);
 	char **command = calloc(count + 1, sizeof(*command));
 
-	if (count == 0)
+	if (count < least || (array && !json_is_array(array)))
 		d->wrong = true;
 	if (!command)
 		d->no_memory = true;
@@ -287,18 +288,46 @@ static void take_success(struct decoding *d, const json_t *o, uint8_t ret_bits[3
 	}
 }
 
-static void decode_spec(
-	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct spec_record *s)
+/* Which of the members that can be inherited are there. */
+static uint32_t take_given(const json_t *spec)
 {
-	json_t *spec = json_object_get(o, "spec");
-	const json_t *logs = take_object(d, spec, "logs");
-	const char *desired = take_string(d, o, "desired");
-	size_t raw_bytes = 0;
-	const char *raw = json_member(json, bytes, "spec", &raw_bytes);
+	static const struct {
+		uint32_t bit;
+		const char *outer; /* NULL: the spec itself */
+		const char *name;
+	} members[] = {
+		{GIVEN_RESTART, NULL, "restart"},
+		{GIVEN_POLICY, NULL, "on_max_restarts"},
+		{GIVEN_MAX_RESTARTS, NULL, "max_restarts"},
+		{GIVEN_MAX_SECONDS, NULL, "max_seconds"},
+		{GIVEN_INITIAL, "backoff", "initial_ms"},
+		{GIVEN_MAX_WAIT, "backoff", "max_ms"},
+		{GIVEN_FACTOR, "backoff", "factor"},
+		{GIVEN_RESET_AFTER, "backoff", "reset_after_ms"},
+		{GIVEN_SHUTDOWN_SIGNAL, "shutdown", "signal"},
+		{GIVEN_SHUTDOWN_TIMEOUT, "shutdown", "timeout_ms"},
+		{GIVEN_SUCCESS, NULL, "success_exit_codes"},
+		{GIVEN_CWD, NULL, "cwd"},
+		{GIVEN_LOG_BYTES, "logs", "max_bytes"},
+		{GIVEN_LOG_FILES, "logs", "max_files"},
+	};
+	uint32_t given = 0;
 
-	if (!json_is_object(spec) || !raw)
-		d->wrong = true;
-	s->command = take_command(d, spec);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const json_t *from =
+			members[i].outer ? json_object_get(spec, members[i].outer) : spec;
+
+		if (json_object_get(from, members[i].name))
+			given |= members[i].bit;
+	}
+	return given;
+}
+
+/* What a spec and the defaults of a supervisor have in common. */
+static void take_members(struct decoding *d, json_t *spec, struct spec_record *s)
+{
+	const json_t *logs = take_object(d, spec, "logs");
+
 	s->env = take_env(d, spec);
 	s->cwd = copy_string(d, take_name(d, spec, "cwd", "/"));
 	take_restart(d, spec, &s->restart);
@@ -306,10 +335,65 @@ static void decode_spec(
 	take_success(d, spec, s->success_exit);
 	s->log_bytes_max = (uint64_t)take_int(d, logs, "max_bytes", 0, INT64_MAX, 10485760);
 	s->log_files_max = (uint32_t)take_int(d, logs, "max_files", 1, UINT32_MAX, 3);
+	s->given = take_given(spec);
+}
+
+static void decode_spec(
+	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct spec_record *s)
+{
+	json_t *spec = json_object_get(o, "spec");
+	const char *desired = take_string(d, o, "desired");
+	size_t raw_bytes = 0;
+	const char *raw = json_member(json, bytes, "spec", &raw_bytes);
+
+	if (!json_is_object(spec) || !raw)
+		d->wrong = true;
+	s->command = take_words(d, spec, "command", 1);
+	take_members(d, spec, s);
 	s->desired_running = strcmp(desired, "running") == 0;
 	if (!s->desired_running && strcmp(desired, "stopped") != 0)
 		d->wrong = true;
 	s->hash = raw ? digest_content(raw, raw_bytes) : 0;
+	if (!d->no_memory)
+		s->process_hash = spec_process_hash(s);
+}
+
+/* ---- the options of a supervisor ---- */
+
+/* Its budget stands beside the other defaults: together they read like a spec. NULL: no memory. */
+static json_t *defaults_of(const json_t *options)
+{
+	static const char *const budget[] = {"max_restarts", "max_seconds", "on_max_restarts"};
+	json_t *given = json_object_get(options, "child_defaults");
+	json_t *defaults = json_is_object(given) ? json_copy(given) : json_loads("{}", 0, NULL);
+
+	for (size_t i = 0; defaults && i < sizeof(budget) / sizeof(budget[0]); i++) {
+		json_t *value = json_object_get(options, budget[i]);
+
+		if (value && json_object_set(defaults, budget[i], value) != 0) {
+			json_decref(defaults);
+			return NULL;
+		}
+	}
+	return defaults;
+}
+
+static void decode_supervisor(struct decoding *d, const json_t *o, struct supervisor_record *s)
+{
+	const json_t *options = take_object(d, o, "options");
+	json_t *defaults = defaults_of(options);
+
+	if (!defaults) {
+		d->no_memory = true;
+		return;
+	}
+	s->max_children = (uint32_t)take_int(d, options, "max_children", 1, UINT32_MAX, 0);
+	s->max_children_per_node =
+		(uint32_t)take_int(d, options, "max_children_per_node", 1, UINT32_MAX, 0);
+	s->created_at_ms = take_int(d, o, "created_at", 0, INT64_MAX, 0);
+	s->defaults.command = take_words(d, defaults, "arguments", 0);
+	take_members(d, defaults, &s->defaults);
+	json_decref(defaults);
 }
 
 /* ---- the whole ---- */
@@ -327,6 +411,8 @@ static struct record *decode(
 		decode_member(d, o, &r->member);
 	else if (r && family == FAMILY_SPEC)
 		decode_spec(d, o, json, bytes, &r->spec);
+	else if (r && family == FAMILY_SUPERVISOR)
+		decode_supervisor(d, o, &r->supervisor);
 	else if (r && family == FAMILY_ASSIGN)
 		decode_assign(d, o, &r->assign);
 	else if (r && family == FAMILY_STATUS)

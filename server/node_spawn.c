@@ -42,13 +42,21 @@ static bool is_set(const struct environment *env, const char *item)
 	return false;
 }
 
+/* The variables of a spec, but for those of `over`, which says them better, and for our own. */
+static void add_given(
+	struct environment *env, const struct spec_record *from, const struct spec_record *over)
+{
+	for (char **item = from->env; item && *item; item++)
+		if (!is_set(env, *item) && !(over && spec_sets(over, *item)))
+			env->items[env->count++] = *item;
+}
+
 static void fill(struct environment *env, const struct node *n, const struct action *a)
 {
 	const char *slash = strchr(a->ref, '/');
 	size_t supervisor = slash ? (size_t)(slash - a->ref) : strlen(a->ref);
 	const char *child = slash ? slash + 1 : a->ref;
 	char epoch[24];
-	bool path = false;
 
 	snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)a->epoch);
 	add_own(env, "HORDE_CHILD", child, strlen(child));
@@ -57,40 +65,69 @@ static void fill(struct environment *env, const struct node *n, const struct act
 	add_own(env, "HORDE_NODE", n->config.options->name, strlen(n->config.options->name));
 	add_own(env, "HORDE_URL", n->config.local_url, strlen(n->config.local_url));
 	add_own(env, "HORDE_EPOCH", epoch, strlen(epoch));
-	for (char **item = a->spec->env; item && *item; item++) {
-		path = path || strncmp(*item, "PATH=", 5) == 0;
-		if (!is_set(env, *item))
-			env->items[env->count++] = *item;
-	}
-	if (!path)
+	if (a->defaults)
+		add_given(env, a->defaults, a->spec);
+	add_given(env, a->spec, NULL);
+	if (!spec_sets(a->spec, DEFAULT_PATH) &&
+		!(a->defaults && spec_sets(a->defaults, DEFAULT_PATH)))
 		env->items[env->count++] = DEFAULT_PATH;
 	env->items[env->count] = NULL;
+}
+
+static size_t count_of(char *const *words)
+{
+	size_t count = 0;
+
+	while (words && words[count])
+		count++;
+	return count;
+}
+
+/* Its program, the arguments of its supervisor, and its own; NULL: no memory. */
+static const char **words_of(const struct action *a)
+{
+	char *const *extra = a->defaults ? a->defaults->command : NULL;
+	size_t more = count_of(extra), own = count_of(a->spec->command);
+	const char **words = calloc(more + own + 1, sizeof *words);
+
+	for (size_t i = 0; words && i < own; i++)
+		words[i == 0 ? 0 : more + i] = a->spec->command[i];
+	for (size_t i = 0; words && i < more; i++)
+		words[1 + i] = extra[i];
+	return words;
+}
+
+static enum err spawn(struct node *n, const struct action *a, const char *const *argv,
+	const char *const *envp)
+{
+	struct spec_record s = spec_inherit(a->spec, a->defaults);
+	struct process_spec spec = {
+		.argv = argv,
+		.envp = envp,
+		.cwd = s.cwd,
+		.log_bytes_max = s.log_bytes_max,
+		.log_files_max = s.log_files_max,
+	};
+
+	return processes_spawn(n->processes, a->ref, a->epoch, &spec);
 }
 
 enum err node_spawn(struct node *n, const struct action *a)
 {
 	struct environment env = {0};
-	struct process_spec spec = {
-		.argv = (const char *const *)a->spec->command,
-		.cwd = a->spec->cwd,
-		.log_bytes_max = a->spec->log_bytes_max,
-		.log_files_max = a->spec->log_files_max,
-	};
-	size_t given = 0;
+	size_t given = count_of(a->spec->env) + (a->defaults ? count_of(a->defaults->env) : 0);
+	const char **argv = words_of(a);
 	enum err e = ERR_NO_MEMORY;
 
-	while (a->spec->env && a->spec->env[given])
-		given++;
 	/* Its own, the PATH and the end. */
 	env.items = calloc(given + OWN_VARIABLES + 2, sizeof *env.items);
-	if (!env.items)
-		return ERR_NO_MEMORY;
-	fill(&env, n, a);
-	spec.envp = env.items;
-	if (!env.failed)
-		e = processes_spawn(n->processes, a->ref, a->epoch, &spec);
+	if (env.items)
+		fill(&env, n, a);
+	if (argv && env.items && !env.failed)
+		e = spawn(n, a, argv, env.items);
 	for (size_t i = 0; i < env.own_count; i++)
 		free(env.own[i]);
 	free(env.items);
+	free(argv);
 	return e;
 }

@@ -35,7 +35,8 @@ struct action { /* texts and specs are borrowed until the next step */
 	const struct fragment *fragment; /* DUMP */
 	const char *ref;
 	uint64_t epoch;
-	const struct spec_record *spec;
+	const struct spec_record *spec;     /* SPAWN: see spec_inherit */
+	const struct spec_record *defaults; /* SPAWN: of its supervisor, or NULL */
 	int signal;
 	bool group;
 	int64_t timeout_ms;

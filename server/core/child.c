@@ -10,7 +10,7 @@
  * "Counted": the end is the child's own, and its restart type, budget and back-off decide. What was
  * stopped on purpose (deleted, replaced, a conflict, the node's end) never counts.
  */
-#include "server/core/parts.h"
+#include "server/core/view.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -134,7 +134,18 @@ bool children_running(const struct horde *h)
 }
 
 /* The epoch is the life's already (supervise.c); without memory the child is looked at again. */
-void child_start(struct horde *h, struct child *c, const struct spec_record *spec)
+void child_follow(struct child *c, const struct view *v)
+{
+	if (c->process == PROCESS_NONE || c->process_hash != v->spec->process_hash)
+		return;
+	c->spec_hash = v->spec->hash;
+	c->stop_signal = v->spec->shutdown_signal;
+	c->stop_timeout_ms = v->spec->shutdown_timeout_ms;
+	if (v->spec->restart.type == RESTART_TEMPORARY)
+		c->ran = entry_dot(v->spec_entry);
+}
+
+void child_start(struct horde *h, struct child *c, const struct view *v)
 {
 	struct action *a = act(h, ACTION_SPAWN);
 	bool started;
@@ -146,14 +157,14 @@ void child_start(struct horde *h, struct child *c, const struct spec_record *spe
 	started = process_turn(c, PROCESS_START);
 	assert(started); /* reconcile starts only where there is no process */
 	c->process_epoch = c->epoch;
-	c->spec_hash = spec->hash;
-	c->stop_signal = spec->shutdown_signal;
-	c->stop_timeout_ms = spec->shutdown_timeout_ms;
+	c->process_hash = v->spec->process_hash;
+	child_follow(c, v);
 	c->started_ms = h->now_ms;
 	c->started_wall_ms = h->wall_ms;
 	a->ref = c->ref;
 	a->epoch = c->process_epoch;
-	a->spec = spec;
+	a->spec = &v->spec_entry->record->spec;
+	a->defaults = v->defaults;
 }
 
 void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const char *why)

@@ -72,8 +72,11 @@ enum err supervise_put(struct horde *h, const struct event *e)
 	bool wanted = !e->put.record || e->put.record->spec.desired_running;
 	const struct entry *present = map_get(h->map, e->put.key, e->put.key_bytes);
 	bool created = !present;
-	enum err err = map_put(h->map, e->put.key, e->put.key_bytes, e->put.value,
-		e->put.value_bytes, e->put.record, stamp(h), &h->out->changes);
+	enum err err = wanted ? supervisor_room(h, ref) : ERR_OK;
+
+	if (err == ERR_OK)
+		err = map_put(h->map, e->put.key, e->put.key_bytes, e->put.value,
+			e->put.value_bytes, e->put.record, stamp(h), &h->out->changes);
 
 	if (err != ERR_OK)
 		return err;

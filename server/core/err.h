@@ -25,6 +25,7 @@
 	X(NOT_OWNER, "the caller does not own the key")                                            \
 	X(OWNER_UNKNOWN, "the owner does not exist")                                               \
 	X(WRONG_STATE, "not possible in this state")                                               \
+	X(FULL, "the supervisor has all the children that it may have")                            \
 	X(ELSEWHERE, "another node must do it")                                                    \
 	X(NOT_READY, "the node is not ready yet")                                                  \
 	X(SHUTTING_DOWN, "the node is shutting down")                                              \

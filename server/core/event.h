@@ -52,8 +52,11 @@ enum event_kind {
 	EVENT_EXITED,
 	/* commands of the API; refused with NOT_READY, SHUTTING_DOWN, STORAGE_* before a dot is
 	   minted */
-	EVENT_PUT_SPEC,      /* `put`: key spec/SUP/CHILD; places the child when it is new */
+	EVENT_PUT_SPEC,      /* `put`: key spec/SUP/CHILD; places the child when it is new;
+				ret FULL */
 	EVENT_REMOVE_SPEC,   /* `put.key`; ret NOT_FOUND */
+	EVENT_PUT_SUPERVISOR,    /* `put`: key supervisor/SUP; ret OK */
+	EVENT_REMOVE_SUPERVISOR, /* `put.key`, and the specs of its children; ret NOT_FOUND */
 	EVENT_RESTART_CHILD, /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
 	EVENT_SIGNAL_CHILD,  /* `signal`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
 	EVENT_REGISTER,      /* `entry`; ret OK, ALREADY_REGISTERED, OWNER_UNKNOWN, WRONG_STATE */

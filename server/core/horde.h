@@ -87,6 +87,12 @@ const char *member_status(const struct member *m);
 /* It can be asked now: self, or alive in opinion and not left. */
 bool member_reachable(const struct member *m);
 
+/*
+ * Does this supervisor exist? `default` always does. `ret_entry` is its record's entry, or NULL:
+ * nobody has described it, and all of it is by default.
+ */
+bool horde_supervisor(const struct horde *h, const char *name, const struct entry **ret_entry);
+
 struct child_view {               /* one child as any node shows it */
 	const struct entry *spec; /* NULL: no such child, though it may still be stopping */
 	const struct entry *assign;

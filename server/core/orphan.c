@@ -70,6 +70,7 @@ bool orphan_place(
 	uint32_t cap = placement_cap(total_load(h) + 1, count);
 	struct placement p;
 
+	supervisor_bar(h, ref, candidates, count);
 	if (!place(candidates, count, cap, ref, strlen(ref), &p))
 		return false;
 	*ret_node = candidates[p.index].node;
@@ -100,6 +101,7 @@ static void plan_one(
 {
 	struct placement p;
 
+	supervisor_bar(h, c->ref, candidates, count);
 	if (!place(candidates, count, cap, c->ref, strlen(c->ref), &p))
 		return;
 	c->planned = origin_equal(candidates[p.index].node, h->config.node_id) ||

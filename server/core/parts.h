@@ -118,7 +118,10 @@ void child_mark_it(struct horde *h, struct child *c);
 void children_mark_all(struct horde *h);
 void child_bury(struct horde *h, struct child *c); /* it is gone; freed by children_sweep */
 void children_sweep(struct horde *h);
-void child_start(struct horde *h, struct child *c, const struct spec_record *spec);
+struct view;
+void child_start(struct horde *h, struct child *c, const struct view *v);
+/* What the spec says now of a process that runs already. */
+void child_follow(struct child *c, const struct view *v);
 void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const char *why);
 void child_started(struct horde *h, struct child *c, int pid);
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
@@ -133,6 +136,22 @@ enum err supervise_put(struct horde *h, const struct event *e);
 enum err supervise_restart(struct horde *h, const char *ref);
 enum err supervise_signal(struct horde *h, const struct event *e);
 enum err supervise_assign(struct horde *h, const char *ref, struct origin_id node, const char *why);
+
+/* ---- supervisor.c ---- */
+enum err supervisor_put(struct horde *h, const struct event *e);
+enum err supervisor_remove(struct horde *h, const struct event *e);
+/* What the children of the supervisor of `ref` inherit; NULL: nobody has described it. */
+const struct spec_record *supervisor_defaults(const struct horde *h, const char *ref);
+/* One more child, `ref`, may run. Errors: FULL. */
+enum err supervisor_room(struct horde *h, const char *ref);
+/* Bars the candidates that have as many children of this supervisor as one node may have. */
+void supervisor_bar(struct horde *h, const char *ref, struct candidate *candidates, size_t count);
+/* This node may take one more. */
+bool supervisor_room_here(struct horde *h, const char *ref);
+/* A child runs whose supervisor was deleted at the same moment: it is there again. */
+enum err supervisor_restore(struct horde *h, const char *ref);
+/* All children of it are looked at. */
+void supervisor_mark(struct horde *h, const char *name);
 
 /* ---- orphan.c ---- */
 enum assigned classify(struct horde *h, const struct assign_record *a);

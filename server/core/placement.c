@@ -32,7 +32,7 @@ static size_t best_below(
 	for (size_t i = 0; i < count; i++) {
 		uint64_t score = rendezvous_score(name, bytes, c[i].node);
 
-		if (c[i].load >= cap)
+		if (c[i].barred || c[i].load >= cap)
 			continue;
 		if (best == count || before(score, c[i].node, best_score, c[best].node)) {
 			best = i;
@@ -48,10 +48,10 @@ bool place(struct candidate *candidates, size_t count, uint32_t cap, const char 
 	size_t best = best_below(candidates, count, cap, name, name_bytes);
 	bool over = best == count;
 
-	if (count == 0)
-		return false;
 	if (over)
 		best = best_below(candidates, count, UINT32_MAX, name, name_bytes);
+	if (best == count)
+		return false;
 	candidates[best].load++;
 	*ret = (struct placement){.index = best, .over_capacity = over};
 	return true;

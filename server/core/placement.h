@@ -18,6 +18,7 @@
 struct candidate {
 	struct origin_id node;
 	uint32_t load; /* children assigned to it, raised by place() */
+	bool barred;   /* not for this name */
 };
 
 struct placement {
@@ -29,7 +30,7 @@ struct placement {
 uint64_t rendezvous_score(const char *name, size_t name_bytes, struct origin_id node);
 /* The most children a node may have when `total` are shared by `count` nodes. */
 uint32_t placement_cap(uint32_t total, size_t count);
-/* Chooses for `name`, and raises that candidate's load. False when there is no candidate. */
+/* Chooses for `name`, and raises that candidate's load. False when none is there, or all barred. */
 bool place(struct candidate *candidates, size_t count, uint32_t cap, const char *name,
 	size_t name_bytes, struct placement *ret);
 /* How many candidates come before `node` in the rendezvous order of `name`. */

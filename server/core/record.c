@@ -45,6 +45,7 @@ enum family family_of(const char *key, size_t key_bytes)
 		enum family family;
 	} table[] = {
 		{"member/", 7, FAMILY_MEMBER},
+		{"supervisor/", 11, FAMILY_SUPERVISOR},
 		{"spec/", 5, FAMILY_SPEC},
 		{"assign/", 7, FAMILY_ASSIGN},
 		{"status/", 7, FAMILY_STATUS},
@@ -75,6 +76,8 @@ static size_t block_bytes(enum family family)
 		return offsetof(struct record, member) + sizeof(struct member_record);
 	case FAMILY_SPEC:
 		return offsetof(struct record, spec) + sizeof(struct spec_record);
+	case FAMILY_SUPERVISOR:
+		return offsetof(struct record, supervisor) + sizeof(struct supervisor_record);
 	case FAMILY_ASSIGN:
 		return offsetof(struct record, assign) + sizeof(struct assign_record);
 	case FAMILY_STATUS:
@@ -121,6 +124,13 @@ static void free_strings(char **strings)
 	free(strings);
 }
 
+static void free_spec(struct spec_record *s)
+{
+	free_strings(s->command);
+	free_strings(s->env);
+	free(s->cwd);
+}
+
 void record_free(struct record *r)
 {
 	if (!r)
@@ -131,9 +141,10 @@ void record_free(struct record *r)
 		free(r->member.url);
 		break;
 	case FAMILY_SPEC:
-		free_strings(r->spec.command);
-		free_strings(r->spec.env);
-		free(r->spec.cwd);
+		free_spec(&r->spec);
+		break;
+	case FAMILY_SUPERVISOR:
+		free_spec(&r->supervisor.defaults);
 		break;
 	case FAMILY_ENTRY:
 	case FAMILY_ASSIGN:
@@ -172,6 +183,14 @@ static bool dup_strings(char *const *strings, char ***ret)
 	return true;
 }
 
+static bool dup_spec(const struct spec_record *s, struct spec_record *copy)
+{
+	bool ok = dup_strings(s->command, &copy->command);
+
+	ok = dup_strings(s->env, &copy->env) && ok;
+	return dup_string(s->cwd, &copy->cwd) && ok;
+}
+
 /* Makes the pointers of the flat copy `c` its own, all of them, so that it can be freed. */
 static bool dup_parts(const struct record *r, struct record *c)
 {
@@ -181,9 +200,9 @@ static bool dup_parts(const struct record *r, struct record *c)
 		ok = dup_string(r->member.name, &c->member.name);
 		ok = dup_string(r->member.url, &c->member.url) && ok;
 	} else if (r->family == FAMILY_SPEC) {
-		ok = dup_strings(r->spec.command, &c->spec.command);
-		ok = dup_strings(r->spec.env, &c->spec.env) && ok;
-		ok = dup_string(r->spec.cwd, &c->spec.cwd) && ok;
+		ok = dup_spec(&r->spec, &c->spec);
+	} else if (r->family == FAMILY_SUPERVISOR) {
+		ok = dup_spec(&r->supervisor.defaults, &c->supervisor.defaults);
 	}
 	return ok;
 }
@@ -288,12 +307,24 @@ static void encode_entry(
 	json_raw(t, value, bytes);
 }
 
+/* One that nobody has described: all by default (supervisor.c). */
+static void encode_supervisor(const struct supervisor_record *s, struct text *t)
+{
+	json_put_int(t, "created_at", s->created_at_ms);
+	json_key(t, "options");
+	json_object(t);
+	json_end_object(t);
+}
+
 void record_encode(const struct record *r, const char *value, size_t value_bytes, struct text *t)
 {
 	json_object(t);
 	switch (r->family) {
 	case FAMILY_MEMBER:
 		encode_member(&r->member, t);
+		break;
+	case FAMILY_SUPERVISOR:
+		encode_supervisor(&r->supervisor, t);
 		break;
 	case FAMILY_ASSIGN:
 		encode_assign(&r->assign, t);

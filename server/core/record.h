@@ -5,6 +5,7 @@
  *   member/{node_id}         that node alone           spec/{sup}/{child}     the API alone
  *   assign/{sup}/{child}     the placement step        status/{sup}/{child}   the assigned node
  *   entry/{reg}/{key}        the API                   meta/{reg}/{key}       the API
+ *   supervisor/{sup}         the API, and who runs a child of one that is not there
  *
  * A value travels and is stored as JSON text, byte for byte. Its record is the same decoded once,
  * by the shell, when it arrives (api/records.h); the core never parses JSON. What the core writes
@@ -18,6 +19,7 @@
 #include "server/core/dot.h"
 #include "server/core/err.h"
 #include "server/core/names.h"
+#include "server/core/spec.h"
 #include "server/core/text.h"
 
 #define KEY_BYTES_MAX 1024 /* family, sup or reg, and a 512-byte key, raw */
@@ -25,6 +27,7 @@
 enum family {
 	FAMILY_OTHER, /* kept and passed on, not understood */
 	FAMILY_MEMBER,
+	FAMILY_SUPERVISOR,
 	FAMILY_SPEC,
 	FAMILY_ASSIGN,
 	FAMILY_STATUS,
@@ -39,31 +42,6 @@ struct member_record {
 	struct origin_id incarnation;
 	uint64_t started; /* hybrid clock at start */
 	enum member_state state;
-};
-
-struct restart_rule { /* budget and back-off of one child */
-	enum restart_type type;
-	enum max_restarts_policy policy;
-	uint32_t max_restarts;
-	uint32_t max_seconds;
-	int64_t initial_ms;
-	int64_t max_ms;
-	double factor;
-	int64_t reset_after_ms;
-};
-
-struct spec_record {
-	char **command; /* NULL-terminated */
-	char **env;     /* "NAME=value", NULL-terminated */
-	char *cwd;
-	struct restart_rule restart;
-	int shutdown_signal;
-	int64_t shutdown_timeout_ms;
-	uint8_t success_exit[32]; /* a bit per exit code */
-	uint64_t log_bytes_max;
-	uint32_t log_files_max;
-	bool desired_running;
-	uint64_t hash; /* of the spec as asked for, without `desired` and the times */
 };
 
 struct assign_record {
@@ -114,6 +92,7 @@ struct record {
 	union {
 		struct member_record member;
 		struct spec_record spec;
+		struct supervisor_record supervisor;
 		struct assign_record assign;
 		struct status_record status;
 		struct entry_record entry;

@@ -40,6 +40,9 @@ static int compare_records(const struct entry *a, const struct entry *b)
 		return compare_u64(x->status.epoch, y->status.epoch);
 	case FAMILY_ENTRY:
 		return b->outranked - a->outranked;
+	case FAMILY_SUPERVISOR:
+		return compare_u64(x->supervisor.created_at_ms != 0,
+			y->supervisor.created_at_ms != 0);
 	case FAMILY_SPEC:
 	case FAMILY_META:
 	case FAMILY_OTHER:

@@ -188,15 +188,19 @@ static enum err on_process(struct horde *h, const struct event *e)
 {
 	struct child *c = child_find(h, e->process.ref);
 	const struct entry *spec = get(h, "spec", e->process.ref);
-	const struct spec_record *rule = spec && spec->record ? &spec->record->spec : NULL;
+	struct spec_record rule;
+	bool ruled = spec && spec->record;
 
 	if (!c || c->process_epoch != e->process.epoch)
 		return ERR_OK;
+	if (ruled)
+		rule = spec_inherit(&spec->record->spec, supervisor_defaults(h, e->process.ref));
 	if (e->kind == EVENT_STARTED)
 		child_started(h, c, e->process.pid);
 	else
 		child_ended(h, c, &e->process.end,
-			e->kind == EVENT_START_FAILED ? e->process.error : NULL, rule);
+			e->kind == EVENT_START_FAILED ? e->process.error : NULL,
+			ruled ? &rule : NULL);
 	return ERR_OK;
 }
 
@@ -273,6 +277,8 @@ static const struct {
 	[EVENT_EXITED] = {on_process, false},
 	[EVENT_PUT_SPEC] = {on_put_spec, true},
 	[EVENT_REMOVE_SPEC] = {on_remove, true},
+	[EVENT_PUT_SUPERVISOR] = {supervisor_put, true},
+	[EVENT_REMOVE_SUPERVISOR] = {supervisor_remove, true},
 	[EVENT_RESTART_CHILD] = {on_restart_child, false},
 	[EVENT_SIGNAL_CHILD] = {supervise_signal, false},
 	[EVENT_REGISTER] = {registry_register, true},

@@ -7,22 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct view look_up(struct horde *h, const char *ref)
+static void look_up(struct horde *h, const char *ref, struct view *v)
 {
-	struct view v = {
+	*v = (struct view){
 		.spec_entry = get(h, "spec", ref),
 		.assign_entry = get(h, "assign", ref),
 		.status_entry = get(h, "status", ref),
 	};
-
-	if (v.spec_entry && v.spec_entry->record)
-		v.spec = &v.spec_entry->record->spec;
-	if (v.assign_entry && v.assign_entry->record)
-		v.assign = &v.assign_entry->record->assign;
-	if (v.status_entry && v.status_entry->record)
-		v.status = &v.status_entry->record->status;
-	v.assigned = classify(h, v.assign);
-	return v;
+	if (v->spec_entry && v->spec_entry->record) {
+		v->defaults = supervisor_defaults(h, ref);
+		v->effective = spec_inherit(&v->spec_entry->record->spec, v->defaults);
+		v->spec = &v->effective;
+	}
+	if (v->assign_entry && v->assign_entry->record)
+		v->assign = &v->assign_entry->record->assign;
+	if (v->status_entry && v->status_entry->record)
+		v->status = &v->status_entry->record->status;
+	v->assigned = classify(h, v->assign);
 }
 
 static void life_anew(struct child *c)
@@ -53,7 +54,10 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	bool same_spec = v->spec && c->spec_hash == v->spec->hash;
 	const struct status_record *s = v->status;
 
-	if (v->assigned != ASSIGNED_HERE || c->process != PROCESS_NONE || !v->spec)
+	if (v->assigned != ASSIGNED_HERE || !v->spec)
+		return;
+	child_follow(c, v);
+	if (c->process != PROCESS_NONE)
 		return;
 	if (!v->spec->desired_running)
 		life_anew(c); /* stopped: whatever it was, a start begins afresh */
@@ -175,9 +179,9 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.assign_stored = v->assign && v->assign->batch <= h->stored,
 		.records = v->assign_entry || v->status_entry,
 		.finished = view_finished(c, v),
-		.planned_here = c->planned,
+		.planned_here = c->planned && supervisor_room_here(h, c->ref),
 		.process = c->process,
-		.process_current = v->spec && c->spec_hash == v->spec->hash,
+		.process_current = v->spec && c->process_hash == v->spec->process_hash,
 		.process_epoch = v->assign && c->epoch == v->assign->epoch,
 		.due = c->process == PROCESS_NONE &&
 		       (c->state == CHILD_PENDING ||
@@ -297,9 +301,7 @@ static enum err carry_out(struct horde *h, struct child *c, const struct view *v
 {
 	switch (d) {
 	case DECISION_START:
-		if (v->spec->restart.type == RESTART_TEMPORARY)
-			c->ran = entry_dot(v->spec_entry);
-		child_start(h, c, v->spec);
+		child_start(h, c, v);
 		return ERR_OK;
 	case DECISION_STOP_TERMINATED:
 		child_stop(h, c, INT64_MAX, "terminated");
@@ -366,11 +368,13 @@ static void look_at(struct horde *h, struct child *c)
 	for (int i = 0; i < DECISIONS_MAX; i++) {
 		enum decision d;
 
-		v = look_up(h, c->ref);
+		look_up(h, c->ref, &v);
 		refresh(h, c, &v);
 		spare_temporary(h, c, &v);
 		s = situation_of(h, c, &v);
 		d = reconcile(&s);
+		if (v.spec && v.assigned == ASSIGNED_HERE && supervisor_restore(h, c->ref) != ERR_OK)
+			h->rescan = true;
 		if (d == DECISION_NOTHING)
 			break;
 		if (carry_out(h, c, &v, d) != ERR_OK) {
@@ -411,6 +415,9 @@ void supervise_changes(struct horde *h)
 		switch (family_of(e->key, e->key_bytes)) {
 		case FAMILY_MEMBER:
 			h->members_stale = true;
+			break;
+		case FAMILY_SUPERVISOR:
+			supervisor_mark(h, key_rest(e->key));
 			break;
 		case FAMILY_SPEC:
 		case FAMILY_ASSIGN:

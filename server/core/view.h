@@ -8,7 +8,9 @@ struct view { /* what is known of one child at this moment */
 	const struct entry *spec_entry;
 	const struct entry *assign_entry;
 	const struct entry *status_entry;
-	const struct spec_record *spec; /* NULL: none, or undecodable */
+	const struct spec_record *spec;     /* NULL: none, or undecodable; else `effective` */
+	const struct spec_record *defaults; /* of its supervisor, or NULL */
+	struct spec_record effective;       /* its spec with what it inherits */
 	const struct assign_record *assign;
 	const struct status_record *status;
 	enum assigned assigned;

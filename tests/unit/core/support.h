@@ -223,6 +223,7 @@ static inline struct record *plain_spec(uint64_t hash)
 		.success_exit = {1},
 		.desired_running = true,
 		.hash = hash,
+		.process_hash = hash,
 	};
 	return r;
 }

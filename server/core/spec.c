@@ -1,0 +1,87 @@
+#include "server/core/spec.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static uint64_t mix(uint64_t hash, const char *text)
+{
+	return XXH3_64bits_withSeed(text, strlen(text) + 1, hash);
+}
+
+/* An order of words, and where it ends. */
+static uint64_t mix_all(uint64_t hash, char *const *words)
+{
+	for (; words && *words; words++)
+		hash = mix(hash, *words);
+	return mix(hash, "");
+}
+
+uint64_t spec_process_hash(const struct spec_record *s)
+{
+	uint64_t hash = mix_all(0, s->command), variables = 0;
+
+	/* Variables have no order. */
+	for (char *const *v = s->env; v && *v; v++)
+		variables += mix(1, *v);
+	hash = XXH3_64bits_withSeed(&variables, sizeof(variables), hash);
+	return s->given & GIVEN_CWD ? mix(hash, s->cwd) : hash;
+}
+
+bool spec_sets(const struct spec_record *own, const char *variable)
+{
+	size_t name = strcspn(variable, "=") + 1;
+
+	for (char *const *v = own->env; v && *v; v++)
+		if (strncmp(*v, variable, name) == 0)
+			return true;
+	return false;
+}
+
+/* What of the defaults makes another process of this child; none of it leaves its hash alone. */
+static uint64_t inherited_hash(const struct spec_record *own, const struct spec_record *defaults)
+{
+	uint64_t hash = own->process_hash, variables = 0;
+	bool words = defaults->command && defaults->command[0];
+
+	for (char *const *v = defaults->env; v && *v; v++)
+		variables += spec_sets(own, *v) ? 0 : mix(1, *v);
+	if (words)
+		hash = mix_all(hash, defaults->command);
+	if (variables)
+		hash = XXH3_64bits_withSeed(&variables, sizeof(variables), hash);
+	if (!(own->given & GIVEN_CWD) && defaults->given & GIVEN_CWD)
+		hash = mix(hash, defaults->cwd);
+	return hash;
+}
+
+struct spec_record spec_inherit(const struct spec_record *own, const struct spec_record *defaults)
+{
+	struct spec_record s = *own;
+	uint32_t left = defaults ? defaults->given & ~own->given : 0;
+
+	if (!defaults)
+		return s;
+#define INHERIT(bit, member)                                                                       \
+	if (left & GIVEN_##bit)                                                                    \
+	s.member = defaults->member
+	INHERIT(RESTART, restart.type);
+	INHERIT(POLICY, restart.policy);
+	INHERIT(MAX_RESTARTS, restart.max_restarts);
+	INHERIT(MAX_SECONDS, restart.max_seconds);
+	INHERIT(INITIAL, restart.initial_ms);
+	INHERIT(MAX_WAIT, restart.max_ms);
+	INHERIT(FACTOR, restart.factor);
+	INHERIT(RESET_AFTER, restart.reset_after_ms);
+	INHERIT(SHUTDOWN_SIGNAL, shutdown_signal);
+	INHERIT(SHUTDOWN_TIMEOUT, shutdown_timeout_ms);
+	INHERIT(CWD, cwd);
+	INHERIT(LOG_BYTES, log_bytes_max);
+	INHERIT(LOG_FILES, log_files_max);
+#undef INHERIT
+	if (left & GIVEN_SUCCESS)
+		memcpy(s.success_exit, defaults->success_exit, sizeof(s.success_exit));
+	s.process_hash = inherited_hash(own, defaults);
+	return s;
+}

@@ -1,0 +1,191 @@
+/*
+ * Supervisors: named groups of children, what they allow, and what their children inherit.
+ *
+ * `default` always exists; any other while its record does. Limits are looked at by the node that
+ * is asked, from its own map: two nodes that are asked at one moment may pass them together.
+ */
+#include "server/core/parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_SUPERVISOR "default"
+
+/* Of "sup/child", with its slash. */
+static size_t scope_bytes(const char *ref)
+{
+	return (size_t)(key_rest(ref) - ref);
+}
+
+static const struct entry *entry_of(const struct horde *h, const char *ref)
+{
+	char name[REF_BYTES_MAX];
+	size_t bytes = scope_bytes(ref);
+
+	if (bytes == 0 || bytes > sizeof(name))
+		return NULL;
+	memcpy(name, ref, bytes - 1);
+	name[bytes - 1] = '\0';
+	return get(h, "supervisor", name);
+}
+
+static const struct supervisor_record *record_of(const struct horde *h, const char *ref)
+{
+	const struct entry *e = entry_of(h, ref);
+
+	return e && e->record ? &e->record->supervisor : NULL;
+}
+
+bool horde_supervisor(const struct horde *h, const char *name, const struct entry **ret_entry)
+{
+	*ret_entry = get(h, "supervisor", name);
+	return *ret_entry || strcmp(name, DEFAULT_SUPERVISOR) == 0;
+}
+
+const struct spec_record *supervisor_defaults(const struct horde *h, const char *ref)
+{
+	const struct supervisor_record *s = record_of(h, ref);
+
+	return s ? &s->defaults : NULL;
+}
+
+/* ---- limits ---- */
+
+static bool occupies(const struct horde *h, const char *ref)
+{
+	struct child_view v;
+
+	horde_child(h, ref, &v);
+	return v.spec && v.state != CHILD_EXITED && v.state != CHILD_FAILED &&
+	       v.state != CHILD_STOPPED;
+}
+
+/* How many children of the supervisor of `ref` run, or are to, on `node`, or (NULL) anywhere. */
+static uint32_t load_of(const struct horde *h, const char *ref, const struct origin_id *node)
+{
+	size_t scope = scope_bytes(ref);
+	uint32_t load = 0;
+
+	for (const struct child *c = h->all; c; c = c->next) {
+		if (strncmp(c->ref, ref, scope) != 0 || strcmp(c->ref, ref) == 0)
+			continue;
+		if (!node || origin_equal(c->assigned, *node))
+			load += occupies(h, c->ref);
+	}
+	return load;
+}
+
+void supervisor_bar(
+	struct horde *h, const char *ref, struct candidate *candidates, size_t count)
+{
+	const struct supervisor_record *s = record_of(h, ref);
+	uint32_t most = s ? s->max_children_per_node : 0;
+
+	for (size_t i = 0; i < count; i++)
+		candidates[i].barred = most && load_of(h, ref, &candidates[i].node) >= most;
+}
+
+bool supervisor_room_here(struct horde *h, const char *ref)
+{
+	struct candidate self = {.node = h->config.node_id};
+
+	supervisor_bar(h, ref, &self, 1);
+	return !self.barred;
+}
+
+/* With nobody to run it, it waits; that is another thing. */
+static bool all_full(struct horde *h, const char *ref)
+{
+	struct candidate candidates[MEMBERS_MAX];
+	size_t count = member_candidates(h, candidates), barred = 0;
+
+	supervisor_bar(h, ref, candidates, count);
+	for (size_t i = 0; i < count; i++)
+		barred += candidates[i].barred;
+	return count > 0 && barred == count;
+}
+
+enum err supervisor_room(struct horde *h, const char *ref)
+{
+	const struct supervisor_record *s = record_of(h, ref);
+
+	if (!s || occupies(h, ref))
+		return ERR_OK;
+	if (s->max_children && load_of(h, ref, NULL) >= s->max_children)
+		return ERR_FULL;
+	return s->max_children_per_node && all_full(h, ref) ? ERR_FULL : ERR_OK;
+}
+
+/* ---- writing ---- */
+
+void supervisor_mark(struct horde *h, const char *name)
+{
+	size_t bytes = strlen(name);
+
+	for (struct child *c = h->all; c; c = c->next)
+		if (strncmp(c->ref, name, bytes) == 0 && c->ref[bytes] == '/')
+			child_mark_it(h, c);
+}
+
+enum err supervisor_put(struct horde *h, const struct event *e)
+{
+	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
+	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes,
+		e->put.record, stamp(h), &h->out->changes);
+}
+
+/* Each key is copied, since its entry goes with it. */
+static enum err remove_specs(struct horde *h, const char *name)
+{
+	char key[KEY_BYTES_MAX];
+	size_t prefix = (size_t)snprintf(key, sizeof(key), "spec/%s/", name), bytes = prefix;
+	const struct entry *e = map_from(h->map, key, prefix);
+
+	while (e && e->key_bytes > prefix && memcmp(e->key, key, prefix) == 0) {
+		enum err err;
+
+		bytes = e->key_bytes < sizeof(key) ? e->key_bytes : sizeof(key) - 1;
+		memcpy(key, e->key, bytes);
+		err = map_remove(h->map, key, bytes, stamp(h), &h->out->changes);
+		if (err != ERR_OK)
+			return err;
+		e = map_after(h->map, key, bytes);
+	}
+	return ERR_OK;
+}
+
+/*
+ * The specs first: without memory for all of them the supervisor is there still, and the next try
+ * goes on. All of it is one batch, and comes to the others as one slice.
+ */
+enum err supervisor_remove(struct horde *h, const struct event *e)
+{
+	const struct entry *there = map_get(h->map, e->put.key, e->put.key_bytes);
+	enum err err;
+
+	if (!there)
+		return ERR_NOT_FOUND;
+	err = remove_specs(h, key_rest(e->put.key));
+	if (err != ERR_OK)
+		return err;
+	return map_remove(h->map, e->put.key, e->put.key_bytes, stamp(h), &h->out->changes);
+}
+
+/*
+ * A child that was put while somebody else deleted its supervisor lives on, as any write that a
+ * delete did not know of; so there has to be a supervisor for it.
+ */
+enum err supervisor_restore(struct horde *h, const char *ref)
+{
+	char name[REF_BYTES_MAX];
+	size_t bytes = scope_bytes(ref);
+	struct record r = {.family = FAMILY_SUPERVISOR};
+
+	if (bytes == 0 || bytes > sizeof(name) || entry_of(h, ref))
+		return ERR_OK;
+	memcpy(name, ref, bytes - 1);
+	name[bytes - 1] = '\0';
+	if (strcmp(name, DEFAULT_SUPERVISOR) == 0)
+		return ERR_OK;
+	return write_record(h, "supervisor", name, &r);
+}
