@@ -136,7 +136,7 @@ bool children_running(const struct horde *h)
 /* The epoch is the life's already (supervise.c); without memory the child is looked at again. */
 void child_follow(struct child *c, const struct view *v)
 {
-	if (c->process == PROCESS_NONE || c->process_hash != v->spec->process_hash)
+	if (c->process == PROCESS_NONE || !view_process_current(c, v))
 		return;
 	c->spec_hash = v->spec->hash;
 	c->stop_signal = v->spec->shutdown_signal;
@@ -158,6 +158,7 @@ void child_start(struct horde *h, struct child *c, const struct view *v)
 	assert(started); /* reconcile starts only where there is no process */
 	c->process_epoch = c->epoch;
 	c->process_hash = v->spec->process_hash;
+	c->own_process_hash = v->spec_entry->record->spec.process_hash;
 	child_follow(c, v);
 	c->started_ms = h->now_ms;
 	c->started_wall_ms = h->wall_ms;

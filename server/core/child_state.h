@@ -26,6 +26,7 @@ struct child {
 	uint64_t epoch;
 	uint64_t spec_hash;
 	uint64_t process_hash; /* as its process was started with */
+	uint64_t own_process_hash; /* without what it inherited */
 	struct dot ran;         /* the write of a temporary spec that was started here last */
 	enum child_state state; /* while there is no process: PENDING BACKOFF EXITED FAILED */
 	enum reason reason;

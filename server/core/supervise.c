@@ -181,7 +181,7 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.finished = view_finished(c, v),
 		.planned_here = c->planned && supervisor_room_here(h, c->ref),
 		.process = c->process,
-		.process_current = v->spec && c->process_hash == v->spec->process_hash,
+		.process_current = view_process_current(c, v),
 		.process_epoch = v->assign && c->epoch == v->assign->epoch,
 		.due = c->process == PROCESS_NONE &&
 		       (c->state == CHILD_PENDING ||

@@ -7,6 +7,15 @@ static bool finished_state(enum child_state s, enum reason r)
 	       (s == CHILD_STOPPED && r == REASON_NAME_CONFLICT);
 }
 
+bool view_process_current(const struct child *c, const struct view *v)
+{
+	if (!v->spec)
+		return false;
+	if (v->spec->restart.type == RESTART_TEMPORARY)
+		return c->own_process_hash == v->spec_entry->record->spec.process_hash;
+	return c->process_hash == v->spec->process_hash;
+}
+
 bool view_finished(const struct child *c, const struct view *v)
 {
 	const struct status_record *s = v->status;

@@ -16,6 +16,11 @@ struct view { /* what is known of one child at this moment */
 	enum assigned assigned;
 };
 
+/*
+ * The process here has all that only a new one could have. What a temporary child inherits it has
+ * from its start: it is never started twice, so a change of its supervisor leaves it alone.
+ */
+bool view_process_current(const struct child *c, const struct view *v);
 /* Exited or failed in the winning epoch, of the present spec. */
 bool view_finished(const struct child *c, const struct view *v);
 /* What status ought to say; false when there is nothing to say yet. */

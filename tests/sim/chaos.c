@@ -33,12 +33,27 @@ static void spec_text(struct world *w, char text[512], bool running)
 		(unsigned)below(w, 500));
 }
 
+static const char *scope_of(const char *ref)
+{
+	return strncmp(ref, TEAM, strlen(TEAM)) == 0 ? TEAM : "default";
+}
+
+/* The handler's part: nobody puts a child under a supervisor that he cannot see. */
+static bool supervised(const struct node *n, const char *ref)
+{
+	const struct entry *record;
+
+	return horde_supervisor(n->h, scope_of(ref), &record);
+}
+
 static void put_spec(struct world *w, struct node *n, const char *ref)
 {
 	char key[64], text[512];
 	struct event e = {.kind = EVENT_PUT_SPEC};
 	struct record *r = NULL;
 
+	if (!supervised(n, ref))
+		return;
 	spec_text(w, text, !percent(w, 15));
 	snprintf(key, sizeof(key), "spec/%s", ref);
 	e.put.key = key;
@@ -64,6 +79,45 @@ static void remove_spec(struct world *w, struct node *n, const char *ref)
 	e.put.key_bytes = strlen(key);
 	if (node_step(w, n, &e) == ERR_OK)
 		tracef(w, "client deletes %s at %s", ref, n->name);
+}
+
+/* Options that change what its children run by, and some of them what they run. */
+static void put_supervisor(struct world *w, struct node *n)
+{
+	char text[256];
+	struct event e = {.kind = EVENT_PUT_SUPERVISOR};
+	struct record *r = NULL;
+
+	snprintf(text, sizeof(text),
+		"{\"created_at\":1,\"options\":{\"child_defaults\":{\"arguments\":[\"%u\"]},"
+		"\"max_children\":%u,\"max_children_per_node\":%u,\"max_restarts\":%u}}",
+		(unsigned)below(w, 2), 1 + (unsigned)below(w, CHILDREN), CHILDREN,
+		(unsigned)below(w, 4));
+	e.put.key = "supervisor/" TEAM;
+	e.put.key_bytes = strlen(e.put.key);
+	e.put.value = text;
+	e.put.value_bytes = strlen(text);
+	if (record_decode(e.put.key, e.put.key_bytes, text, e.put.value_bytes, &r) != ERR_OK || !r)
+		abort();
+	e.put.record = r;
+	if (node_step(w, n, &e) == ERR_OK)
+		tracef(w, "client puts supervisor " TEAM " at %s: %s", n->name, text);
+	else
+		record_free(r);
+}
+
+static void supervisor(struct world *w, struct node *n)
+{
+	struct event e = {.kind = EVENT_REMOVE_SUPERVISOR};
+
+	if (percent(w, 80)) {
+		put_supervisor(w, n);
+		return;
+	}
+	e.put.key = "supervisor/" TEAM;
+	e.put.key_bytes = strlen(e.put.key);
+	if (node_step(w, n, &e) == ERR_OK)
+		tracef(w, "client deletes supervisor " TEAM " at %s", n->name);
 }
 
 static void entry(struct world *w, struct node *n, enum event_kind kind, const char *ref)
@@ -107,7 +161,7 @@ void chaos_client(struct world *w)
 	if (w->healed)
 		return;
 	schedule(w, 50 + (int64_t)below(w, 400), AT_CLIENT, 0);
-	snprintf(ref, sizeof(ref), "default/c%u", (unsigned)below(w, CHILDREN));
+	child_ref((unsigned)below(w, CHILDREN), ref);
 	if (!n)
 		return;
 	if (what < 40)
@@ -120,8 +174,10 @@ void chaos_client(struct world *w)
 		entry(w, n, EVENT_UPDATE, ref);
 	else if (what < 80)
 		entry(w, n, EVENT_UNREGISTER, ref);
-	else if (what < 95)
+	else if (what < 90)
 		meta(w, n);
+	else if (what < 95)
+		supervisor(w, n);
 	else if (faults_strike(w, FAULT_RESTARTS, 100))
 		node_step(w, n, &e);
 }

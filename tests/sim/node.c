@@ -263,7 +263,8 @@ static void spawn(struct world *w, struct node *n, const struct action *a)
 	starts_check(w, n, a, p);
 	snprintf(p->ref, sizeof(p->ref), "%s", a->ref);
 	p->epoch = a->epoch;
-	p->spec_hash = a->spec->hash;
+	p->own_process_hash = a->spec->process_hash;
+	p->process_hash = spec_inherit(a->spec, a->defaults).process_hash;
 	p->pid = ++w->pids;
 	p->next = n->procs;
 	n->procs = p;

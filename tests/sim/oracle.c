@@ -301,6 +301,23 @@ static int running(struct world *w, const char *ref, struct node **ret_node)
 	return count;
 }
 
+/* Of the children of a supervisor that was deleted meanwhile there is one too. */
+static void check_spec(struct world *w, struct node *judge, struct node *where, const char *ref,
+	const struct spec_record *spec)
+{
+	bool team = strncmp(ref, TEAM "/", strlen(TEAM) + 1) == 0;
+	const struct entry *e;
+	const struct proc *p = proc_find(where, ref);
+	struct spec_record now;
+
+	if (!horde_supervisor(judge->h, team ? TEAM : "default", &e))
+		fail(w, "%s runs without a supervisor", ref);
+	now = spec_inherit(spec, e && e->record ? &e->record->supervisor.defaults : NULL);
+	if (p->own_process_hash != spec->process_hash ||
+		(now.restart.type != RESTART_TEMPORARY && p->process_hash != now.process_hash))
+		fail(w, "%s runs an old spec", ref);
+}
+
 static void check_child(struct world *w, struct node *judge, const char *ref)
 {
 	struct child_view view;
@@ -334,8 +351,7 @@ static void check_child(struct world *w, struct node *judge, const char *ref)
 		!origin_equal(assign->assign.node, where->node_id))
 		fail(w, "%s runs on %s, but is shown as %s", ref, where->name,
 			child_state_name(view.state));
-	if (proc_find(where, ref)->spec_hash != spec->spec.hash)
-		fail(w, "%s runs an old spec", ref);
+	check_spec(w, judge, where, ref, &spec->spec);
 }
 
 static bool ended(enum child_state s)
@@ -381,8 +397,7 @@ void oracle_end(struct world *w)
 	if (!judge)
 		return;
 	for (unsigned i = 0; i < CHILDREN; i++) {
-		memcpy(ref, "default/c0", 11);
-		ref[9] = (char)('0' + i);
+		child_ref(i, ref);
 		check_child(w, judge, ref);
 	}
 	check_names(w, judge);

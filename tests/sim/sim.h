@@ -6,13 +6,16 @@
 #ifndef HORDE_TESTS_SIM_H
 #define HORDE_TESTS_SIM_H
 
+#include <stdio.h>
+
 #include "server/core/horde.h"
 #include "storage/batch.h"
 #include "storage/memory.h"
 #include "tests/sim/faults.h"
 
 #define NODES_MAX 6 /* five, and the twin of one of them */
-#define CHILDREN 6
+#define CHILDREN 6  /* at most 10 */
+#define TEAM "team" /* the supervisor of every other one; the rest is under `default` */
 #define KEYS 4
 #define CHAOS_MS 15000          /* faults and clients */
 #define HEAL_MS 30000           /* then everything is mended, and by its end all must agree */
@@ -24,7 +27,8 @@ struct proc { /* a simulated process */
 	struct proc *next;
 	char ref[REF_BYTES_MAX];
 	uint64_t epoch;
-	uint64_t spec_hash;
+	uint64_t process_hash;     /* with what it inherited */
+	uint64_t own_process_hash; /* without */
 	struct dot spec;   /* the write that it runs */
 	struct dot assign; /* and the one that gave it to this node */
 	int pid;
@@ -180,6 +184,12 @@ bool percent(struct world *w, unsigned p);
 void mix(struct world *w, uint64_t value); /* into the trace hash */
 void tracef(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The reference of child `i`. */
+static inline void child_ref(unsigned i, char ret_ref[32])
+{
+	snprintf(ret_ref, 32, "%s/c%u", i % 2 ? TEAM : "default", i);
+}
 
 /* ---- heap.c ---- */
 struct happening *schedule(struct world *w, int64_t in_ms, enum what what, int node);
