@@ -56,7 +56,7 @@ static void write_call(struct text *body, const struct call *call)
 {
 	json_object(body);
 	json_put_string(body, "op", call->restart ? "restart" : "signal");
-	json_put_string(body, "supervisor", ONLY_NAME);
+	json_put_string(body, "supervisor", call->supervisor);
 	json_put_string(body, "child", call->child);
 	if (!call->restart) {
 		json_put_string(body, "signal", call->signal);
@@ -165,7 +165,7 @@ static bool begin(struct exchange *x, const struct call *call, const struct chil
 	}
 	s->done = e == ERR_OK;
 	if (e == ERR_NOT_FOUND)
-		child_not_found(x, c->id);
+		child_not_found(x, c);
 	else if (e == ERR_WRONG_STATE)
 		exchange_problem(x, PROBLEM_WRONG_STATE, "child '%s' is %s", c->id,
 			child_state_name(c->view.state));
@@ -179,7 +179,7 @@ bool call_done(struct exchange *x, const struct call *call)
 	struct calling *s = exchange_state(x);
 	struct child c;
 
-	child_look(x, call->child, &c);
+	child_look(x, call->supervisor, call->child, &c);
 	if (!s)
 		return begin(x, call, &c);
 	if (s->done)

@@ -12,6 +12,7 @@
 
 struct call {
 	bool restart;       /* else a signal */
+	const char *supervisor;
 	const char *child;  /* id */
 	const char *signal; /* its name */
 	bool group;

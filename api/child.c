@@ -6,16 +6,23 @@
 
 #include "server/core/digest.h"
 
-void child_look(const struct exchange *x, const char *id, struct child *ret_child)
+void child_look(
+	const struct exchange *x, const char *sup, const char *id, struct child *ret_child)
 {
 	struct child *c = ret_child;
-	int length = snprintf(c->ref, sizeof(c->ref), "%s/%s", ONLY_NAME, id);
+	int length = snprintf(c->ref, sizeof(c->ref), "%s/%s", sup, id);
 
 	assert(length > 0 && (size_t)length < sizeof(c->ref));
-	c->id = c->ref + strlen(ONLY_NAME) + 1;
+	c->sup = sup;
+	c->id = c->ref + strlen(sup) + 1;
 	horde_child(resource_horde(x), c->ref, &c->view);
 	c->value = c->view.spec ? entry_text(c->view.spec, NULL) : NULL;
 	c->value_bytes = c->view.spec ? c->view.spec->value_bytes : 0;
+}
+
+void child_of_path(const struct exchange *x, struct child *ret_child)
+{
+	child_look(x, exchange_path(x, "sup"), exchange_path(x, "child"), ret_child);
 }
 
 void child_watch(struct exchange *x, const struct child *c)
@@ -24,7 +31,7 @@ void child_watch(struct exchange *x, const struct child *c)
 	char key[KEY_BYTES_MAX + 1];
 
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		exchange_watch_key(x, key, resource_key(key, families[i], ONLY_NAME, c->id));
+		exchange_watch_key(x, key, resource_key(key, families[i], c->sup, c->id));
 	/* Whether its node is lost is an opinion about a member. */
 	exchange_watch_prefix(x, "member/", strlen("member/"));
 }
@@ -151,7 +158,7 @@ void child_open(struct text *out, const struct horde *h, const struct child *c)
 	if (known && parts.spec[1 + strspn(parts.spec + 1, " \t\r\n")] != '}')
 		json_raw(out, parts.spec + 1, parts.spec_bytes - 2);
 	json_put_string(out, "id", c->id);
-	json_put_string(out, "supervisor", ONLY_NAME);
+	json_put_string(out, "supervisor", c->sup);
 	if (known) {
 		json_put_time(out, "created_at", parts.created_at_ms);
 		json_put_string(out, "desired", parts.running ? "running" : "stopped");
@@ -199,8 +206,8 @@ void child_reply(struct exchange *x, unsigned status, const struct child *c, con
 	exchange_reply(x, status, &body);
 }
 
-void child_not_found(struct exchange *x, const char *id)
+void child_not_found(struct exchange *x, const struct child *c)
 {
 	exchange_problem(x, PROBLEM_CHILD_NOT_FOUND, "there is no child '%s' in supervisor '%s'",
-		id, ONLY_NAME);
+		c->id, c->sup);
 }

@@ -10,14 +10,20 @@
 
 struct child {
 	char ref[REF_BYTES_MAX]; /* "default/web" */
+	const char *sup;         /* "default", as it was given to child_look */
 	const char *id;          /* within ref */
 	struct child_view view;
 	const char *value; /* the spec's value in the map; NULL when it has none */
 	size_t value_bytes;
 };
 
-/* Fills `ret_child`; what it points to is the map's. `id` has at most 128 bytes. */
-void child_look(const struct exchange *x, const char *id, struct child *ret_child);
+/*
+ * Fills `ret_child`, which borrows `sup` and points into the map. Both names have at most 128
+ * bytes. child_of_path: the one that the request's path names.
+ */
+void child_look(
+	const struct exchange *x, const char *sup, const char *id, struct child *ret_child);
+void child_of_path(const struct exchange *x, struct child *ret_child);
 /* Every change of the child wakes the exchange. */
 void child_watch(struct exchange *x, const struct child *c);
 /* True when nothing of it is left: no spec, and no process either. */
@@ -42,6 +48,6 @@ void child_write(struct text *out, const struct horde *h, const struct child *c)
 
 /* Answers with the child, its ETag and the headers of the write `w` (NULL: none). */
 void child_reply(struct exchange *x, unsigned status, const struct child *c, const struct write *w);
-void child_not_found(struct exchange *x, const char *id);
+void child_not_found(struct exchange *x, const struct child *c);
 
 #endif

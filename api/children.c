@@ -11,23 +11,20 @@
 
 #define WAIT_CHILD_MS 30000 /* the default of waitChild */
 
-#define SPEC_PREFIX "spec/" ONLY_NAME "/"
-
 /* A child as GET answers it: reads_reply adds the etag. */
 static void get_child(struct exchange *x)
 {
-	const char *id = exchange_path(x, "child");
 	struct text body = TEXT_INIT;
 	struct child c;
 	struct etag etag;
 
 	if (!resource_supervisor(x))
 		return;
-	child_look(x, id, &c);
+	child_of_path(x, &c);
 	child_watch(x, &c);
 	if (!c.view.spec) {
 		reads_absent(x, PROBLEM_CHILD_NOT_FOUND,
-			"there is no child '%s' in supervisor '%s'", id, ONLY_NAME);
+			"there is no child '%s' in supervisor '%s'", c.id, c.sup);
 		return;
 	}
 	etag = child_etag(&c);
@@ -109,11 +106,11 @@ static bool filter_matches(
 /* The child of a spec entry; false when its key has no shape that this version writes. */
 static bool child_of_entry(const struct exchange *x, const struct entry *e, struct child *ret)
 {
-	const char *id = e->key + strlen(SPEC_PREFIX);
+	const char *sup = exchange_path(x, "sup"), *id = key_rest(key_rest(e->key));
 
-	if (strlen(id) + sizeof(ONLY_NAME) >= REF_BYTES_MAX)
+	if (strlen(sup) + 1 + strlen(id) >= REF_BYTES_MAX)
 		return false;
-	child_look(x, id, ret);
+	child_look(x, sup, id, ret);
 	return ret->view.spec != NULL;
 }
 
@@ -124,11 +121,13 @@ static bool within(const struct entry *e, const char *prefix, size_t length)
 
 static void watch_children(struct exchange *x)
 {
-	static const char *const prefixes[] = {
-		SPEC_PREFIX, "assign/" ONLY_NAME "/", "status/" ONLY_NAME "/", "member/"};
+	static const char *const families[] = {"spec", "assign", "status"};
+	char key[KEY_BYTES_MAX + 1];
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		exchange_watch_prefix(x, prefixes[i], strlen(prefixes[i]));
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		exchange_watch_prefix(
+			x, key, resource_key(key, families[i], exchange_path(x, "sup"), ""));
+	exchange_watch_prefix(x, "member/", strlen("member/"));
 }
 
 struct listing {
@@ -141,10 +140,9 @@ struct listing {
 
 static const struct entry *first_entry(const struct exchange *x, const struct listing *l)
 {
-	char key[sizeof(SPEC_PREFIX) + PAGE_KEY_BYTES_MAX];
-	size_t length = strlen(SPEC_PREFIX);
+	char key[KEY_BYTES_MAX + 1 + PAGE_KEY_BYTES_MAX];
+	size_t length = resource_key(key, "spec", exchange_path(x, "sup"), "");
 
-	memcpy(key, SPEC_PREFIX, length);
 	if (l->page.resumed) {
 		memcpy(key + length, l->page.after, l->page.after_length);
 		return map_after(resource_map(x), key, length + l->page.after_length);
@@ -156,14 +154,14 @@ static const struct entry *first_entry(const struct exchange *x, const struct li
 /* Writes the rows of one page and what follows them. */
 static void write_page(struct exchange *x, struct listing *l)
 {
-	char prefix[sizeof(SPEC_PREFIX) + PAGE_KEY_BYTES_MAX];
+	char prefix[KEY_BYTES_MAX + 1];
 	const struct entry *e = first_entry(x, l);
 	struct child c;
 	const char *last = "";
 	size_t count = 0, length;
 	bool more = false;
 
-	length = (size_t)snprintf(prefix, sizeof(prefix), "%s%s", SPEC_PREFIX, l->filter.prefix);
+	length = resource_key(prefix, "spec", exchange_path(x, "sup"), l->filter.prefix);
 	json_object(&l->body);
 	json_key(&l->body, "items");
 	json_array(&l->body);
@@ -177,7 +175,7 @@ static void write_page(struct exchange *x, struct listing *l)
 		l->sum += hash_pair(digest_content(c.id, strlen(c.id)), child_hash(&c));
 		if (c.view.state == CHILD_LOST)
 			unreachable_add(&l->unreachable, c.view.node);
-		last = e->key + strlen(SPEC_PREFIX);
+		last = key_rest(key_rest(e->key));
 		count++;
 	}
 	json_end_array(&l->body);
@@ -261,6 +259,8 @@ static void count_children(struct exchange *x)
 	struct counts counts = {.sum = 0};
 	struct text body = TEXT_INIT;
 	const struct entry *e;
+	char prefix[KEY_BYTES_MAX + 1];
+	size_t length;
 	struct etag etag;
 	struct child c;
 
@@ -273,8 +273,9 @@ static void count_children(struct exchange *x)
 		return;
 	}
 	memset(counts.by_node, 0, (horde_member_count(h) + 1) * sizeof(uint64_t));
-	e = map_from(resource_map(x), SPEC_PREFIX, strlen(SPEC_PREFIX));
-	for (; within(e, SPEC_PREFIX, strlen(SPEC_PREFIX));
+	length = resource_key(prefix, "spec", exchange_path(x, "sup"), "");
+	e = map_from(resource_map(x), prefix, length);
+	for (; within(e, prefix, length);
 		e = map_after(resource_map(x), e->key, e->key_bytes)) {
 		if (child_of_entry(x, e, &c))
 			count_one(h, &c, &counts);
@@ -323,7 +324,7 @@ static void reply_reached(
 
 	json_object(&body);
 	json_put_string(&body, "id", c->id);
-	json_put_string(&body, "supervisor", ONLY_NAME);
+	json_put_string(&body, "supervisor", c->sup);
 	json_key(&body, "reached");
 	json_string_n(&body, reached, length);
 	if (c->view.spec)
@@ -334,26 +335,26 @@ static void reply_reached(
 
 static void wait_child(struct exchange *x)
 {
-	const char *id = exchange_path(x, "child"), *until = exchange_query(x, "until"), *reached;
+	const char *until = exchange_query(x, "until"), *reached;
 	int64_t deadline = resource_deadline_ms(x, WAIT_CHILD_MS);
 	struct child c;
 	size_t length;
 
-	if (!resource_supervisor(x))
-		return;
 	until = until ? until : "running,exited,deleted";
-	child_look(x, id, &c);
+	child_of_path(x, &c);
 	reached = first_that_holds(&c, until, &length);
 	if (reached) {
 		reply_reached(x, &c, reached, length);
 		return;
 	}
+	if (!resource_supervisor(x))
+		return; /* it may have been deleted with its children, which was looked at first */
 	if (!c.view.spec && !strstr(until, "deleted")) {
-		child_not_found(x, id);
+		child_not_found(x, &c);
 		return;
 	}
 	if (resource_late(x, deadline)) {
-		exchange_problem(x, PROBLEM_WAIT_TIMEOUT, "child '%s' is %s", id,
+		exchange_problem(x, PROBLEM_WAIT_TIMEOUT, "child '%s' is %s", c.id,
 			child_state_name(c.view.state));
 		return;
 	}

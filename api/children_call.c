@@ -5,7 +5,8 @@
 static void signal_child(struct exchange *x)
 {
 	const json_t *body = exchange_body(x);
-	struct call call = {.child = exchange_path(x, "child"),
+	struct call call = {.supervisor = exchange_path(x, "sup"),
+		.child = exchange_path(x, "child"),
 		.signal = json_string_value(json_object_get(body, "signal")),
 		.group = json_is_true(json_object_get(body, "group"))};
 
@@ -24,14 +25,16 @@ static bool has_restarted(const struct child *c, uint64_t before)
 static void restart_child(struct exchange *x)
 {
 	int64_t deadline = resource_deadline_ms(x, WAIT_START_MS);
-	struct call call = {.restart = true, .child = exchange_path(x, "child")};
+	struct call call = {.restart = true,
+		.supervisor = exchange_path(x, "sup"),
+		.child = exchange_path(x, "child")};
 	struct child c;
 
 	if (!resource_supervisor(x) || !call_done(x, &call))
 		return;
-	child_look(x, call.child, &c);
+	child_of_path(x, &c);
 	if (!c.view.spec) {
-		child_not_found(x, call.child);
+		child_not_found(x, &c);
 	} else if (has_restarted(&c, call_state(x)->before)) {
 		child_reply(x, 200, &c, NULL);
 	} else if (resource_late(x, deadline)) {

@@ -32,7 +32,7 @@ static bool put_value(struct exchange *x, struct write *w, const char *id, struc
 		return false;
 	}
 	event.put.key = key;
-	event.put.key_bytes = resource_key(key, "spec", ONLY_NAME, id);
+	event.put.key_bytes = resource_key(key, "spec", exchange_path(x, "sup"), id);
 	event.put.value = value->bytes;
 	event.put.value_bytes = value->used;
 	e = record_decode(
@@ -117,7 +117,7 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 	struct child c;
 	bool reached;
 
-	child_look(x, id, &c);
+	child_look(x, exchange_path(x, "sup"), id, &c);
 	if (!c.view.spec) {
 		lost_to_delete(x, w, id);
 		return;
@@ -134,10 +134,9 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 		return;
 	}
 	if (w->result.created) {
-		char location[sizeof("/v1/supervisors/" ONLY_NAME "/children/") + REF_BYTES_MAX];
+		char location[sizeof("/v1/supervisors//children/") + REF_BYTES_MAX];
 
-		snprintf(location, sizeof(location), "/v1/supervisors/%s/children/%s", ONLY_NAME,
-			id);
+		snprintf(location, sizeof(location), "/v1/supervisors/%s/children/%s", c.sup, id);
 		exchange_header_set(x, "Location", location);
 	}
 	child_reply(x, reached ? (w->result.created ? 201 : 200) : 202, &c, w);
@@ -181,7 +180,7 @@ static struct write *begin_put(struct exchange *x, const char *id)
 	struct etag etag;
 	struct write *w;
 
-	child_look(x, id, &c);
+	child_look(x, exchange_path(x, "sup"), id, &c);
 	if (c.view.spec)
 		etag = child_etag(&c);
 	if (!writes_allowed(x, c.view.spec ? &etag : NULL))
@@ -209,9 +208,9 @@ static void put_child(struct exchange *x)
 static bool existing(
 	struct exchange *x, const char *id, struct child *ret_child, struct spec_parts *ret_parts)
 {
-	child_look(x, id, ret_child);
+	child_look(x, exchange_path(x, "sup"), id, ret_child);
 	if (!ret_child->view.spec) {
-		child_not_found(x, id);
+		child_not_found(x, ret_child);
 		return false;
 	}
 	if (spec_split(ret_child->value, ret_child->value_bytes, ret_parts) != ERR_OK) {
@@ -308,7 +307,7 @@ static void stop_child(struct exchange *x)
 		return;
 	if (!write_settled(x, w))
 		return;
-	child_look(x, id, &c);
+	child_look(x, exchange_path(x, "sup"), id, &c);
 	if (!c.view.spec) {
 		lost_to_delete(x, w, id);
 	} else if (has_stopped(&c)) {
@@ -331,12 +330,12 @@ static struct write *begin_terminate(struct exchange *x, const char *id)
 	struct child c;
 	enum err e = ERR_NOT_FOUND;
 
-	child_look(x, id, &c);
+	child_look(x, exchange_path(x, "sup"), id, &c);
 	w = write_begin(x, WAIT_STOP_MS);
 	if (!w)
 		return NULL;
 	event.put.key = key;
-	event.put.key_bytes = resource_key(key, "spec", ONLY_NAME, id);
+	event.put.key_bytes = resource_key(key, "spec", exchange_path(x, "sup"), id);
 	if (c.view.spec) {
 		/* A 202 shows the child, whose spec is gone by then. */
 		if (!write_keep(x, w, c.value, c.value_bytes))
@@ -348,7 +347,7 @@ static struct write *begin_terminate(struct exchange *x, const char *id)
 		return w;
 	}
 	if (e == ERR_NOT_FOUND)
-		child_not_found(x, id);
+		child_not_found(x, &c);
 	else if (e != ERR_OK)
 		resource_fail(x, e);
 	return e == ERR_OK ? w : NULL;
@@ -379,7 +378,7 @@ static void terminate_child(struct exchange *x)
 		return;
 	if (!write_settled(x, w))
 		return;
-	child_look(x, id, &c);
+	child_look(x, exchange_path(x, "sup"), id, &c);
 	if (w->missing || child_gone(&c)) {
 		write_headers(x, w, NULL);
 		exchange_reply_empty(x, 204);

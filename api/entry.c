@@ -36,7 +36,7 @@ struct owner owner_of_json(const json_t *object)
 const struct entry *entry_find(struct exchange *x, const char *family)
 {
 	char key[KEY_BYTES_MAX + 1];
-	size_t length = resource_key(key, family, ONLY_NAME, exchange_path(x, "key"));
+	size_t length = resource_key(key, family, DEFAULT_NAME, exchange_path(x, "key"));
 
 	exchange_watch_key(x, key, length);
 	return map_get(resource_map(x), key, length);
@@ -45,7 +45,7 @@ const struct entry *entry_find(struct exchange *x, const char *family)
 const struct entry *entry_present(const struct exchange *x, const char *family)
 {
 	char key[KEY_BYTES_MAX + 1];
-	size_t length = resource_key(key, family, ONLY_NAME, exchange_path(x, "key"));
+	size_t length = resource_key(key, family, DEFAULT_NAME, exchange_path(x, "key"));
 
 	return map_get(resource_map(x), key, length);
 }
@@ -80,7 +80,7 @@ void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 	size_t bytes;
 
 	json_object(out);
-	json_put_string(out, "registry", ONLY_NAME);
+	json_put_string(out, "registry", DEFAULT_NAME);
 	json_put_string(out, "key", entry_key(e, ENTRY_PREFIX));
 	if (!entry_name(e, &r))
 		return;
@@ -96,7 +96,7 @@ void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 void meta_open(struct text *out, const struct entry *e)
 {
 	json_object(out);
-	json_put_string(out, "registry", ONLY_NAME);
+	json_put_string(out, "registry", DEFAULT_NAME);
 	json_put_string(out, "key", entry_key(e, META_PREFIX));
 	json_key(out, "value");
 	json_raw(out, entry_text(e, NULL), e->value_bytes);
@@ -106,5 +106,5 @@ void meta_open(struct text *out, const struct entry *e)
 void key_not_found(struct exchange *x)
 {
 	exchange_problem(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
-		exchange_path(x, "key"), ONLY_NAME);
+		exchange_path(x, "key"), DEFAULT_NAME);
 }

@@ -4,8 +4,8 @@
 
 #include "api/resource.h"
 
-#define ENTRY_PREFIX "entry/" ONLY_NAME "/"
-#define META_PREFIX "meta/" ONLY_NAME "/"
+#define ENTRY_PREFIX "entry/" DEFAULT_NAME "/"
+#define META_PREFIX "meta/" DEFAULT_NAME "/"
 
 struct owner {
 	enum owner_kind kind;

@@ -152,12 +152,12 @@ static void peer_goodbye(struct exchange *x)
 
 /* ---- call ---- */
 
-static void reply_called(struct exchange *x, const char *id)
+static void reply_called(struct exchange *x, const struct call *call)
 {
 	struct text body = TEXT_INIT;
 	struct child c;
 
-	child_look(x, id, &c);
+	child_look(x, call->supervisor, call->child, &c);
 	json_object(&body);
 	json_put_string(&body, "node",
 		c.view.node && c.view.node->recorded ? c.view.node->record->name
@@ -171,15 +171,16 @@ static void reply_called(struct exchange *x, const char *id)
 static void peer_call(struct exchange *x)
 {
 	const json_t *body = exchange_body(x);
-	const char *supervisor = json_string_value(json_object_get(body, "supervisor"));
 	const char *op = json_string_value(json_object_get(body, "op"));
 	struct call call = {.restart = op && strcmp(op, "restart") == 0,
+		.supervisor = json_string_value(json_object_get(body, "supervisor")),
 		.child = json_string_value(json_object_get(body, "child")),
 		.signal = json_string_value(json_object_get(body, "signal")),
 		.group = json_is_true(json_object_get(body, "group")),
 		.hops = (int)number(x, "hops")};
+	const struct entry *e;
 
-	if (!supervisor || strcmp(supervisor, ONLY_NAME) != 0) {
+	if (!horde_supervisor(resource_horde(x), call.supervisor, &e)) {
 		exchange_problem(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no such supervisor");
 		return;
 	}
@@ -188,7 +189,7 @@ static void peer_call(struct exchange *x)
 		return;
 	}
 	if (call_done(x, &call))
-		reply_called(x, call.child);
+		reply_called(x, &call);
 }
 
 const struct binding peer_bindings[] = {

@@ -37,7 +37,7 @@ static void already_registered(struct exchange *x, const struct entry *e)
 
 	exchange_problem(x, PROBLEM_ALREADY_REGISTERED,
 		"key '%s' in registry '%s' is owned by %s '%s' on %s", exchange_path(x, "key"),
-		ONLY_NAME, kind_text(r.owner_kind), r.owner_id,
+		DEFAULT_NAME, kind_text(r.owner_kind), r.owner_id,
 		origin_is_zero(r.node) ? "no node" : horde_member_name(resource_horde(x), r.node));
 }
 
@@ -87,7 +87,7 @@ static struct write *begin_register(struct exchange *x)
 	if (!w)
 		return NULL;
 	event.entry.key = key;
-	event.entry.key_bytes = resource_key(key, "entry", ONLY_NAME, exchange_path(x, "key"));
+	event.entry.key_bytes = resource_key(key, "entry", DEFAULT_NAME, exchange_path(x, "key"));
 	event.entry.owner_given = true;
 	event.entry.owner_kind = owner.kind;
 	event.entry.owner_id = owner.id;
@@ -167,7 +167,7 @@ static struct write *begin_update(struct exchange *x)
 	if (!write_keep(x, w, raw, bytes))
 		return NULL;
 	event.entry.key = key;
-	event.entry.key_bytes = resource_key(key, "entry", ONLY_NAME, exchange_path(x, "key"));
+	event.entry.key_bytes = resource_key(key, "entry", DEFAULT_NAME, exchange_path(x, "key"));
 	event.entry.value = raw_value(x, &event.entry.value_bytes);
 	e = write_command(x, &event, w);
 	if (e != ERR_OK)
@@ -219,7 +219,7 @@ static struct write *begin_unregister(struct exchange *x)
 	if (!claim(x, &event, &owner) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.entry.key = key;
-	event.entry.key_bytes = resource_key(key, "entry", ONLY_NAME, exchange_path(x, "key"));
+	event.entry.key_bytes = resource_key(key, "entry", DEFAULT_NAME, exchange_path(x, "key"));
 	e = present ? write_command(x, &event, w) : ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
 		write_missing(w);

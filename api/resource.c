@@ -23,21 +23,22 @@ const struct map *resource_map(const struct exchange *x)
 	return horde_map(resource_horde(x));
 }
 
-bool resource_supervisor(struct exchange *x)
+const char *resource_supervisor(struct exchange *x)
 {
 	const char *name = exchange_path(x, "sup");
+	const struct entry *e;
 
-	if (strcmp(name, ONLY_NAME) == 0)
-		return true;
+	if (horde_supervisor(resource_horde(x), name, &e))
+		return name;
 	exchange_problem(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
-	return false;
+	return NULL;
 }
 
 bool resource_registry(struct exchange *x)
 {
 	const char *name = exchange_path(x, "reg");
 
-	if (strcmp(name, ONLY_NAME) == 0)
+	if (strcmp(name, DEFAULT_NAME) == 0)
 		return true;
 	exchange_problem(x, PROBLEM_REGISTRY_NOT_FOUND, "there is no registry '%s'", name);
 	return false;

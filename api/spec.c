@@ -6,21 +6,22 @@
 #include "api/json_text.h"
 
 /* Members that GET adds; they are dropped on the way in. */
-static const char *const read_only[] = {
-	"id", "supervisor", "desired", "created_at", "etag", "status", "warnings"};
+static const char *const added_to_specs[] = {
+	"id", "supervisor", "desired", "created_at", "etag", "status", "warnings", NULL};
+static const char *const added_to_options[] = {"name", "created_at", "etag", NULL};
 
 /* 15 digits bring every short decimal back as it was written; 17 would make 0.1 unreadable. */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
 
-enum err spec_canonical(const json_t *spec, struct text *out)
+static enum err canonical(const json_t *object, const char *const *read_only, struct text *out)
 {
-	json_t *copy = json_copy((json_t *)(uintptr_t)spec);
+	json_t *copy = json_copy((json_t *)(uintptr_t)object);
 	char *dump = NULL;
 
 	if (!copy)
 		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
-		json_object_del(copy, read_only[i]);
+	for (; *read_only; read_only++)
+		json_object_del(copy, *read_only);
 	dump = json_dumps(copy, DUMP_FLAGS);
 	json_decref(copy);
 	if (!dump)
@@ -28,6 +29,16 @@ enum err spec_canonical(const json_t *spec, struct text *out)
 	text_adds(out, dump);
 	free(dump);
 	return text_ok(out) ? ERR_OK : ERR_NO_MEMORY;
+}
+
+enum err spec_canonical(const json_t *spec, struct text *out)
+{
+	return canonical(spec, added_to_specs, out);
+}
+
+enum err options_canonical(const json_t *options, struct text *out)
+{
+	return canonical(options, added_to_options, out);
 }
 
 void spec_value(const struct spec_parts *parts, struct text *out)

@@ -30,6 +30,8 @@ struct spec_parts { /* borrowed from the value's text */
 
 /* Appends the canonical text of a spec object. Errors: NO_MEMORY. */
 enum err spec_canonical(const json_t *spec, struct text *out);
+/* The same of a supervisor's options. */
+enum err options_canonical(const json_t *options, struct text *out);
 /* Appends a whole value. */
 void spec_value(const struct spec_parts *parts, struct text *out);
 /* Takes a value apart. Errors: MALFORMED (it is none that this version wrote). */

@@ -1,0 +1,365 @@
+/*
+ * Supervisors: listSupervisors, getSupervisor, putSupervisor, patchSupervisor, deleteSupervisor.
+ *
+ * The value of the map's key supervisor/SUP is
+ *	{"created_at":<wall ms>,"options":{...}}
+ * with the options as they were asked for, in canonical form (spec.h). `default` is there without.
+ */
+#include "api/supervisors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json_text.h"
+#include "api/records.h"
+#include "api/resource.h"
+#include "api/spec.h"
+#include "server/core/digest.h"
+
+#define PREFIX "supervisor/"
+
+struct options { /* of one supervisor; borrowed from its value */
+	int64_t created_at_ms; /* 0: nobody has described it */
+	const char *text;
+	size_t bytes;
+};
+
+static struct options options_of(const struct entry *e)
+{
+	struct options o = {.text = "{}", .bytes = 2};
+	const char *value = e ? entry_text(e, NULL) : NULL, *options;
+	size_t bytes;
+
+	options = value ? json_member(value, e->value_bytes, "options", &bytes) : NULL;
+	if (!options || bytes < 2 || options[0] != '{')
+		return o;
+	o.text = options;
+	o.bytes = bytes;
+	if (e->record)
+		o.created_at_ms = e->record->supervisor.created_at_ms;
+	return o;
+}
+
+static struct etag etag_of_entry(const struct entry *e)
+{
+	return etag_of(hash_pair(e ? entry_content(e) : 0, 1));
+}
+
+static void open_supervisor(struct text *out, const char *name, const struct entry *e)
+{
+	struct options o = options_of(e);
+
+	json_object(out);
+	if (o.text[1 + strspn(o.text + 1, " \t\r\n")] != '}')
+		json_raw(out, o.text + 1, o.bytes - 2);
+	json_put_string(out, "name", name);
+	if (o.created_at_ms > 0)
+		json_put_time(out, "created_at", o.created_at_ms);
+}
+
+/* ---- reading ---- */
+
+static void get_supervisor(struct exchange *x)
+{
+	const char *name = exchange_path(x, "sup");
+	char key[KEY_BYTES_MAX + 1];
+	const struct entry *e;
+	struct text body = TEXT_INIT;
+	struct etag etag;
+
+	exchange_watch_key(x, key, (size_t)snprintf(key, sizeof(key), PREFIX "%s", name));
+	if (!horde_supervisor(resource_horde(x), name, &e)) {
+		reads_absent(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
+		return;
+	}
+	etag = etag_of_entry(e);
+	if (reads_settled(x, &etag))
+		return;
+	open_supervisor(&body, name, e);
+	json_end_object(&body);
+	reads_reply(x, &body, &etag);
+}
+
+/* The first record behind `after`, or NULL. */
+static const struct entry *record_after(const struct exchange *x, const char *after)
+{
+	char key[sizeof(PREFIX) + PAGE_KEY_BYTES_MAX];
+	size_t bytes = (size_t)snprintf(key, sizeof(key), PREFIX "%s", after);
+	const struct entry *e = *after ? map_after(resource_map(x), key, bytes)
+				       : map_from(resource_map(x), key, bytes);
+
+	return e && strncmp(e->key, PREFIX, strlen(PREFIX)) == 0 ? e : NULL;
+}
+
+/* The next name in order, `default` among them; NULL at the end. */
+static const char *name_after(
+	const struct exchange *x, const char *after, const struct entry **ret_entry)
+{
+	const struct entry *e = record_after(x, after);
+	const char *name = e ? key_rest(e->key) : NULL;
+
+	*ret_entry = e;
+	if (strcmp(after, DEFAULT_NAME) >= 0 || (name && strcmp(name, DEFAULT_NAME) <= 0))
+		return name;
+	*ret_entry = NULL;
+	return DEFAULT_NAME;
+}
+
+/* Writes the rows of one page; returns the sum of their hashes. */
+static uint64_t write_page(struct exchange *x, const struct page *page, struct text *body)
+{
+	const struct entry *e;
+	char after[PAGE_KEY_BYTES_MAX + 1] = "";
+	const char *last = "", *name;
+	uint64_t sum = 0;
+	size_t count = 0;
+
+	if (page->resumed && page->after_length < sizeof(after)) {
+		memcpy(after, page->after, page->after_length);
+		after[page->after_length] = '\0';
+	}
+	json_object(body);
+	json_key(body, "items");
+	json_array(body);
+	for (name = name_after(x, after, &e); name && count < page->limit; count++) {
+		struct etag etag = etag_of_entry(e);
+
+		open_supervisor(body, name, e);
+		etag_put(body, &etag);
+		json_end_object(body);
+		sum += hash_pair(digest_content(name, strlen(name)), e ? entry_content(e) : 0);
+		last = name;
+		name = name_after(x, last, &e);
+	}
+	json_end_array(body);
+	page_end(x, page, body, last, strlen(last), name != NULL);
+	json_end_object(body);
+	return sum;
+}
+
+static void list_supervisors(struct exchange *x)
+{
+	struct page page;
+	struct text body = TEXT_INIT;
+	struct etag etag;
+
+	if (!page_begin(x, &page))
+		return;
+	exchange_watch_prefix(x, PREFIX, strlen(PREFIX));
+	etag = etag_of(hash_pair(page.filter, write_page(x, &page, &body)));
+	if (reads_settled(x, &etag))
+		text_fini(&body);
+	else
+		reads_reply(x, &body, &etag);
+}
+
+/* ---- writing ---- */
+
+static bool put_value(struct exchange *x, struct write *w, const char *value, size_t bytes)
+{
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = {.kind = EVENT_PUT_SUPERVISOR};
+	struct record *record = NULL;
+	enum err e;
+
+	event.put.key = key;
+	event.put.key_bytes =
+		(size_t)snprintf(key, sizeof(key), PREFIX "%s", exchange_path(x, "sup"));
+	event.put.value = value;
+	event.put.value_bytes = bytes;
+	e = record_decode(key, event.put.key_bytes, value, bytes, &record);
+	if (e == ERR_OK && !record) {
+		exchange_fault(x, "", "invalid", "they cannot be understood as a whole");
+		exchange_problem(x, PROBLEM_INVALID_SPEC, "the options have a fault");
+		return false;
+	}
+	event.put.record = record;
+	e = e == ERR_OK ? write_command(x, &event, w) : e;
+	if (e != ERR_OK) {
+		record_free(record);
+		resource_fail(x, e);
+	}
+	return e == ERR_OK;
+}
+
+static bool put_options(
+	struct exchange *x, struct write *w, const json_t *options, int64_t created_at_ms)
+{
+	struct text canonical = TEXT_INIT, value = TEXT_INIT;
+	bool ok = false;
+
+	json_object(&value);
+	json_put_int(&value, "created_at", created_at_ms);
+	json_key(&value, "options");
+	if (options_canonical(options, &canonical) == ERR_OK)
+		json_raw(&value, canonical.bytes, canonical.used);
+	json_end_object(&value);
+	if (text_cstr(&canonical) && text_cstr(&value))
+		ok = put_value(x, w, value.bytes, value.used);
+	else
+		exchange_fail(x, ERR_NO_MEMORY);
+	text_fini(&canonical);
+	text_fini(&value);
+	return ok;
+}
+
+/* `patch`: the body is merged into the options that are there. */
+static struct write *begin_put(struct exchange *x, bool patch)
+{
+	const char *name = exchange_path(x, "sup");
+	const struct entry *e;
+	bool there = horde_supervisor(resource_horde(x), name, &e), ok;
+	struct options o = options_of(e);
+	struct etag etag = etag_of_entry(e);
+	json_t *present = NULL, *merged = NULL;
+	struct write *w;
+
+	if (patch && !there) {
+		exchange_problem(
+			x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
+		return NULL;
+	}
+	if (!writes_allowed(x, there ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
+		return NULL;
+	present = json_loadb(o.text, o.bytes, 0, NULL);
+	ok = !patch || (present && spec_merge(present, exchange_body(x), &merged) == ERR_OK);
+	if (ok)
+		ok = put_options(x, w, patch ? merged : exchange_body(x),
+			o.created_at_ms ? o.created_at_ms : wall_now_ms());
+	else
+		exchange_fail(x, ERR_NO_MEMORY);
+	json_decref(merged);
+	json_decref(present);
+	return ok ? w : NULL;
+}
+
+static void reply_written(struct exchange *x, const struct write *w)
+{
+	const char *name = exchange_path(x, "sup");
+	const struct entry *e;
+	struct text body = TEXT_INIT;
+	struct etag etag;
+	char location[sizeof("/v1/supervisors/") + REF_BYTES_MAX];
+
+	if (!horde_supervisor(resource_horde(x), name, &e)) {
+		write_headers(x, w, NULL);
+		exchange_problem(x, PROBLEM_CONFLICT_LOST, "supervisor '%s' was deleted meanwhile",
+			name);
+		return;
+	}
+	etag = etag_of_entry(e);
+	open_supervisor(&body, name, e);
+	etag_put(&body, &etag);
+	json_end_object(&body);
+	write_headers(x, w, &etag);
+	if (w->result.created) {
+		snprintf(location, sizeof(location), "/v1/supervisors/%s", name);
+		exchange_header_set(x, "Location", location);
+	}
+	exchange_reply(x, w->result.created ? 201 : 200, &body);
+}
+
+static void write_supervisor(struct exchange *x, bool patch)
+{
+	struct write *w = exchange_state(x);
+
+	if (!w && !(w = begin_put(x, patch)))
+		return;
+	if (write_settled(x, w))
+		reply_written(x, w);
+}
+
+static void put_supervisor(struct exchange *x)
+{
+	write_supervisor(x, false);
+}
+
+static void patch_supervisor(struct exchange *x)
+{
+	write_supervisor(x, true);
+}
+
+/* ---- deleting ---- */
+
+static struct write *begin_delete(struct exchange *x)
+{
+	const char *name = exchange_path(x, "sup");
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = {.kind = EVENT_REMOVE_SUPERVISOR};
+	struct write *w;
+	enum err e;
+
+	if (strcmp(name, DEFAULT_NAME) == 0) {
+		exchange_problem(x, PROBLEM_WRONG_STATE, "supervisor '%s' always exists", name);
+		return NULL;
+	}
+	w = write_begin(x, WAIT_STOP_MS);
+	if (!w)
+		return NULL;
+	event.put.key = key;
+	event.put.key_bytes = (size_t)snprintf(key, sizeof(key), PREFIX "%s", name);
+	e = write_command(x, &event, w);
+	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
+		write_missing(w);
+		return w;
+	}
+	if (e == ERR_NOT_FOUND)
+		exchange_problem(
+			x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
+	else if (e != ERR_OK)
+		resource_fail(x, e);
+	return e == ERR_OK ? w : NULL;
+}
+
+/* Deleted children whose owners have not cleared their assignment yet; watches those. */
+static size_t count_stopping(struct exchange *x)
+{
+	char prefix[KEY_BYTES_MAX + 1];
+	size_t bytes = resource_key(prefix, "assign", exchange_path(x, "sup"), ""), count = 0;
+	const struct entry *e = map_from(resource_map(x), prefix, bytes);
+
+	for (; e && e->key_bytes >= bytes && memcmp(e->key, prefix, bytes) == 0;
+		e = map_after(resource_map(x), e->key, e->key_bytes)) {
+		struct child_view v;
+
+		horde_child(resource_horde(x), key_rest(e->key), &v);
+		count += !v.spec;
+	}
+	exchange_watch_prefix(x, prefix, bytes);
+	return count;
+}
+
+static void delete_supervisor(struct exchange *x)
+{
+	struct write *w = exchange_state(x);
+	struct text body = TEXT_INIT;
+	size_t stopping;
+
+	if ((!w && !(w = begin_delete(x))) || !write_settled(x, w))
+		return;
+	stopping = w->missing ? 0 : count_stopping(x);
+	if (stopping > 0 && !resource_late(x, w->deadline_ms)) {
+		exchange_park(x, w->deadline_ms);
+		return;
+	}
+	write_headers(x, w, NULL);
+	if (stopping == 0) {
+		exchange_reply_empty(x, 204);
+		return;
+	}
+	json_object(&body);
+	json_put_string(&body, "name", exchange_path(x, "sup"));
+	json_put_uint(&body, "stopping", stopping);
+	json_end_object(&body);
+	exchange_reply(x, 202, &body);
+}
+
+const struct binding supervisors_bindings[] = {
+	{"listSupervisors", list_supervisors},
+	{"getSupervisor", get_supervisor},
+	{"putSupervisor", put_supervisor},
+	{"patchSupervisor", patch_supervisor},
+	{"deleteSupervisor", delete_supervisor},
+	{NULL, NULL},
+};
