@@ -192,12 +192,24 @@ void child_write(struct text *out, const struct horde *h, const struct child *c)
 	json_end_object(out);
 }
 
+/* What a change of its spec means for the process. */
+static void put_applied(struct text *out, enum applied applied)
+{
+	static const char *const words[] = {
+		[APPLIED_NONE] = "none", [APPLIED_LIVE] = "live", [APPLIED_REPLACED] = "replaced"};
+
+	if (applied != APPLIED_UNSAID)
+		json_put_string(out, "applied", words[applied]);
+}
+
 void child_reply(struct exchange *x, unsigned status, const struct child *c, const struct write *w)
 {
 	struct etag etag = child_etag(c);
 	struct text body = TEXT_INIT;
 
 	child_open(&body, resource_horde(x), c);
+	if (w)
+		put_applied(&body, w->result.applied);
 	child_put_warnings(&body, c);
 	etag_put(&body, &etag);
 	json_end_object(&body);

@@ -123,7 +123,7 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 		return;
 	}
 	/* A stopped child stays stopped: there is nothing to wait for. */
-	reached = (c.view.current && c.view.state != CHILD_STARTING) || !child_wanted(&c);
+	reached = (c.view.current && c.view.state != CHILD_STARTING) || !c.view.wanted;
 	if (!reached && !resource_late(x, w->deadline_ms)) {
 		child_watch(x, &c);
 		exchange_park(x, w->deadline_ms);

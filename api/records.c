@@ -89,12 +89,35 @@ static void decode_member(struct decoding *d, const json_t *o, struct member_rec
 		d->wrong = true;
 }
 
+/* More than are ever written are a newer version's; the first ones do. */
+static void take_avoid(struct decoding *d, const json_t *array, struct assign_record *a)
+{
+	size_t count = json_array_size(array);
+
+	count = count < AVOID_MAX ? count : AVOID_MAX;
+	if (count == 0)
+		return;
+	a->avoid = calloc(count, sizeof(*a->avoid));
+	if (!a->avoid) {
+		d->no_memory = true;
+		return;
+	}
+	a->avoid_count = (uint32_t)count;
+	for (size_t i = 0; i < count; i++) {
+		const json_t *item = json_array_get(array, i);
+
+		a->avoid[i].node = take_origin(d, item, "node");
+		a->avoid[i].until_ms = take_int(d, item, "until", 0, INT64_MAX, 0);
+	}
+}
+
 static void decode_assign(struct decoding *d, const json_t *o, struct assign_record *a)
 {
 	a->node = take_origin(d, o, "node");
 	a->incarnation = take_origin(d, o, "incarnation");
 	a->epoch = take_epoch(d, o);
 	a->at_ms = take_int(d, o, "at", 0, INT64_MAX, 0);
+	take_avoid(d, json_object_get(o, "avoid"), a);
 }
 
 static void decode_exit(struct decoding *d, const json_t *o, struct exit_record *e)

@@ -13,6 +13,7 @@ struct command_result {
 	uint64_t batch; /* the store batch that carries it: wait for exchange_stored */
 	struct dot dot; /* the last dot it minted, for Horde-Dot */
 	bool created;
+	enum applied applied; /* of a spec */
 };
 
 enum call_state { CALL_PENDING, CALL_ANSWERED, CALL_FAILED };

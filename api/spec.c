@@ -7,8 +7,10 @@
 
 /* Members that GET adds; they are dropped on the way in. */
 static const char *const added_to_specs[] = {
-	"id", "supervisor", "desired", "created_at", "etag", "status", "warnings", NULL};
-static const char *const added_to_options[] = {"name", "created_at", "etag", NULL};
+	"id", "supervisor", "desired", "created_at", "etag", "status", "applied",
+	"warnings", NULL};
+static const char *const added_to_options[] = {
+	"name", "created_at", "etag", "state", "stopped_by", NULL};
 
 /* 15 digits bring every short decimal back as it was written; 17 would make 0.1 unreadable. */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))

@@ -18,6 +18,7 @@
 #include "server/core/digest.h"
 
 #define PREFIX "supervisor/"
+#define HALTS "halt/"
 
 struct options { /* of one supervisor; borrowed from its value */
 	int64_t created_at_ms; /* 0: nobody has described it */
@@ -41,12 +42,38 @@ static struct options options_of(const struct entry *e)
 	return o;
 }
 
-static struct etag etag_of_entry(const struct entry *e)
+/* The record that says that it was stopped, or NULL. */
+static const struct entry *halt_of(const struct exchange *x, const char *name)
 {
-	return etag_of(hash_pair(e ? entry_content(e) : 0, 1));
+	char key[KEY_BYTES_MAX + 1];
+
+	return map_get(
+		resource_map(x), key, (size_t)snprintf(key, sizeof(key), HALTS "%s", name));
 }
 
-static void open_supervisor(struct text *out, const char *name, const struct entry *e)
+static uint64_t hash_of(const struct exchange *x, const char *name, const struct entry *e)
+{
+	const struct entry *halt = halt_of(x, name);
+
+	return hash_pair(e ? entry_content(e) : 0, halt ? entry_content(halt) : 0);
+}
+
+/* Running, or stopped, and by which child: its halt says it in the very words. */
+static void put_state(struct text *out, const struct entry *halt)
+{
+	const char *value = halt ? entry_text(halt, NULL) : NULL, *child;
+	size_t bytes;
+
+	json_put_string(out, "state", halt ? "stopped" : "running");
+	child = value ? json_member(value, halt->value_bytes, "child", &bytes) : NULL;
+	if (!child)
+		return;
+	json_key(out, "stopped_by");
+	json_raw(out, child, bytes);
+}
+
+static void open_supervisor(
+	struct text *out, const char *name, const struct entry *e, const struct entry *halt)
 {
 	struct options o = options_of(e);
 
@@ -56,6 +83,7 @@ static void open_supervisor(struct text *out, const char *name, const struct ent
 	json_put_string(out, "name", name);
 	if (o.created_at_ms > 0)
 		json_put_time(out, "created_at", o.created_at_ms);
+	put_state(out, halt);
 }
 
 /* ---- reading ---- */
@@ -69,14 +97,15 @@ static void get_supervisor(struct exchange *x)
 	struct etag etag;
 
 	exchange_watch_key(x, key, (size_t)snprintf(key, sizeof(key), PREFIX "%s", name));
+	exchange_watch_key(x, key, (size_t)snprintf(key, sizeof(key), HALTS "%s", name));
 	if (!horde_supervisor(resource_horde(x), name, &e)) {
 		reads_absent(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
 		return;
 	}
-	etag = etag_of_entry(e);
+	etag = etag_of(hash_of(x, name, e));
 	if (reads_settled(x, &etag))
 		return;
-	open_supervisor(&body, name, e);
+	open_supervisor(&body, name, e, halt_of(x, name));
 	json_end_object(&body);
 	reads_reply(x, &body, &etag);
 }
@@ -123,12 +152,12 @@ static uint64_t write_page(struct exchange *x, const struct page *page, struct t
 	json_key(body, "items");
 	json_array(body);
 	for (name = name_after(x, after, &e); name && count < page->limit; count++) {
-		struct etag etag = etag_of_entry(e);
+		struct etag etag = etag_of(hash_of(x, name, e));
 
-		open_supervisor(body, name, e);
+		open_supervisor(body, name, e, halt_of(x, name));
 		etag_put(body, &etag);
 		json_end_object(body);
-		sum += hash_pair(digest_content(name, strlen(name)), e ? entry_content(e) : 0);
+		sum += hash_pair(digest_content(name, strlen(name)), hash_of(x, name, e));
 		last = name;
 		name = name_after(x, last, &e);
 	}
@@ -147,6 +176,7 @@ static void list_supervisors(struct exchange *x)
 	if (!page_begin(x, &page))
 		return;
 	exchange_watch_prefix(x, PREFIX, strlen(PREFIX));
+	exchange_watch_prefix(x, HALTS, strlen(HALTS));
 	etag = etag_of(hash_pair(page.filter, write_page(x, &page, &body)));
 	if (reads_settled(x, &etag))
 		text_fini(&body);
@@ -155,6 +185,12 @@ static void list_supervisors(struct exchange *x)
 }
 
 /* ---- writing ---- */
+
+static void not_found(struct exchange *x)
+{
+	exchange_problem(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'",
+		exchange_path(x, "sup"));
+}
 
 static bool put_value(struct exchange *x, struct write *w, const char *value, size_t bytes)
 {
@@ -211,13 +247,12 @@ static struct write *begin_put(struct exchange *x, bool patch)
 	const struct entry *e;
 	bool there = horde_supervisor(resource_horde(x), name, &e), ok;
 	struct options o = options_of(e);
-	struct etag etag = etag_of_entry(e);
+	struct etag etag = etag_of(hash_of(x, name, e));
 	json_t *present = NULL, *merged = NULL;
 	struct write *w;
 
 	if (patch && !there) {
-		exchange_problem(
-			x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
+		not_found(x);
 		return NULL;
 	}
 	if (!writes_allowed(x, there ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
@@ -248,8 +283,8 @@ static void reply_written(struct exchange *x, const struct write *w)
 			name);
 		return;
 	}
-	etag = etag_of_entry(e);
-	open_supervisor(&body, name, e);
+	etag = etag_of(hash_of(x, name, e));
+	open_supervisor(&body, name, e, halt_of(x, name));
 	etag_put(&body, &etag);
 	json_end_object(&body);
 	write_headers(x, w, &etag);
@@ -280,6 +315,40 @@ static void patch_supervisor(struct exchange *x)
 	write_supervisor(x, true);
 }
 
+/* ---- starting one that was stopped ---- */
+
+static struct write *begin_start(struct exchange *x)
+{
+	const char *name = exchange_path(x, "sup");
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = {.kind = EVENT_START_SUPERVISOR};
+	struct write *w = write_begin(x, WAIT_ACK_MS);
+	enum err e;
+
+	if (!w)
+		return NULL;
+	event.put.key = key;
+	event.put.key_bytes = (size_t)snprintf(key, sizeof(key), HALTS "%s", name);
+	e = write_command(x, &event, w);
+	if (e == ERR_NOT_FOUND)
+		not_found(x);
+	else if (e == ERR_WRONG_STATE)
+		exchange_problem(x, PROBLEM_WRONG_STATE, "supervisor '%s' is not stopped", name);
+	else if (e != ERR_OK)
+		resource_fail(x, e);
+	return e == ERR_OK ? w : NULL;
+}
+
+static void start_supervisor(struct exchange *x)
+{
+	struct write *w = exchange_state(x);
+
+	if (!w && !(w = begin_start(x)))
+		return;
+	if (write_settled(x, w))
+		reply_written(x, w);
+}
+
 /* ---- deleting ---- */
 
 static struct write *begin_delete(struct exchange *x)
@@ -305,8 +374,7 @@ static struct write *begin_delete(struct exchange *x)
 		return w;
 	}
 	if (e == ERR_NOT_FOUND)
-		exchange_problem(
-			x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
+		not_found(x);
 	else if (e != ERR_OK)
 		resource_fail(x, e);
 	return e == ERR_OK ? w : NULL;
@@ -361,5 +429,6 @@ const struct binding supervisors_bindings[] = {
 	{"putSupervisor", put_supervisor},
 	{"patchSupervisor", patch_supervisor},
 	{"deleteSupervisor", delete_supervisor},
+	{"startSupervisor", start_supervisor},
 	{NULL, NULL},
 };

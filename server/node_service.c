@@ -25,7 +25,8 @@ static bool is_write(enum event_kind kind)
 	return kind == EVENT_PUT_SPEC || kind == EVENT_REMOVE_SPEC || kind == EVENT_REGISTER ||
 	       kind == EVENT_UPDATE || kind == EVENT_UNREGISTER || kind == EVENT_PUT_META ||
 	       kind == EVENT_REMOVE_META || kind == EVENT_PUT_SUPERVISOR ||
-	       kind == EVENT_REMOVE_SUPERVISOR || kind == EVENT_MERGE;
+	       kind == EVENT_REMOVE_SUPERVISOR || kind == EVENT_START_SUPERVISOR ||
+	       kind == EVENT_MERGE;
 }
 
 enum err node_command(void *node, struct event *e, struct command_result *ret)
@@ -40,6 +41,7 @@ enum err node_command(void *node, struct event *e, struct command_result *ret)
 		ret->batch = n->batch_number;
 		ret->dot = n->actions.dot;
 		ret->created = n->actions.created;
+		ret->applied = n->actions.applied;
 	}
 	return err;
 }

@@ -87,6 +87,22 @@ static bool wants_restart(enum restart_type type, bool success)
 	return type == RESTART_PERMANENT || (type == RESTART_TRANSIENT && !success);
 }
 
+static enum verdict verdict_over(enum max_restarts_policy policy)
+{
+	switch (policy) {
+	case POLICY_FAIL_CHILD:
+		return VERDICT_FAIL;
+	case POLICY_RESCHEDULE:
+		return VERDICT_MOVE;
+	case POLICY_STOP_SUPERVISOR:
+		return VERDICT_STOP;
+	case POLICY_BACKOFF:
+	case POLICY_COUNT:
+		break;
+	}
+	return VERDICT_RESTART;
+}
+
 struct restart_decision budget_ended(struct budget *b, const struct restart_rule *rule,
 	bool success, int64_t uptime_ms, int64_t now_ms, uint64_t salt)
 {
@@ -101,11 +117,8 @@ struct restart_decision budget_ended(struct budget *b, const struct restart_rule
 	over = over_budget(b, rule, now_ms);
 	d.crash_loop = over && !b->looping;
 	b->looping = b->looping || over;
-	if (over && rule->policy == POLICY_FAIL_CHILD) {
-		d.verdict = VERDICT_FAIL;
-		return d;
-	}
-	d.verdict = VERDICT_RESTART;
-	d.at_ms = now_ms + wait_ms(b, rule, salt);
+	d.verdict = over ? verdict_over(rule->policy) : VERDICT_RESTART;
+	if (d.verdict == VERDICT_RESTART || d.verdict == VERDICT_MOVE)
+		d.at_ms = now_ms + wait_ms(b, rule, salt);
 	return d;
 }

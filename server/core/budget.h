@@ -28,6 +28,8 @@ enum verdict {
 	VERDICT_DONE,    /* it is finished: exited */
 	VERDICT_RESTART, /* start it again at `at_ms` */
 	VERDICT_FAIL,    /* over budget, and on_max_restarts says fail_child */
+	VERDICT_MOVE,    /* or reschedule: elsewhere, or else here at `at_ms` */
+	VERDICT_STOP,    /* or stop_supervisor: with all its fellows */
 };
 
 struct restart_decision {

@@ -217,6 +217,16 @@ static bool is_success(
 	return spec->success_exit[end->code / 8] >> (end->code % 8) & 1;
 }
 
+static void begin_backoff(struct horde *h, struct child *c, int64_t at_ms)
+{
+	c->restarts++;
+	c->state = at_ms > h->now_ms ? CHILD_BACKOFF : CHILD_PENDING;
+	c->retry_ms = at_ms;
+	c->retry_wall_ms = h->wall_ms + (at_ms - h->now_ms);
+	if (c->state == CHILD_BACKOFF && at_ms < h->retry_ms)
+		h->retry_ms = at_ms;
+}
+
 /* The end was the child's own: its spec decides what becomes of it. */
 static void counted(struct horde *h, struct child *c, bool success, const struct spec_record *spec)
 {
@@ -231,19 +241,16 @@ static void counted(struct horde *h, struct child *c, bool success, const struct
 			spec->restart.max_restarts, spec->restart.max_seconds);
 	if (d.verdict == VERDICT_DONE)
 		c->state = CHILD_EXITED;
-	if (d.verdict == VERDICT_FAIL) {
+	if (d.verdict == VERDICT_FAIL || d.verdict == VERDICT_STOP) {
 		c->state = CHILD_FAILED;
 		c->reason = REASON_MAX_RESTARTS;
 	}
-	if (d.verdict != VERDICT_RESTART) {
+	if (d.verdict == VERDICT_STOP)
+		supervisor_halt(h, c->ref);
+	if (d.verdict == VERDICT_MOVE && reschedule(h, c))
 		return;
-	}
-	c->restarts++;
-	c->state = d.at_ms > h->now_ms ? CHILD_BACKOFF : CHILD_PENDING;
-	c->retry_ms = d.at_ms;
-	c->retry_wall_ms = h->wall_ms + (d.at_ms - h->now_ms);
-	if (c->state == CHILD_BACKOFF && d.at_ms < h->retry_ms)
-		h->retry_ms = d.at_ms;
+	if (d.verdict == VERDICT_RESTART || d.verdict == VERDICT_MOVE)
+		begin_backoff(h, c, d.at_ms);
 }
 
 /* No failure of its own: it goes on, unless it is one that is never started twice. */

@@ -66,12 +66,25 @@ static enum err place_new(struct horde *h, const char *ref, bool created)
 	return supervise_assign(h, ref, node, why);
 }
 
+static enum applied applied(const struct entry *present, const struct record *next)
+{
+	const struct spec_record *a = present && present->record ? &present->record->spec : NULL;
+	const struct spec_record *b = next ? &next->spec : NULL;
+
+	if (!a || !b || a->desired_running != b->desired_running)
+		return APPLIED_UNSAID;
+	if (a->process_hash != b->process_hash)
+		return APPLIED_REPLACED;
+	return a->hash != b->hash ? APPLIED_LIVE : APPLIED_NONE;
+}
+
 enum err supervise_put(struct horde *h, const struct event *e)
 {
 	const char *ref = key_rest(e->put.key);
 	bool wanted = !e->put.record || e->put.record->spec.desired_running;
 	const struct entry *present = map_get(h->map, e->put.key, e->put.key_bytes);
 	bool created = !present;
+	enum applied how = applied(present, e->put.record);
 	enum err err = wanted ? supervisor_room(h, ref) : ERR_OK;
 
 	if (err == ERR_OK)
@@ -81,6 +94,7 @@ enum err supervise_put(struct horde *h, const struct event *e)
 	if (err != ERR_OK)
 		return err;
 	h->out->created = created;
+	h->out->applied = how;
 	if (created)
 		say(h, "child.created", key_rest(get(h, "spec", ref)->key), "by the API");
 	if (wanted && place_new(h, ref, created) != ERR_OK)
@@ -107,6 +121,13 @@ static enum err must_be_here(struct horde *h, const char *ref, const struct assi
 	return ERR_OK;
 }
 
+static bool is_wanted(const struct horde *h, const char *ref)
+{
+	const struct spec_record *defaults, *own = &get(h, "spec", ref)->record->spec;
+
+	return supervisor_spec(h, ref, own, &defaults).desired_running;
+}
+
 enum err supervise_restart(struct horde *h, const char *ref)
 {
 	const struct assign_record *a;
@@ -115,7 +136,7 @@ enum err supervise_restart(struct horde *h, const char *ref)
 
 	if (err != ERR_OK)
 		return err;
-	if (!c || !get(h, "spec", ref)->record->spec.desired_running)
+	if (!c || !is_wanted(h, ref))
 		return ERR_WRONG_STATE;
 	if (classify(h, a) == ASSIGNED_FORMERLY) {
 		err = supervise_assign(h, ref, h->config.node_id, "restart");
@@ -208,18 +229,20 @@ void horde_child(const struct horde *h, const char *ref, struct child_view *ret_
 		v.assign && v.assign->record ? &v.assign->record->assign : NULL;
 	const struct status_record *s =
 		v.status && v.status->record ? &v.status->record->status : NULL;
-	const struct spec_record *spec = v.spec && v.spec->record ? &v.spec->record->spec : NULL;
+	const struct spec_record *own = v.spec && v.spec->record ? &v.spec->record->spec : NULL;
+
+	v.wanted = v.spec && (!own || is_wanted(h, ref));
 
 	v.node = a ? horde_member_by_id(h, a->node) : NULL;
 	if (!v.spec)
 		v.state = a || s ? CHILD_STOPPING : CHILD_STOPPED;
-	else if (spec && !spec->desired_running)
+	else if (!v.wanted)
 		show_unwanted(&v, s, a);
 	else
 		show_wanted(h, &v, s, a);
-	v.current = s && a && s->epoch >= a->epoch && spec && s->spec_hash == spec->hash &&
+	v.current = s && a && s->epoch >= a->epoch && own && s->spec_hash == own->hash &&
 		    v.state == s->state && v.state != CHILD_PENDING;
-	if (spec && !spec->desired_running && v.state == CHILD_STOPPED)
+	if (own && !v.wanted && v.state == CHILD_STOPPED)
 		v.current = true;
 	if (a && !ended(v.state) && !(v.node && member_reachable(v.node)))
 		v.state = CHILD_LOST;

@@ -100,6 +100,7 @@ struct child_view {               /* one child as any node shows it */
 	enum child_state state; /* `lost` when its node cannot be asked */
 	enum reason reason;
 	const struct member *node; /* where it is assigned, or NULL */
+	bool wanted;  /* it is meant to run: by its spec, and its supervisor is not stopped */
 	bool current; /* status is of the winning epoch and the present spec, past starting */
 };
 /* `ref` is "sup/child". */

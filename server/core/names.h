@@ -9,7 +9,10 @@
 	X(JOINING, "joining") X(ALIVE, "alive") X(DRAINING, "draining") X(LEFT, "left")
 #define RESTART_TYPES(X)                                                                           \
 	X(PERMANENT, "permanent") X(TRANSIENT, "transient") X(TEMPORARY, "temporary")
-#define MAX_RESTARTS_POLICIES(X) X(BACKOFF, "backoff") X(FAIL_CHILD, "fail_child")
+#define MAX_RESTARTS_POLICIES(X)                                                                   \
+	X(BACKOFF, "backoff")                                                                      \
+	X(FAIL_CHILD, "fail_child")                                                                \
+	X(RESCHEDULE, "reschedule") X(STOP_SUPERVISOR, "stop_supervisor")
 #define CHILD_STATES(X)                                                                            \
 	X(PENDING, "pending")                                                                      \
 	X(STARTING, "starting")                                                                    \

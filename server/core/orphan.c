@@ -71,6 +71,7 @@ bool orphan_place(
 	struct placement p;
 
 	supervisor_bar(h, ref, candidates, count);
+	avoided_bar(h, ref, candidates, count);
 	if (!place(candidates, count, cap, ref, strlen(ref), &p))
 		return false;
 	*ret_node = candidates[p.index].node;
@@ -102,6 +103,7 @@ static void plan_one(
 	struct placement p;
 
 	supervisor_bar(h, c->ref, candidates, count);
+	avoided_bar(h, c->ref, candidates, count);
 	if (!place(candidates, count, cap, c->ref, strlen(c->ref), &p))
 		return;
 	c->planned = origin_equal(candidates[p.index].node, h->config.node_id) ||

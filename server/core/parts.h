@@ -136,12 +136,18 @@ enum err supervise_put(struct horde *h, const struct event *e);
 enum err supervise_restart(struct horde *h, const char *ref);
 enum err supervise_signal(struct horde *h, const struct event *e);
 enum err supervise_assign(struct horde *h, const char *ref, struct origin_id node, const char *why);
+enum err assign_avoiding(struct horde *h, const char *ref, struct origin_id node, const char *why,
+	struct avoid *avoid, uint32_t avoid_count);
 
 /* ---- supervisor.c ---- */
 enum err supervisor_put(struct horde *h, const struct event *e);
 enum err supervisor_remove(struct horde *h, const struct event *e);
-/* What the children of the supervisor of `ref` inherit; NULL: nobody has described it. */
-const struct spec_record *supervisor_defaults(const struct horde *h, const char *ref);
+/* By what the child `ref` runs: `own`, what it inherits, and whether its supervisor is stopped. */
+struct spec_record supervisor_spec(const struct horde *h, const char *ref,
+	const struct spec_record *own, const struct spec_record **ret_defaults);
+/* on_max_restarts: stop_supervisor. Stops all children of the supervisor of `ref`. */
+void supervisor_halt(struct horde *h, const char *ref);
+enum err supervisor_start(struct horde *h, const struct event *e);
 /* One more child, `ref`, may run. Errors: FULL. */
 enum err supervisor_room(struct horde *h, const char *ref);
 /* Bars the candidates that have as many children of this supervisor as one node may have. */
@@ -152,6 +158,15 @@ bool supervisor_room_here(struct horde *h, const char *ref);
 enum err supervisor_restore(struct horde *h, const char *ref);
 /* All children of it are looked at. */
 void supervisor_mark(struct horde *h, const char *name);
+
+/* ---- reschedule.c ---- */
+/* The nodes that the child avoids now; how many. */
+uint32_t avoided(const struct horde *h, const char *ref, struct avoid ret[AVOID_MAX]);
+/* Bars them, unless nobody else is left. */
+void avoided_bar(
+	const struct horde *h, const char *ref, struct candidate *candidates, size_t count);
+/* Assigns the child elsewhere; false: there is nowhere. */
+bool reschedule(struct horde *h, struct child *c);
 
 /* ---- orphan.c ---- */
 enum assigned classify(struct horde *h, const struct assign_record *a);

@@ -51,6 +51,7 @@ enum family family_of(const char *key, size_t key_bytes)
 		{"status/", 7, FAMILY_STATUS},
 		{"entry/", 6, FAMILY_ENTRY},
 		{"meta/", 5, FAMILY_META},
+		{"halt/", 5, FAMILY_HALT},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -85,6 +86,7 @@ static size_t block_bytes(enum family family)
 	case FAMILY_ENTRY:
 		return offsetof(struct record, entry) + sizeof(struct entry_record);
 	case FAMILY_META:
+	case FAMILY_HALT:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;
@@ -146,10 +148,13 @@ void record_free(struct record *r)
 	case FAMILY_SUPERVISOR:
 		free_spec(&r->supervisor.defaults);
 		break;
-	case FAMILY_ENTRY:
 	case FAMILY_ASSIGN:
+		free(r->assign.avoid);
+		break;
+	case FAMILY_ENTRY:
 	case FAMILY_STATUS:
 	case FAMILY_META:
+	case FAMILY_HALT:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;
@@ -191,6 +196,19 @@ static bool dup_spec(const struct spec_record *s, struct spec_record *copy)
 	return dup_string(s->cwd, &copy->cwd) && ok;
 }
 
+static bool dup_avoid(const struct assign_record *a, struct assign_record *copy)
+{
+	size_t bytes = a->avoid_count * sizeof(*a->avoid);
+
+	copy->avoid = NULL;
+	if (bytes == 0)
+		return true;
+	copy->avoid = malloc(bytes);
+	if (copy->avoid)
+		memcpy(copy->avoid, a->avoid, bytes);
+	return copy->avoid != NULL;
+}
+
 /* Makes the pointers of the flat copy `c` its own, all of them, so that it can be freed. */
 static bool dup_parts(const struct record *r, struct record *c)
 {
@@ -201,6 +219,8 @@ static bool dup_parts(const struct record *r, struct record *c)
 		ok = dup_string(r->member.url, &c->member.url) && ok;
 	} else if (r->family == FAMILY_SPEC) {
 		ok = dup_spec(&r->spec, &c->spec);
+	} else if (r->family == FAMILY_ASSIGN) {
+		ok = dup_avoid(&r->assign, &c->assign);
 	} else if (r->family == FAMILY_SUPERVISOR) {
 		ok = dup_spec(&r->supervisor.defaults, &c->supervisor.defaults);
 	}
@@ -250,6 +270,21 @@ static void encode_member(const struct member_record *m, struct text *t)
 	json_put_string(t, "state", member_state_name(m->state));
 }
 
+static void encode_avoid(const struct assign_record *a, struct text *t)
+{
+	if (a->avoid_count == 0)
+		return;
+	json_key(t, "avoid");
+	json_array(t);
+	for (uint32_t i = 0; i < a->avoid_count; i++) {
+		json_object(t);
+		put_origin(t, "node", a->avoid[i].node);
+		json_put_int(t, "until", a->avoid[i].until_ms);
+		json_end_object(t);
+	}
+	json_end_array(t);
+}
+
 static void encode_assign(const struct assign_record *a, struct text *t)
 {
 	put_origin(t, "node", a->node);
@@ -258,6 +293,7 @@ static void encode_assign(const struct assign_record *a, struct text *t)
 	if (a->reason)
 		json_put_string(t, "reason", a->reason);
 	json_put_int(t, "at", a->at_ms);
+	encode_avoid(a, t);
 }
 
 static void encode_exit(const struct exit_record *e, struct text *t)
@@ -337,6 +373,7 @@ void record_encode(const struct record *r, const char *value, size_t value_bytes
 		break;
 	case FAMILY_SPEC:
 	case FAMILY_META:
+	case FAMILY_HALT:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		assert(false && "a family that the core does not write");

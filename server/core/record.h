@@ -6,6 +6,7 @@
  *   assign/{sup}/{child}     the placement step        status/{sup}/{child}   the assigned node
  *   entry/{reg}/{key}        the API                   meta/{reg}/{key}       the API
  *   supervisor/{sup}         the API, and who runs a child of one that is not there
+ *   halt/{sup}               who ran a child that stopped it; removed by the API
  *
  * A value travels and is stored as JSON text, byte for byte. Its record is the same decoded once,
  * by the shell, when it arrives (api/records.h); the core never parses JSON. What the core writes
@@ -22,6 +23,7 @@
 #include "server/core/spec.h"
 #include "server/core/text.h"
 
+#define AVOID_MAX 16       /* nodes that one child avoids at a time */
 #define KEY_BYTES_MAX 1024 /* family, sup or reg, and a 512-byte key, raw */
 
 enum family {
@@ -33,6 +35,7 @@ enum family {
 	FAMILY_STATUS,
 	FAMILY_ENTRY,
 	FAMILY_META,
+	FAMILY_HALT, /* of a supervisor that was stopped; no record */
 	FAMILY_COUNT
 };
 
@@ -44,12 +47,19 @@ struct member_record {
 	enum member_state state;
 };
 
+struct avoid { /* a node where a child was over its budget */
+	struct origin_id node;
+	int64_t until_ms; /* wall */
+};
+
 struct assign_record {
 	struct origin_id node;
 	struct origin_id incarnation;
 	uint64_t epoch;     /* the fencing token; grows at every new assignment */
 	const char *reason; /* a literal of the core, or NULL when decoded from elsewhere */
 	int64_t at_ms;      /* wall */
+	struct avoid *avoid; /* nodes that are not to have it now; or NULL */
+	uint32_t avoid_count;
 	uint64_t batch;     /* the store batch that carries it (map_batch_set); 0: loaded */
 };
 

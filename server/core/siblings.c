@@ -45,6 +45,7 @@ static int compare_records(const struct entry *a, const struct entry *b)
 			y->supervisor.created_at_ms != 0);
 	case FAMILY_SPEC:
 	case FAMILY_META:
+	case FAMILY_HALT:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;

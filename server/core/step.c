@@ -188,13 +188,14 @@ static enum err on_process(struct horde *h, const struct event *e)
 {
 	struct child *c = child_find(h, e->process.ref);
 	const struct entry *spec = get(h, "spec", e->process.ref);
+	const struct spec_record *defaults;
 	struct spec_record rule;
 	bool ruled = spec && spec->record;
 
 	if (!c || c->process_epoch != e->process.epoch)
 		return ERR_OK;
 	if (ruled)
-		rule = spec_inherit(&spec->record->spec, supervisor_defaults(h, e->process.ref));
+		rule = supervisor_spec(h, e->process.ref, &spec->record->spec, &defaults);
 	if (e->kind == EVENT_STARTED)
 		child_started(h, c, e->process.pid);
 	else
@@ -279,6 +280,7 @@ static const struct {
 	[EVENT_REMOVE_SPEC] = {on_remove, true},
 	[EVENT_PUT_SUPERVISOR] = {supervisor_put, true},
 	[EVENT_REMOVE_SUPERVISOR] = {supervisor_remove, true},
+	[EVENT_START_SUPERVISOR] = {supervisor_start, true},
 	[EVENT_RESTART_CHILD] = {on_restart_child, false},
 	[EVENT_SIGNAL_CHILD] = {supervise_signal, false},
 	[EVENT_REGISTER] = {registry_register, true},

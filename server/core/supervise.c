@@ -15,8 +15,8 @@ static void look_up(struct horde *h, const char *ref, struct view *v)
 		.status_entry = get(h, "status", ref),
 	};
 	if (v->spec_entry && v->spec_entry->record) {
-		v->defaults = supervisor_defaults(h, ref);
-		v->effective = spec_inherit(&v->spec_entry->record->spec, v->defaults);
+		v->effective =
+			supervisor_spec(h, ref, &v->spec_entry->record->spec, &v->defaults);
 		v->spec = &v->effective;
 	}
 	if (v->assign_entry && v->assign_entry->record)
@@ -31,6 +31,24 @@ static void life_anew(struct child *c)
 	budget_reset(&c->budget);
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;
+}
+
+/*
+ * Stopped: whatever it was, a start begins afresh. But when its supervisor was stopped, and not
+ * the child, what had ended has ended, and a temporary child has had its life.
+ */
+static void unwanted_anew(struct child *c, const struct view *v)
+{
+	bool halted = v->spec_entry->record->spec.desired_running;
+	bool ran = v->spec->restart.type == RESTART_TEMPORARY &&
+		   dot_compare(c->ran, entry_dot(v->spec_entry)) == 0;
+
+	if (!halted || (c->state != CHILD_EXITED && !ran)) {
+		life_anew(c);
+	} else if (c->state != CHILD_EXITED) {
+		c->state = CHILD_EXITED;
+		c->reason = REASON_TERMINATED;
+	}
 }
 
 /*
@@ -60,7 +78,9 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	if (c->process != PROCESS_NONE)
 		return;
 	if (!v->spec->desired_running)
-		life_anew(c); /* stopped: whatever it was, a start begins afresh */
+		unwanted_anew(c, v);
+	if (c->state == CHILD_BACKOFF && !view_process_current(c, v))
+		life_anew(c); /* what it waits for may have been mended */
 	if (c->epoch == v->assign->epoch && same_spec)
 		return;
 	if (!same_spec)
@@ -210,6 +230,14 @@ static uint64_t next_epoch(struct horde *h, const char *ref)
 
 enum err supervise_assign(struct horde *h, const char *ref, struct origin_id node, const char *why)
 {
+	struct avoid avoid[AVOID_MAX];
+
+	return assign_avoiding(h, ref, node, why, avoid, avoided(h, ref, avoid));
+}
+
+enum err assign_avoiding(struct horde *h, const char *ref, struct origin_id node, const char *why,
+	struct avoid *avoid, uint32_t avoid_count)
+{
 	const struct member *m = member_by_id(h, node);
 	struct record r = {.family = FAMILY_ASSIGN};
 
@@ -219,6 +247,8 @@ enum err supervise_assign(struct horde *h, const char *ref, struct origin_id nod
 		.epoch = next_epoch(h, ref),
 		.reason = why,
 		.at_ms = h->wall_ms,
+		.avoid = avoid,
+		.avoid_count = avoid_count,
 	};
 	return write_record(h, "assign", ref, &r);
 }
@@ -417,6 +447,7 @@ void supervise_changes(struct horde *h)
 			h->members_stale = true;
 			break;
 		case FAMILY_SUPERVISOR:
+		case FAMILY_HALT:
 			supervisor_mark(h, key_rest(e->key));
 			break;
 		case FAMILY_SPEC:

@@ -17,16 +17,23 @@ static size_t scope_bytes(const char *ref)
 	return (size_t)(key_rest(ref) - ref);
 }
 
+/* False: `ref` is none that the API could have made. */
+static bool name_of(const char *ref, char ret_name[REF_BYTES_MAX])
+{
+	size_t bytes = scope_bytes(ref);
+
+	if (bytes <= 1 || bytes > REF_BYTES_MAX)
+		return false;
+	memcpy(ret_name, ref, bytes - 1);
+	ret_name[bytes - 1] = '\0';
+	return true;
+}
+
 static const struct entry *entry_of(const struct horde *h, const char *ref)
 {
 	char name[REF_BYTES_MAX];
-	size_t bytes = scope_bytes(ref);
 
-	if (bytes == 0 || bytes > sizeof(name))
-		return NULL;
-	memcpy(name, ref, bytes - 1);
-	name[bytes - 1] = '\0';
-	return get(h, "supervisor", name);
+	return name_of(ref, name) ? get(h, "supervisor", name) : NULL;
 }
 
 static const struct supervisor_record *record_of(const struct horde *h, const char *ref)
@@ -42,11 +49,23 @@ bool horde_supervisor(const struct horde *h, const char *name, const struct entr
 	return *ret_entry || strcmp(name, DEFAULT_SUPERVISOR) == 0;
 }
 
-const struct spec_record *supervisor_defaults(const struct horde *h, const char *ref)
+static bool is_halted(const struct horde *h, const char *ref)
+{
+	char name[REF_BYTES_MAX];
+
+	return name_of(ref, name) && get(h, "halt", name);
+}
+
+struct spec_record supervisor_spec(const struct horde *h, const char *ref,
+	const struct spec_record *own, const struct spec_record **ret_defaults)
 {
 	const struct supervisor_record *s = record_of(h, ref);
+	struct spec_record spec = spec_inherit(own, s ? &s->defaults : NULL);
 
-	return s ? &s->defaults : NULL;
+	*ret_defaults = s ? &s->defaults : NULL;
+	if (is_halted(h, ref))
+		spec.desired_running = false;
+	return spec;
 }
 
 /* ---- limits ---- */
@@ -166,6 +185,8 @@ enum err supervisor_remove(struct horde *h, const struct event *e)
 	if (!there)
 		return ERR_NOT_FOUND;
 	err = remove_specs(h, key_rest(e->put.key));
+	if (err == ERR_OK)
+		err = remove_key(h, "halt", key_rest(e->put.key));
 	if (err != ERR_OK)
 		return err;
 	return map_remove(h->map, e->put.key, e->put.key_bytes, stamp(h), &h->out->changes);
@@ -178,14 +199,44 @@ enum err supervisor_remove(struct horde *h, const struct event *e)
 enum err supervisor_restore(struct horde *h, const char *ref)
 {
 	char name[REF_BYTES_MAX];
-	size_t bytes = scope_bytes(ref);
 	struct record r = {.family = FAMILY_SUPERVISOR};
 
-	if (bytes == 0 || bytes > sizeof(name) || entry_of(h, ref))
+	if (!name_of(ref, name) || get(h, "supervisor", name))
 		return ERR_OK;
-	memcpy(name, ref, bytes - 1);
-	name[bytes - 1] = '\0';
 	if (strcmp(name, DEFAULT_SUPERVISOR) == 0)
 		return ERR_OK;
 	return write_record(h, "supervisor", name, &r);
+}
+
+/* ---- stopping all children, as OTP's supervisor does when one is over its intensity ---- */
+
+void supervisor_halt(struct horde *h, const char *ref)
+{
+	char name[REF_BYTES_MAX], key[KEY_BYTES_MAX];
+	struct text value = TEXT_INIT;
+	enum err err = ERR_NO_MEMORY;
+
+	if (!name_of(ref, name))
+		return;
+	json_object(&value);
+	json_put_string(&value, "child", ref);
+	json_put_string(&value, "node", h->config.name);
+	json_put_int(&value, "at", h->wall_ms);
+	json_end_object(&value);
+	if (text_cstr(&value))
+		err = map_put(h->map, key, (size_t)snprintf(key, sizeof(key), "halt/%s", name),
+			value.bytes, value.used, NULL, stamp(h), &h->out->changes);
+	text_fini(&value);
+	if (err == ERR_OK)
+		say(h, "supervisor.stopped", ref, "over its budget of restarts");
+}
+
+enum err supervisor_start(struct horde *h, const struct event *e)
+{
+	const char *name = key_rest(e->put.key);
+	const struct entry *record;
+
+	if (!horde_supervisor(h, name, &record))
+		return ERR_NOT_FOUND;
+	return get(h, "halt", name) ? remove_key(h, "halt", name) : ERR_WRONG_STATE;
 }

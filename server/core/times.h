@@ -26,6 +26,7 @@
 #define PLAN_EVERY_MS 1000    /* while there are orphans */
 #define LADDER_STEP_MS 3000   /* an orphan this old is taken by the next node in rendezvous order */
 #define READOPT_MS 2000       /* a restarted node has so long to re-adopt, past restart_grace_ms */
+#define RESCHEDULE_AVOID_MS 60000 /* a child does not come back so soon to where it failed */
 #define CONFLICT_STOP_MAX_MS 2000
 #define CONTEST_MS 3000 /* so long a winner that runs nothing waits for the loser to stop */
 #define RETRY_NO_MEMORY_MS 100

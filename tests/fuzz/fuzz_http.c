@@ -17,6 +17,7 @@
 #include "api/peer.h"
 #include "api/registry.h"
 #include "api/snapshots.h"
+#include "api/supervisors.h"
 #include "api/utf8.h"
 #include "tests/fuzz/clock.h"
 #include "tests/fuzz/fuzz.h"
@@ -27,7 +28,7 @@
 #define TURNS_MAX 16 /* within so many deadlines a request must be answered */
 
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
-	peer_bindings, children_bindings, children_write_bindings, children_call_bindings,
+	peer_bindings, supervisors_bindings, children_bindings, children_write_bindings, children_call_bindings,
 	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings,
 	snapshots_bindings, restore_bindings, NULL};
 static const char *const hosts[] = {"localhost", "127.0.0.1", "::1", NULL};

@@ -23,13 +23,14 @@ static struct node *any_up(struct world *w)
 static void spec_text(struct world *w, char text[512], bool running)
 {
 	static const char *const types[] = {"permanent", "permanent", "transient", "temporary"};
+	static const char *const policies[] = {"fail_child", "reschedule", "stop_supervisor"};
 
 	snprintf(text, 512,
 		"{\"created_at\":1,\"desired\":\"%s\",\"spec\":{\"backoff\":{\"max_ms\":800},"
 		"\"command\":[\"/bin/run\",\"%u\"],\"max_seconds\":%u,\"on_max_restarts\":\"%s\","
 		"\"restart\":\"%s\",\"shutdown\":{\"timeout_ms\":%u}}}",
 		running ? "running" : "stopped", (unsigned)below(w, 3), 1 + (unsigned)below(w, 4),
-		percent(w, 90) ? "backoff" : "fail_child", types[below(w, 4)],
+		percent(w, 80) ? "backoff" : policies[below(w, 3)], types[below(w, 4)],
 		(unsigned)below(w, 500));
 }
 
@@ -108,16 +109,19 @@ static void put_supervisor(struct world *w, struct node *n)
 
 static void supervisor(struct world *w, struct node *n)
 {
-	struct event e = {.kind = EVENT_REMOVE_SUPERVISOR};
+	bool start = percent(w, 60);
+	struct event e = {.kind = start ? EVENT_START_SUPERVISOR : EVENT_REMOVE_SUPERVISOR};
 
-	if (percent(w, 80)) {
+	if (percent(w, 50)) {
 		put_supervisor(w, n);
 		return;
 	}
 	e.put.key = "supervisor/" TEAM;
+	if (start)
+		e.put.key = percent(w, 50) ? "halt/" TEAM : "halt/default";
 	e.put.key_bytes = strlen(e.put.key);
 	if (node_step(w, n, &e) == ERR_OK)
-		tracef(w, "client deletes supervisor " TEAM " at %s", n->name);
+		tracef(w, "client %s %s at %s", start ? "removes" : "deletes", e.put.key, n->name);
 }
 
 static void entry(struct world *w, struct node *n, enum event_kind kind, const char *ref)

@@ -112,7 +112,7 @@ void starts_check(struct world *w, struct node *n, const struct action *a, struc
 	assign = record_of(view.assign);
 	if (proc_find(n, a->ref))
 		fail(w, "%s starts %s twice", n->name, a->ref);
-	if (!record_of(view.spec) || !record_of(view.spec)->spec.desired_running)
+	if (!record_of(view.spec) || !view.wanted)
 		fail(w, "%s starts %s, which nobody wants", n->name, a->ref);
 	if (!assign || !origin_equal(assign->assign.incarnation, n->incarnation) ||
 		assign->assign.epoch != a->epoch)

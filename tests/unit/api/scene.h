@@ -14,13 +14,14 @@
 #include "api/registry.h"
 #include "api/service.h"
 #include "api/snapshots.h"
+#include "api/supervisors.h"
 #include "tests/unit/api/served.h"
 #include "tests/unit/core/cluster.h"
 
 #define SCENE_PATIENCE_MS 20000
 
 static const struct binding *const scene_tables[] = {about_bindings, health_bindings,
-	cluster_bindings, peer_bindings, children_bindings, children_write_bindings,
+	cluster_bindings, peer_bindings, supervisors_bindings, children_bindings, children_write_bindings,
 	children_call_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
 	meta_bindings, snapshots_bindings, restore_bindings, NULL};
 
@@ -61,7 +62,8 @@ static enum err scene_command(void *node, struct event *e, struct command_result
 	if (err == ERR_OK && ret)
 		*ret = (struct command_result){.batch = horde_batch_cut(p->n.h),
 			.dot = p->n.actions.dot,
-			.created = p->n.actions.created};
+			.created = p->n.actions.created,
+			.applied = p->n.actions.applied};
 	return err;
 }
 

@@ -36,6 +36,7 @@ static struct child make(enum child_state state)
 	set_entry(&spec, value, &spec_record);
 	set_entry(&assign, "2", &assign_record);
 	set_entry(&status, "3", &status_record);
+	c.sup = "default";
 	c.id = "web"; /* not into c.ref: this struct is returned by value */
 	c.value = value;
 	c.value_bytes = strlen(value);

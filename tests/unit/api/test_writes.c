@@ -10,6 +10,7 @@ TestSuite(writes, .timeout = 60);
 #define ENTRIES "/v1/registries/default/entries"
 #define CHILDREN "/v1/supervisors/default/children"
 #define ALICE "\"owner\":{\"kind\":\"static\",\"id\":\"alice\"}"
+#define TEAM "/v1/supervisors/team"
 #define SLEEPER "{\"command\":[\"sleep\",\"1000\"]}"
 
 /* In an order in which each finds what it needs. */
@@ -28,6 +29,10 @@ static const struct {
 	{"startStoppedChild", "POST " CHILDREN "/web/start", NULL, 200},
 	{"terminateChild", "DELETE " CHILDREN "/web", NULL, 204},
 	{"startChild", "POST " CHILDREN, SLEEPER, 201},
+	{"putSupervisor", "PUT " TEAM, "{\"max_children\":1}", 201},
+	{"patchSupervisor", "PATCH " TEAM, "{\"max_children\":2}", 200},
+	{"startSupervisor", "POST " TEAM "/start", NULL, 200},
+	{"deleteSupervisor", "DELETE " TEAM, NULL, 204},
 };
 
 #define WRITES (sizeof(writes) / sizeof(writes[0]))
@@ -38,6 +43,21 @@ static const char *asking(const char *what, const char *query)
 
 	snprintf(text, sizeof(text), "%s?%s", what, query);
 	return text;
+}
+
+/* What an operation finds: startSupervisor one that its child has stopped. */
+static void prepare(size_t i)
+{
+	struct event e = {.kind = EVENT_PUT_META};
+
+	if (strcmp(writes[i].operation, "startSupervisor") != 0)
+		return;
+	e.put.key = "halt/team";
+	e.put.key_bytes = strlen(e.put.key);
+	e.put.value = "{\"child\":\"team/a\"}";
+	e.put.value_bytes = strlen(e.put.value);
+	cr_assert_eq(peer_does(&scene.c.peers[0], &e), ERR_OK);
+	scene_flow();
 }
 
 static void cut_off(size_t i, bool cut)
@@ -99,6 +119,7 @@ Test(writes, each_of_them_waits_for_the_disks_of_all)
 		int fd;
 		struct answer *a;
 
+		prepare(i);
 		cut_off(2, true);
 		fd = scene_park(asking(writes[i].what, "ack=all&wait=30s"), writes[i].body);
 		scene_flow();
@@ -118,6 +139,7 @@ Test(writes, each_of_them_stands_when_the_time_is_over)
 	for (size_t i = 0; i < WRITES; i++) {
 		int fd;
 
+		prepare(i);
 		cut_off(2, true);
 		fd = scene_park(asking(writes[i].what, "ack=all&wait=100ms"), writes[i].body);
 		scene_flow();
