@@ -97,6 +97,14 @@ static bool ladder(const struct horde *h, const struct candidate *candidates, si
 	return h->now_ms - c->orphan_since_ms > LADDER_STEP_MS * ((int64_t)rank + 1);
 }
 
+static bool is_barred(const struct horde *h, const struct candidate *candidates, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (origin_equal(candidates[i].node, h->config.node_id))
+			return candidates[i].barred;
+	return true;
+}
+
 static void plan_one(
 	struct horde *h, struct candidate *candidates, size_t count, uint32_t cap, struct child *c)
 {
@@ -104,7 +112,12 @@ static void plan_one(
 
 	supervisor_bar(h, c->ref, candidates, count);
 	avoided_bar(h, c->ref, candidates, count);
-	if (!place(candidates, count, cap, c->ref, strlen(c->ref), &p))
+	c->planned = false;
+	if (!place(candidates, count, cap, c->ref, strlen(c->ref), &p)) {
+		c->orphan_since_ms = h->now_ms; /* nobody could: nobody is late either */
+		return;
+	}
+	if (is_barred(h, candidates, count))
 		return;
 	c->planned = origin_equal(candidates[p.index].node, h->config.node_id) ||
 		     ladder(h, candidates, count, c);

@@ -12,6 +12,7 @@ void actions_clear(struct actions *a)
 	if (a->changes.size > CHANGES_KEPT)
 		changes_fini(&a->changes);
 	a->created = false;
+	a->applied = APPLIED_UNSAID;
 	a->dot = (struct dot){0};
 }
 

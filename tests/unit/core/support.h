@@ -48,12 +48,16 @@ __attribute__((format(printf, 2, 3))) static inline void trace(
 	va_end(args);
 }
 
+/* Without "default/". */
+static inline const char *short_ref(const char *ref)
+{
+	return strncmp(ref, "default/", 8) == 0 ? ref + 8 : ref;
+}
+
 /* What stands after "family/default/". */
 static inline const char *short_name(const char *key)
 {
-	const char *rest = key_rest(key);
-
-	return strncmp(rest, "default/", 8) == 0 ? rest + 8 : rest;
+	return short_ref(key_rest(key));
 }
 
 static inline void trace_change(struct node *n, const struct change *c)
@@ -84,11 +88,11 @@ static inline void trace_change(struct node *n, const struct change *c)
 static inline void trace_action(struct node *n, const struct action *a)
 {
 	if (a->kind == ACTION_SPAWN)
-		trace(n, "SPAWN %s|", a->ref + 8);
+		trace(n, "SPAWN %s|", short_ref(a->ref));
 	else if (a->kind == ACTION_STOP)
-		trace(n, "STOP %s %d %" PRId64 "|", a->ref + 8, a->signal, a->timeout_ms);
+		trace(n, "STOP %s %d %" PRId64 "|", short_ref(a->ref), a->signal, a->timeout_ms);
 	else if (a->kind == ACTION_SIGNAL)
-		trace(n, "SIGNAL %s %d|", a->ref + 8, a->signal);
+		trace(n, "SIGNAL %s %d|", short_ref(a->ref), a->signal);
 	else if (a->kind == ACTION_EXIT)
 		trace(n, "EXIT|");
 	if (a->kind == ACTION_SPAWN || a->kind == ACTION_STOP)

@@ -140,6 +140,33 @@ Test(budget, fail_child_fails_the_child_on_the_fourth)
 	budget_fini(&b);
 }
 
+Test(budget, beyond_it_each_policy_has_its_verdict)
+{
+	static const enum verdict verdicts[POLICY_COUNT] = {
+		[POLICY_BACKOFF] = VERDICT_RESTART,
+		[POLICY_FAIL_CHILD] = VERDICT_FAIL,
+		[POLICY_RESCHEDULE] = VERDICT_MOVE,
+		[POLICY_STOP_SUPERVISOR] = VERDICT_STOP,
+	};
+
+	for (int p = 0; p < POLICY_COUNT; p++) {
+		struct restart_rule rule = rule_of(RESTART_PERMANENT);
+		struct budget b = {0};
+		struct restart_decision d;
+
+		rule.policy = (enum max_restarts_policy)p;
+		for (int i = 0; i < 3; i++)
+			cr_expect_eq(budget_ended(&b, &rule, false, 0, i, 7).verdict,
+				VERDICT_RESTART, "%d", p);
+		d = budget_ended(&b, &rule, false, 0, 3, 7);
+		cr_expect_eq(d.verdict, verdicts[p], "%d", p);
+		cr_expect(d.crash_loop);
+		if (d.verdict == VERDICT_MOVE)
+			cr_expect_geq(d.at_ms - 3, 27000, "here it would wait at the cap");
+		budget_fini(&b);
+	}
+}
+
 Test(budget, none_allowed_means_the_first_failure_is_over)
 {
 	struct restart_rule rule = rule_of(RESTART_PERMANENT);
