@@ -11,7 +11,7 @@
 #define CALL_TIMEOUT_MS 5000 /* how long an owner may take to answer */
 
 struct call {
-	bool restart;       /* else a signal */
+	bool restart; /* else a signal */
 	const char *supervisor;
 	const char *child;  /* id */
 	const char *signal; /* its name */

@@ -6,8 +6,7 @@
 
 #include "server/core/digest.h"
 
-void child_look(
-	const struct exchange *x, const char *sup, const char *id, struct child *ret_child)
+void child_look(const struct exchange *x, const char *sup, const char *id, struct child *ret_child)
 {
 	struct child *c = ret_child;
 	int length = snprintf(c->ref, sizeof(c->ref), "%s/%s", sup, id);

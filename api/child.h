@@ -21,8 +21,7 @@ struct child {
  * Fills `ret_child`, which borrows `sup` and points into the map. Both names have at most 128
  * bytes. child_of_path: the one that the request's path names.
  */
-void child_look(
-	const struct exchange *x, const char *sup, const char *id, struct child *ret_child);
+void child_look(const struct exchange *x, const char *sup, const char *id, struct child *ret_child);
 void child_of_path(const struct exchange *x, struct child *ret_child);
 /* Every change of the child wakes the exchange. */
 void child_watch(struct exchange *x, const struct child *c);

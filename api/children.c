@@ -275,8 +275,7 @@ static void count_children(struct exchange *x)
 	memset(counts.by_node, 0, (horde_member_count(h) + 1) * sizeof(uint64_t));
 	length = resource_key(prefix, "spec", exchange_path(x, "sup"), "");
 	e = map_from(resource_map(x), prefix, length);
-	for (; within(e, prefix, length);
-		e = map_after(resource_map(x), e->key, e->key_bytes)) {
+	for (; within(e, prefix, length); e = map_after(resource_map(x), e->key, e->key_bytes)) {
 		if (child_of_entry(x, e, &c))
 			count_one(h, &c, &counts);
 	}

@@ -23,9 +23,9 @@
 
 /* How long a commit may take before the reply says that it did not happen in time. */
 #define WRITE_COMMIT_MS_MAX 30000
-#define WAIT_ACK_MS 5000    /* the default `wait` of a write that brings nothing else about */
-#define WAIT_START_MS 5000  /* the default `wait` of what starts a process */
-#define WAIT_STOP_MS 10000  /* and of what ends one */
+#define WAIT_ACK_MS 5000       /* the default `wait` of a write that brings nothing else about */
+#define WAIT_START_MS 5000     /* the default `wait` of what starts a process */
+#define WAIT_STOP_MS 10000     /* and of what ends one */
 #define DEFAULT_NAME "default" /* the supervisor that always exists, and the one registry */
 
 const struct service *resource_service(const struct exchange *x);

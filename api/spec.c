@@ -7,8 +7,7 @@
 
 /* Members that GET adds; they are dropped on the way in. */
 static const char *const added_to_specs[] = {
-	"id", "supervisor", "desired", "created_at", "etag", "status", "applied",
-	"warnings", NULL};
+	"id", "supervisor", "desired", "created_at", "etag", "status", "applied", "warnings", NULL};
 static const char *const added_to_options[] = {
 	"name", "created_at", "etag", "state", "stopped_by", NULL};
 

@@ -20,7 +20,7 @@
 #define PREFIX "supervisor/"
 #define HALTS "halt/"
 
-struct options { /* of one supervisor; borrowed from its value */
+struct options {               /* of one supervisor; borrowed from its value */
 	int64_t created_at_ms; /* 0: nobody has described it */
 	const char *text;
 	size_t bytes;
@@ -47,8 +47,7 @@ static const struct entry *halt_of(const struct exchange *x, const char *name)
 {
 	char key[KEY_BYTES_MAX + 1];
 
-	return map_get(
-		resource_map(x), key, (size_t)snprintf(key, sizeof(key), HALTS "%s", name));
+	return map_get(resource_map(x), key, (size_t)snprintf(key, sizeof(key), HALTS "%s", name));
 }
 
 static uint64_t hash_of(const struct exchange *x, const char *name, const struct entry *e)
@@ -279,8 +278,8 @@ static void reply_written(struct exchange *x, const struct write *w)
 
 	if (!horde_supervisor(resource_horde(x), name, &e)) {
 		write_headers(x, w, NULL);
-		exchange_problem(x, PROBLEM_CONFLICT_LOST, "supervisor '%s' was deleted meanwhile",
-			name);
+		exchange_problem(
+			x, PROBLEM_CONFLICT_LOST, "supervisor '%s' was deleted meanwhile", name);
 		return;
 	}
 	etag = etag_of(hash_of(x, name, e));

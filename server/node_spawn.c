@@ -97,8 +97,8 @@ static const char **words_of(const struct action *a)
 	return words;
 }
 
-static enum err spawn(struct node *n, const struct action *a, const char *const *argv,
-	const char *const *envp)
+static enum err spawn(
+	struct node *n, const struct action *a, const char *const *argv, const char *const *envp)
 {
 	struct spec_record s = spec_inherit(a->spec, a->defaults);
 	struct process_spec spec = {

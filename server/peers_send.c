@@ -248,8 +248,7 @@ void peers_poll(struct peers *p, uint32_t link, const char *url, const struct he
 	t = l && (!ask->digest || ask->sums) ? transfer_new(p, TRANSFER_POLL) : NULL;
 	if (t) {
 		t->link = link;
-		if (write_ask(t, l, self, ask) == ERR_OK && t->easy &&
-			set_poll(t, ask->wait_ms) &&
+		if (write_ask(t, l, self, ask) == ERR_OK && t->easy && set_poll(t, ask->wait_ms) &&
 			send_request(t, url, path, PEERS_ANSWER_MS_MAX))
 			return;
 		transfer_free(t);

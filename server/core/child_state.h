@@ -25,10 +25,10 @@ struct child {
 	/* its life here, in `epoch`, of the spec `spec_hash` */
 	uint64_t epoch;
 	uint64_t spec_hash;
-	uint64_t process_hash; /* as its process was started with */
+	uint64_t process_hash;     /* as its process was started with */
 	uint64_t own_process_hash; /* without what it inherited */
-	struct dot ran;         /* the write of a temporary spec that was started here last */
-	enum child_state state; /* while there is no process: PENDING BACKOFF EXITED FAILED */
+	struct dot ran;            /* the write of a temporary spec that was started here last */
+	enum child_state state;    /* while there is no process: PENDING BACKOFF EXITED FAILED */
 	enum reason reason;
 	int64_t retry_ms; /* when BACKOFF ends */
 	int64_t retry_wall_ms;

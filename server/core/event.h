@@ -52,21 +52,21 @@ enum event_kind {
 	EVENT_EXITED,
 	/* commands of the API; refused with NOT_READY, SHUTTING_DOWN, STORAGE_* before a dot is
 	   minted */
-	EVENT_PUT_SPEC,      /* `put`: key spec/SUP/CHILD; places the child when it is new;
-				ret FULL */
-	EVENT_REMOVE_SPEC,   /* `put.key`; ret NOT_FOUND */
+	EVENT_PUT_SPEC,          /* `put`: key spec/SUP/CHILD; places the child when it is new;
+				    ret FULL */
+	EVENT_REMOVE_SPEC,       /* `put.key`; ret NOT_FOUND */
 	EVENT_PUT_SUPERVISOR,    /* `put`: key supervisor/SUP; ret OK */
 	EVENT_REMOVE_SUPERVISOR, /* `put.key`, and the specs of its children; ret NOT_FOUND */
 	EVENT_START_SUPERVISOR,  /* `put.key`; ret NOT_FOUND, WRONG_STATE: it is not stopped */
-	EVENT_RESTART_CHILD, /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
-	EVENT_SIGNAL_CHILD,  /* `signal`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
-	EVENT_REGISTER,      /* `entry`; ret OK, ALREADY_REGISTERED, OWNER_UNKNOWN, WRONG_STATE */
-	EVENT_UPDATE,        /* `entry` without value owner change; ret OK, NOT_FOUND, NOT_OWNER */
-	EVENT_UNREGISTER,    /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
-	EVENT_PUT_META,      /* `put`: key meta/REG/KEY, no record */
-	EVENT_REMOVE_META,   /* `put.key`; ret NOT_FOUND */
-	EVENT_MERGE,         /* `fragment`, of a snapshot (a full difference): ret OK, MALFORMED */
-	EVENT_STOP,          /* SIGTERM: `stop` */
+	EVENT_RESTART_CHILD,     /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
+	EVENT_SIGNAL_CHILD,      /* `signal`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
+	EVENT_REGISTER,    /* `entry`; ret OK, ALREADY_REGISTERED, OWNER_UNKNOWN, WRONG_STATE */
+	EVENT_UPDATE,      /* `entry` without value owner change; ret OK, NOT_FOUND, NOT_OWNER */
+	EVENT_UNREGISTER,  /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
+	EVENT_PUT_META,    /* `put`: key meta/REG/KEY, no record */
+	EVENT_REMOVE_META, /* `put.key`; ret NOT_FOUND */
+	EVENT_MERGE,       /* `fragment`, of a snapshot (a full difference): ret OK, MALFORMED */
+	EVENT_STOP,        /* SIGTERM: `stop` */
 	EVENT_COUNT
 };
 

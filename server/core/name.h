@@ -13,8 +13,9 @@
 
 #include "server/core/record.h"
 
-#define NAME_TEXT_MAX 1024 /* a longer text is not packed; room for it, with its NUL, is one more  \
-			    */
+#define NAME_TEXT_MAX                                                                              \
+	1024 /* a longer text is not packed; room for it, with its NUL, is one more                \
+	      */
 
 /* How a value is kept: 0 for its text, else NAME_PACKED and what else holds of it. */
 enum name_form {

@@ -16,16 +16,17 @@
 #define CHILD_STATES(X)                                                                            \
 	X(PENDING, "pending")                                                                      \
 	X(STARTING, "starting")                                                                    \
-	X(RUNNING, "running") X(BACKOFF, "backoff") X(STOPPING, "stopping") X(STOPPED, "stopped")  \
-		X(EXITED, "exited") X(FAILED, "failed") X(LOST, "lost")
+	X(RUNNING, "running")                                                                      \
+	X(BACKOFF, "backoff") X(STOPPING, "stopping") X(STOPPED, "stopped") X(EXITED, "exited")    \
+		X(FAILED, "failed") X(LOST, "lost")
 #define REASONS(X)                                                                                 \
 	X(NONE, "none")                                                                            \
 	X(EXIT, "exit")                                                                            \
-	X(SIGNAL, "signal") X(SPAWN_ERROR, "spawn_error") X(MAX_RESTARTS, "max_restarts")          \
-		X(CONFLICT, "conflict") X(NAME_CONFLICT, "name_conflict")                          \
-			X(TERMINATED, "terminated") X(NODE_DEAD, "node_dead")                      \
-				X(INVALID_SPEC, "invalid_spec")                                    \
-					X(NO_ELIGIBLE_MEMBER, "no_eligible_member")
+	X(SIGNAL, "signal")                                                                        \
+	X(SPAWN_ERROR, "spawn_error") X(MAX_RESTARTS, "max_restarts") X(CONFLICT, "conflict")      \
+		X(NAME_CONFLICT, "name_conflict") X(TERMINATED, "terminated")                      \
+			X(NODE_DEAD, "node_dead") X(INVALID_SPEC, "invalid_spec")                  \
+				X(NO_ELIGIBLE_MEMBER, "no_eligible_member")
 #define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static")
 
 /* Each list above becomes `enum <name>`, its count, a name function and a lookup by name. */

@@ -55,12 +55,12 @@ struct avoid { /* a node where a child was over its budget */
 struct assign_record {
 	struct origin_id node;
 	struct origin_id incarnation;
-	uint64_t epoch;     /* the fencing token; grows at every new assignment */
-	const char *reason; /* a literal of the core, or NULL when decoded from elsewhere */
-	int64_t at_ms;      /* wall */
+	uint64_t epoch;      /* the fencing token; grows at every new assignment */
+	const char *reason;  /* a literal of the core, or NULL when decoded from elsewhere */
+	int64_t at_ms;       /* wall */
 	struct avoid *avoid; /* nodes that are not to have it now; or NULL */
 	uint32_t avoid_count;
-	uint64_t batch;     /* the store batch that carries it (map_batch_set); 0: loaded */
+	uint64_t batch; /* the store batch that carries it (map_batch_set); 0: loaded */
 };
 
 struct exit_record {

@@ -63,8 +63,8 @@ bool reschedule(struct horde *h, struct child *c)
 		if (is_avoided(avoid, avoids, candidates[i].node))
 			candidates[i].barred = true;
 	if (!place(candidates, count, UINT32_MAX, c->ref, strlen(c->ref), &p) ||
-		assign_avoiding(h, c->ref, candidates[p.index].node, "rescheduled", avoid, avoids) !=
-			ERR_OK)
+		assign_avoiding(h, c->ref, candidates[p.index].node, "rescheduled", avoid,
+			avoids) != ERR_OK)
 		return false;
 	say(h, "child.assigned", c->ref, "rescheduled");
 	budget_reset(&c->budget);

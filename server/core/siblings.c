@@ -41,8 +41,8 @@ static int compare_records(const struct entry *a, const struct entry *b)
 	case FAMILY_ENTRY:
 		return b->outranked - a->outranked;
 	case FAMILY_SUPERVISOR:
-		return compare_u64(x->supervisor.created_at_ms != 0,
-			y->supervisor.created_at_ms != 0);
+		return compare_u64(
+			x->supervisor.created_at_ms != 0, y->supervisor.created_at_ms != 0);
 	case FAMILY_SPEC:
 	case FAMILY_META:
 	case FAMILY_HALT:

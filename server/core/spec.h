@@ -74,8 +74,8 @@ uint64_t spec_process_hash(const struct spec_record *s);
 
 /*
  * A child's spec with what it inherits; borrows from both. `command` and `env` stay its own: the
- * words of `defaults->command` go between its program and its arguments, and the variables of `defaults->env` hold unless it
- * sets them itself. `defaults` may be NULL.
+ * words of `defaults->command` go between its program and its arguments, and the variables of
+ * `defaults->env` hold unless it sets them itself. `defaults` may be NULL.
  */
 struct spec_record spec_inherit(const struct spec_record *own, const struct spec_record *defaults);
 

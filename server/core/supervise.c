@@ -15,8 +15,7 @@ static void look_up(struct horde *h, const char *ref, struct view *v)
 		.status_entry = get(h, "status", ref),
 	};
 	if (v->spec_entry && v->spec_entry->record) {
-		v->effective =
-			supervisor_spec(h, ref, &v->spec_entry->record->spec, &v->defaults);
+		v->effective = supervisor_spec(h, ref, &v->spec_entry->record->spec, &v->defaults);
 		v->spec = &v->effective;
 	}
 	if (v->assign_entry && v->assign_entry->record)
@@ -403,7 +402,8 @@ static void look_at(struct horde *h, struct child *c)
 		spare_temporary(h, c, &v);
 		s = situation_of(h, c, &v);
 		d = reconcile(&s);
-		if (v.spec && v.assigned == ASSIGNED_HERE && supervisor_restore(h, c->ref) != ERR_OK)
+		if (v.spec && v.assigned == ASSIGNED_HERE &&
+			supervisor_restore(h, c->ref) != ERR_OK)
 			h->rescan = true;
 		if (d == DECISION_NOTHING)
 			break;

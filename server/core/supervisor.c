@@ -94,8 +94,7 @@ static uint32_t load_of(const struct horde *h, const char *ref, const struct ori
 	return load;
 }
 
-void supervisor_bar(
-	struct horde *h, const char *ref, struct candidate *candidates, size_t count)
+void supervisor_bar(struct horde *h, const char *ref, struct candidate *candidates, size_t count)
 {
 	const struct supervisor_record *s = record_of(h, ref);
 	uint32_t most = s ? s->max_children_per_node : 0;

@@ -7,8 +7,9 @@
 
 #define LINK_RETRY_FIRST_MS 100
 #define LINK_RETRY_MAX_MS 1000
-#define RIVAL_MS 10000 /* by then the other of two lives has called again, after a lost call too   \
-			*/
+#define RIVAL_MS                                                                                   \
+	10000 /* by then the other of two lives has called again, after a lost call too            \
+	       */
 #define LINK_RETRY_REJECTED_MS 5000
 #define POLL_WAIT_MS 25000
 #define REDOS_MAX 4           /* answers in a row that only ask for another request */

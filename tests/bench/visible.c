@@ -73,8 +73,8 @@ static double one(int writer, int reader, const char *path, const char *method, 
 
 struct visible {
 	struct floor_http bare, first, relays[2]; /* one for each other node */
-	int a, b;     /* the writer at one node, the reader at another */
-	int to, from; /* the same at the bare server */
+	int a, b;           /* the writer at one node, the reader at another */
+	int to, from;       /* the same at the bare server */
 	int before, beyond; /* the same at the server before the relays, and at one of them */
 	char etag[64];
 	unsigned long number;

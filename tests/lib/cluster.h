@@ -113,7 +113,8 @@ void node_wait_ready(struct node *node);
 
 /* SIGKILL, and waits for the daemon's own end. Its children die by the guardian's hand. */
 void node_kill(struct node *node);
-/* The same after so many microseconds, from a thread, whatever the test does meanwhile; the wait. */
+/* The same after so many microseconds, from a thread, whatever the test does meanwhile; the wait.
+ */
 void node_kill_later(struct node *node, long after_us);
 void node_wait_killed(struct node *node);
 

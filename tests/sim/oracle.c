@@ -336,8 +336,7 @@ static void check_child(struct world *w, struct node *judge, const char *ref)
 	}
 	if (view.assign && view.assign->sibling)
 		fail(w, "%s has assigns that nobody resolves", ref);
-	if (!view.wanted || view.state == CHILD_EXITED ||
-		view.state == CHILD_FAILED) {
+	if (!view.wanted || view.state == CHILD_EXITED || view.state == CHILD_FAILED) {
 		if (count)
 			fail(w, "%s is %s, but %d run", ref, child_state_name(view.state), count);
 		return;

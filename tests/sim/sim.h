@@ -29,8 +29,8 @@ struct proc { /* a simulated process */
 	uint64_t epoch;
 	uint64_t process_hash;     /* with what it inherited */
 	uint64_t own_process_hash; /* without */
-	struct dot spec;   /* the write that it runs */
-	struct dot assign; /* and the one that gave it to this node */
+	struct dot spec;           /* the write that it runs */
+	struct dot assign;         /* and the one that gave it to this node */
 	int pid;
 	bool started;
 	bool stopping;

@@ -127,8 +127,7 @@ void starts_check(struct world *w, struct node *n, const struct action *a, struc
 	if (w->forked)
 		return; /* a dot may name two writes */
 	check_overlap(w, n, a->ref, p);
-	p->temporary =
-		spec_inherit(a->spec, a->defaults).restart.type == RESTART_TEMPORARY;
+	p->temporary = spec_inherit(a->spec, a->defaults).restart.type == RESTART_TEMPORARY;
 	if (w->resumed)
 		return; /* a snapshot of a machine would hold the children as well; this one does
 			   not */

@@ -21,9 +21,9 @@
 #define SCENE_PATIENCE_MS 20000
 
 static const struct binding *const scene_tables[] = {about_bindings, health_bindings,
-	cluster_bindings, peer_bindings, supervisors_bindings, children_bindings, children_write_bindings,
-	children_call_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
-	meta_bindings, snapshots_bindings, restore_bindings, NULL};
+	cluster_bindings, peer_bindings, supervisors_bindings, children_bindings,
+	children_write_bindings, children_call_bindings, registry_bindings, registry_write_bindings,
+	registry_list_bindings, meta_bindings, snapshots_bindings, restore_bindings, NULL};
 
 struct scene {
 	struct cluster c;

@@ -64,7 +64,8 @@ Test(spec, each_member_is_inherited_when_it_is_given_there_and_not_here)
 	members(&mine, before);
 	members(&theirs, from);
 	for (int bit = 0; bit < 14; bit++) {
-		struct spec_record d = defaults(1u << bit), s = spec_inherit(&mine, &d), kept = mine;
+		struct spec_record d = defaults(1u << bit), s = spec_inherit(&mine, &d),
+				   kept = mine;
 
 		members(&s, got);
 		for (int i = 0; i < 14; i++)

@@ -289,7 +289,8 @@ Test(supervisor, a_child_that_its_deletion_did_not_know_of_lives_on_and_it_with_
 	cluster_free(&c);
 }
 
-Test(supervisor, one_that_is_missing_is_made_by_who_runs_its_child_and_loses_to_any_that_is_described)
+Test(supervisor,
+	one_that_is_missing_is_made_by_who_runs_its_child_and_loses_to_any_that_is_described)
 {
 	struct node n = node_make("n1", 0);
 	const struct entry *e;
@@ -414,7 +415,8 @@ Test(supervisor, stop_supervisor_stops_its_children_on_all_nodes_until_it_is_sta
 	put_team(0, 6, typed_spec(1, RESTART_TEMPORARY));
 	node_put(&c.peers[0].n, "default/a", plain_spec(1));
 	settle_all(&c);
-	cr_expect_eq(does(&c.peers[0].n, EVENT_START_SUPERVISOR, "halt/team", NULL), ERR_WRONG_STATE);
+	cr_expect_eq(
+		does(&c.peers[0].n, EVENT_START_SUPERVISOR, "halt/team", NULL), ERR_WRONG_STATE);
 	fails("team/c0");
 	cluster_wait(&c, 100);
 	for (size_t i = 0; i < 3; i++) {
@@ -423,7 +425,8 @@ Test(supervisor, stop_supervisor_stops_its_children_on_all_nodes_until_it_is_sta
 			char ref[32];
 
 			snprintf(ref, sizeof(ref), "team/c%d", k);
-			cr_expect_eq(node_child(&c.peers[i].n, ref).state, CHILD_STOPPED, "%s", ref);
+			cr_expect_eq(
+				node_child(&c.peers[i].n, ref).state, CHILD_STOPPED, "%s", ref);
 			cr_expect_not(node_child(&c.peers[i].n, ref).wanted);
 		}
 	}
@@ -440,6 +443,7 @@ Test(supervisor, stop_supervisor_stops_its_children_on_all_nodes_until_it_is_sta
 		cr_expect_eq(cluster_processes(&c, ref), k == 6 ? 0 : 1, "%s", ref);
 	}
 	cr_expect_eq(node_child(&c.peers[1].n, "team/c6").state, CHILD_EXITED, "it had its life");
-	cr_expect_eq(does(&c.peers[2].n, EVENT_START_SUPERVISOR, "halt/nobody", NULL), ERR_NOT_FOUND);
+	cr_expect_eq(
+		does(&c.peers[2].n, EVENT_START_SUPERVISOR, "halt/nobody", NULL), ERR_NOT_FOUND);
 	cluster_free(&c);
 }
