@@ -1,0 +1,107 @@
+#include "api/records_take.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json_text.h"
+
+void decode_member(struct decoding *d, const json_t *o, struct member_record *m)
+{
+	m->name = copy_string(d, take_string(d, o, "name"));
+	m->url = copy_string(d, take_string(d, o, "url"));
+	m->incarnation = take_origin(d, o, "incarnation");
+	m->started = take_hex(d, o, "started");
+	m->state = member_state_from(take_string(d, o, "state"));
+	if (m->state == MEMBER_STATE_COUNT)
+		d->wrong = true;
+}
+
+/* More than are ever written are a newer version's; the first ones do. */
+static void take_avoid(struct decoding *d, const json_t *array, struct assign_record *a)
+{
+	size_t count = json_array_size(array);
+
+	count = count < AVOID_MAX ? count : AVOID_MAX;
+	if (count == 0)
+		return;
+	a->avoid = calloc(count, sizeof(*a->avoid));
+	if (!a->avoid) {
+		d->no_memory = true;
+		return;
+	}
+	a->avoid_count = (uint32_t)count;
+	for (size_t i = 0; i < count; i++) {
+		const json_t *item = json_array_get(array, i);
+
+		a->avoid[i].node = take_origin(d, item, "node");
+		a->avoid[i].until_ms = take_int(d, item, "until", 0, INT64_MAX, 0);
+	}
+}
+
+void decode_assign(struct decoding *d, const json_t *o, struct assign_record *a)
+{
+	a->node = take_origin(d, o, "node");
+	a->incarnation = take_origin(d, o, "incarnation");
+	a->epoch = take_epoch(d, o);
+	a->at_ms = take_int(d, o, "at", 0, INT64_MAX, 0);
+	take_avoid(d, json_object_get(o, "avoid"), a);
+}
+
+static void decode_exit(struct decoding *d, const json_t *o, struct exit_record *e)
+{
+	const char *error = json_string_value(json_object_get(o, "error"));
+
+	if (!json_is_object(o))
+		d->wrong = true;
+	e->known = true;
+	e->code = (int)take_int(d, o, "code", -1, 255, -1);
+	e->signal = (int)take_int(d, o, "signal", 0, 128, 0);
+	e->core_dumped = json_is_true(json_object_get(o, "core_dumped"));
+	e->at_ms = take_int(d, o, "at", 0, INT64_MAX, 0);
+	e->uptime_ms = take_int(d, o, "uptime_ms", 0, INT64_MAX, 0);
+	if (error)
+		strncpy(e->error, error, sizeof(e->error) - 1);
+}
+
+void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
+{
+	const json_t *last_exit = json_object_get(o, "last_exit");
+
+	s->state = child_state_from(take_string(d, o, "state"));
+	if (s->state == CHILD_STATE_COUNT)
+		d->wrong = true;
+	/* A newer version knows more reasons; they are for people and decide nothing. */
+	s->reason = reason_from(take_string(d, o, "reason"));
+	if (s->reason == REASON_COUNT)
+		s->reason = REASON_NONE;
+	s->node = take_origin(d, o, "node");
+	s->incarnation = take_origin(d, o, "incarnation");
+	s->epoch = take_epoch(d, o);
+	s->spec_hash = take_hex(d, o, "spec_hash");
+	s->pid = (int32_t)take_int(d, o, "pid", 0, INT32_MAX, 0);
+	s->restarts = (uint32_t)take_int(d, o, "restarts", 0, UINT32_MAX, 0);
+	s->started_at_ms = take_int(d, o, "started_at", 0, INT64_MAX, 0);
+	s->retry_at_ms = take_int(d, o, "retry_at", 0, INT64_MAX, 0);
+	if (last_exit)
+		decode_exit(d, last_exit, &s->last_exit);
+}
+
+struct record *decode_entry(struct decoding *d, const json_t *o, const char *json, size_t bytes)
+{
+	const json_t *owner = json_object_get(o, "owner");
+	struct entry_record e = {0};
+	size_t value_bytes = 0;
+	const char *value = json_member(json, bytes, "value", &value_bytes);
+
+	e.owner_kind = owner_kind_from(take_string(d, owner, "kind"));
+	if (e.owner_kind == OWNER_KIND_COUNT || !value)
+		d->wrong = true;
+	e.owner_id = take_string(d, owner, "id");
+	if (json_object_get(owner, "node"))
+		e.node = take_origin(d, owner, "node");
+	e.epoch = (uint64_t)take_int(d, owner, "epoch", 0, INT64_MAX, 0);
+	e.created = take_hex(d, o, "created");
+	e.value_at = value ? (uint32_t)(value - json) : 0;
+	e.value_bytes = (uint32_t)value_bytes;
+	return record_new_entry(&e, strlen(e.owner_id));
+}

@@ -1,0 +1,44 @@
+/*
+ * Reading the members of one value's object, between records.c and the files of its families. The
+ * first trouble is kept in `struct decoding`, and all that is read after it is harmless.
+ */
+#ifndef HORDE_API_RECORDS_TAKE_H
+#define HORDE_API_RECORDS_TAKE_H
+
+#include "api/json.h"
+#include "server/core/record.h"
+
+struct decoding {
+	bool wrong; /* a member is absent or has the wrong shape */
+	bool no_memory;
+};
+
+/* A string that has to be there; "" when it is wrong. Borrowed. */
+const char *take_string(struct decoding *d, const json_t *o, const char *name);
+/* The caller's to free; NULL when there is no memory. */
+char *copy_string(struct decoding *d, const char *s);
+/* An integer from `least` to `most`; `absent` when it is not there. */
+int64_t take_int(struct decoding *d, const json_t *o, const char *name, int64_t least, int64_t most,
+	int64_t absent);
+struct origin_id take_origin(struct decoding *d, const json_t *o, const char *name);
+/* A string of at most 16 hex digits. */
+uint64_t take_hex(struct decoding *d, const json_t *o, const char *name);
+uint64_t take_epoch(struct decoding *d, const json_t *o);
+/* A member that is an object or absent; what is read from an absent one is its default. */
+const json_t *take_object(struct decoding *d, const json_t *o, const char *name);
+/* A name as an optional member, else `absent`. Borrowed. */
+const char *take_name(struct decoding *d, const json_t *o, const char *name, const char *absent);
+
+/* ---- records_state.c: what nodes write, and names ---- */
+void decode_member(struct decoding *d, const json_t *o, struct member_record *m);
+void decode_assign(struct decoding *d, const json_t *o, struct assign_record *a);
+void decode_status(struct decoding *d, const json_t *o, struct status_record *s);
+/* Its owner's id stands in the record's own block, so it makes the record too; NULL: no memory. */
+struct record *decode_entry(struct decoding *d, const json_t *o, const char *json, size_t bytes);
+
+/* ---- records_spec.c: what the API writes of children and supervisors ---- */
+void decode_spec(
+	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct spec_record *s);
+void decode_supervisor(struct decoding *d, const json_t *o, struct supervisor_record *s);
+
+#endif
