@@ -4,8 +4,9 @@
  *	step.c       one event in            link.c       connections to peers
  *	sync.c       what they carry         diverge.c    forks, divergence and its repair
  *	serve.c      answers to polls        acks.c       what members have on disk
- *	supervise.c  the children, carried   contact.c    first contact: one cluster or two
- *	             out as reconcile says   member.c     who is there, and what we think of them
+ *	supervise.c  the children, and what  contact.c    first contact: one cluster or two
+ *	             is decided for each     member.c     who is there, and what we think of them
+ *	carry_out.c  what was decided, done
  *	command.c    what the API asks       registry.c   who may register what, and when names end
  *	orphan.c     who takes what          write.c      records into the map, actions out
  *	child.c      one process, as a table view.c       one child, as the map shows it

@@ -1,4 +1,4 @@
-/* One child as the map shows it, between supervise.c, which acts on it, and view.c. */
+/* One child as the map shows it, between supervise.c, which decides, carry_out.c and view.c. */
 #ifndef HORDE_CORE_VIEW_H
 #define HORDE_CORE_VIEW_H
 
@@ -29,5 +29,11 @@ bool view_status(const struct horde *h, const struct child *c, const struct view
 bool view_status_right(const struct horde *h, const struct child *c, const struct view *v);
 /* Some status, the winner or one that lost, tells of a run of the present spec that is not ours. */
 bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v);
+
+/* ---- supervise.c, carry_out.c ---- */
+/* Siblings of its assign are there, and it is on this node to resolve them. */
+bool view_assign_resolvable(struct horde *h, const char *ref, const struct view *v);
+/* Does what was decided. Errors: NO_MEMORY (to be decided anew). */
+enum err carry_out(struct horde *h, struct child *c, const struct view *v, enum decision d);
 
 #endif
