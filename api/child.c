@@ -90,24 +90,60 @@ uint64_t child_hash(const struct child *c)
 
 /* ---- JSON ---- */
 
+/* How a process ended: by itself or by a signal. A start that failed is no end of a process. */
+static void put_end(struct text *out, int code, int signal, bool core_dumped)
+{
+	if (signal > 0)
+		json_put_int(out, "signal", signal);
+	else if (code >= 0)
+		json_put_int(out, "code", code);
+	if (core_dumped)
+		json_put_bool(out, "core_dumped", true);
+}
+
 static void put_last_exit(struct text *out, const struct exit_record *e)
 {
 	if (!e->known)
 		return;
 	if (e->error[0])
 		json_put_string(out, "error", e->error);
-	/* A start that failed is no end of a process. */
 	if (e->code < 0 && e->signal <= 0)
 		return;
 	json_key(out, "last_exit");
 	json_object(out);
-	if (e->signal > 0)
-		json_put_int(out, "signal", e->signal);
-	else
-		json_put_int(out, "code", e->code);
+	put_end(out, e->code, e->signal, e->core_dumped);
 	json_put_time(out, "at", e->at_ms);
 	json_put_int(out, "uptime_ms", e->uptime_ms > 0 ? e->uptime_ms : 0);
 	json_end_object(out);
+}
+
+static void put_transition(struct text *out, const struct horde *h, const struct transition *x)
+{
+	json_object(out);
+	json_put_time(out, "at", x->at_ms);
+	json_put_string(out, "state", child_state_name(x->state));
+	json_put_string(out, "reason", reason_name(x->reason));
+	json_put_string(out, "node", horde_member_name(h, x->node));
+	json_put_uint(out, "epoch", x->epoch);
+	if (x->error[0]) {
+		json_put_string(out, "error", x->error);
+	} else if (x->ended) {
+		put_end(out, x->code, x->signal, x->core_dumped);
+		json_put_int(out, "uptime_ms", x->uptime_ms > 0 ? x->uptime_ms : 0);
+	}
+	json_end_object(out);
+}
+
+void child_put_history(struct text *out, const struct horde *h, const struct child *c)
+{
+	const struct entry *status = c->view.status;
+	const struct trail *t = status && status->record ? &status->record->status.trail : NULL;
+
+	json_key(out, "items");
+	json_array(out);
+	for (uint32_t i = 0; t && i < t->count; i++)
+		put_transition(out, h, &t->items[i]);
+	json_end_array(out);
 }
 
 static void put_node(struct text *out, const struct horde *h, const struct child *c)

@@ -40,6 +40,8 @@ uint64_t child_hash(const struct child *c);
 void child_open(struct text *out, const struct horde *h, const struct child *c);
 /* The member `status`. */
 void child_put_status(struct text *out, const struct horde *h, const struct child *c);
+/* The member `items`: what it went through last, the oldest first. */
+void child_put_history(struct text *out, const struct horde *h, const struct child *c);
 /* The member `warnings`, when there is something to warn of. */
 void child_put_warnings(struct text *out, const struct child *c);
 /* A whole object with its etag. */

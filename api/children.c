@@ -1,4 +1,4 @@
-/* Reading children: getChild, listChildren, countChildren, waitChild. All from this node's map. */
+/* Reading children: getChild, getChildHistory, listChildren, countChildren, waitChild. All from this node's map. */
 #include "api/children.h"
 
 #include <stdio.h>
@@ -31,6 +31,30 @@ static void get_child(struct exchange *x)
 	if (resource_settled(x, &etag, c.view.state == CHILD_LOST))
 		return;
 	child_open(&body, resource_horde(x), &c);
+	json_end_object(&body);
+	reads_reply(x, &body, &etag);
+}
+
+static void get_history(struct exchange *x)
+{
+	struct text body = TEXT_INIT;
+	struct child c;
+	struct etag etag;
+
+	if (!resource_supervisor(x))
+		return;
+	child_of_path(x, &c);
+	child_watch(x, &c);
+	if (!c.view.spec) {
+		reads_absent(x, PROBLEM_CHILD_NOT_FOUND,
+			"there is no child '%s' in supervisor '%s'", c.id, c.sup);
+		return;
+	}
+	etag = etag_of(c.view.status ? entry_content(c.view.status) : 0);
+	if (resource_settled(x, &etag, false))
+		return;
+	json_object(&body);
+	child_put_history(&body, resource_horde(x), &c);
 	json_end_object(&body);
 	reads_reply(x, &body, &etag);
 }
@@ -363,6 +387,7 @@ static void wait_child(struct exchange *x)
 
 const struct binding children_bindings[] = {
 	{"getChild", get_child},
+	{"getChildHistory", get_history},
 	{"listChildren", list_children},
 	{"countChildren", count_children},
 	{"waitChild", wait_child},

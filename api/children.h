@@ -4,7 +4,7 @@
 
 #include "api/http.h"
 
-extern const struct binding children_bindings[];       /* get, list, count, wait */
+extern const struct binding children_bindings[];       /* get, history, list, count, wait */
 extern const struct binding children_write_bindings[]; /* start, put, patch, terminate, stop */
 extern const struct binding children_call_bindings[];  /* restart, signal */
 

@@ -63,9 +63,35 @@ static void decode_exit(struct decoding *d, const json_t *o, struct exit_record 
 		strncpy(e->error, error, sizeof(e->error) - 1);
 }
 
+/* A newer version may know more states; what cannot be told here is left out. */
+static void take_transition(struct decoding *d, const json_t *o, struct status_record *s)
+{
+	const char *error = json_string_value(json_object_get(o, "error"));
+	struct transition x = {
+		.at_ms = take_int(d, o, "at", 0, INT64_MAX, 0),
+		.node = json_object_get(o, "node") ? take_origin(d, o, "node") : s->node,
+		.epoch = take_epoch(d, o),
+		.state = child_state_from(take_string(d, o, "state")),
+		.reason = reason_from(take_name(d, o, "reason", "none")),
+		.ended = json_object_get(o, "code"),
+		.core_dumped = json_is_true(json_object_get(o, "core_dumped")),
+		.code = (int)take_int(d, o, "code", -1, 255, -1),
+		.signal = (int)take_int(d, o, "signal", 0, 128, 0),
+		.uptime_ms = take_int(d, o, "uptime_ms", 0, INT64_MAX, 0),
+	};
+
+	if (x.reason == REASON_COUNT)
+		x.reason = REASON_NONE;
+	if (error)
+		strncpy(x.error, error, sizeof(x.error) - 1);
+	if (x.state != CHILD_STATE_COUNT && !trail_add(&s->trail, &x))
+		d->no_memory = true;
+}
+
 void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
 {
 	const json_t *last_exit = json_object_get(o, "last_exit");
+	const json_t *trail = json_object_get(o, "trail");
 
 	s->state = child_state_from(take_string(d, o, "state"));
 	if (s->state == CHILD_STATE_COUNT)
@@ -84,6 +110,8 @@ void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
 	s->retry_at_ms = take_int(d, o, "retry_at", 0, INT64_MAX, 0);
 	if (last_exit)
 		decode_exit(d, last_exit, &s->last_exit);
+	for (size_t i = 0; i < json_array_size(trail); i++)
+		take_transition(d, json_array_get(trail, i), s);
 }
 
 struct record *decode_entry(struct decoding *d, const json_t *o, const char *json, size_t bytes)

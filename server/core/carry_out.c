@@ -40,12 +40,25 @@ enum err assign_avoiding(struct horde *h, const char *ref, struct origin_id node
 	return write_record(h, "assign", ref, &r);
 }
 
-static enum err write_status(struct horde *h, const struct child *c, const struct view *v)
+/* The last of its trail is this state: each process of its own. */
+static bool is_told(const struct horde *h, const struct child *c, const struct status_record *s)
+{
+	const struct transition *last = trail_last(&c->trail);
+
+	return last && last->state == s->state && last->reason == s->reason &&
+	       last->epoch == s->epoch && origin_equal(last->node, h->config.node_id) &&
+	       (s->state != CHILD_RUNNING || last->at_ms >= s->started_at_ms);
+}
+
+static enum err write_status(struct horde *h, struct child *c, const struct view *v)
 {
 	struct record r = {.family = FAMILY_STATUS};
 
 	if (!view_status(h, c, v, &r.status))
 		return ERR_OK;
+	if (c->ended_untold || !is_told(h, c, &r.status))
+		child_note(h, c, r.status.state, r.status.reason);
+	r.status.trail = c->trail;
 	return write_record(h, "status", c->ref, &r);
 }
 
@@ -68,12 +81,15 @@ static enum err finish_dead(struct horde *h, struct child *c, const struct view 
 		.restarts = v->status ? v->status->restarts : 0,
 		.last_exit = v->status ? v->status->last_exit : (struct exit_record){0},
 	};
+	child_follow_trail(h, c, v->status);
 	c->epoch = r.status.epoch;
 	c->spec_hash = r.status.spec_hash;
 	c->state = CHILD_EXITED;
 	c->reason = REASON_NODE_DEAD;
 	c->restarts = r.status.restarts;
 	c->last_exit = r.status.last_exit;
+	child_note(h, c, c->state, c->reason);
+	r.status.trail = c->trail;
 	return write_record(h, "status", c->ref, &r);
 }
 

@@ -82,6 +82,7 @@ void children_sweep(struct horde *h)
 
 		h->buried = c->next;
 		budget_fini(&c->budget);
+		trail_fini(&c->trail);
 		free(c);
 	}
 }
@@ -145,6 +146,39 @@ void child_follow(struct child *c, const struct view *v)
 		c->ran = entry_dot(v->spec_entry);
 }
 
+void child_note(struct horde *h, struct child *c, enum child_state state, enum reason reason)
+{
+	struct transition x = {
+		.at_ms = h->wall_ms,
+		.node = h->config.node_id,
+		.epoch = c->epoch,
+		.state = state,
+		.reason = reason,
+		.ended = c->ended_untold,
+	};
+
+	if (x.ended) {
+		x.at_ms = c->last_exit.at_ms;
+		x.code = c->last_exit.code;
+		x.signal = c->last_exit.signal;
+		x.core_dumped = c->last_exit.core_dumped;
+		x.uptime_ms = c->last_exit.uptime_ms;
+		memcpy(x.error, c->last_exit.error, sizeof(x.error));
+	}
+	c->ended_untold = false;
+	trail_add(&c->trail, &x); /* for people: nothing depends on it */
+}
+
+void child_follow_trail(struct horde *h, struct child *c, const struct status_record *s)
+{
+	struct trail copy;
+
+	if (!s || !view_of_another(h, c, s) || !trail_dup(&s->trail, &copy))
+		return;
+	trail_fini(&c->trail);
+	c->trail = copy;
+}
+
 void child_start(struct horde *h, struct child *c, const struct view *v)
 {
 	struct action *a = act(h, ACTION_SPAWN);
@@ -156,6 +190,8 @@ void child_start(struct horde *h, struct child *c, const struct view *v)
 	}
 	started = process_turn(c, PROCESS_START);
 	assert(started); /* reconcile starts only where there is no process */
+	if (c->ended_untold)
+		child_note(h, c, CHILD_PENDING, c->reason); /* no status told it in between */
 	c->process_epoch = c->epoch;
 	c->process_hash = v->spec->process_hash;
 	c->own_process_hash = v->spec_entry->record->spec.process_hash;
@@ -270,6 +306,7 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 	if (!process_turn(c, PROCESS_ENDED))
 		return;
 	note_exit(h, c, end, error);
+	c->ended_untold = true;
 	c->pid = 0;
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;

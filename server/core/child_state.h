@@ -35,6 +35,8 @@ struct child {
 	uint32_t restarts;
 	struct budget budget;
 	struct exit_record last_exit;
+	struct trail trail; /* goes out with its status */
+	bool ended_untold;  /* last_exit is not in the trail yet */
 	/* as an orphan */
 	bool orphan;
 	bool planned;

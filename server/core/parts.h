@@ -124,6 +124,10 @@ void child_start(struct horde *h, struct child *c, const struct view *v);
 /* What the spec says now of a process that runs already. */
 void child_follow(struct child *c, const struct view *v);
 void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const char *why);
+/* One more transition in its trail, with the end that was not told yet. */
+void child_note(struct horde *h, struct child *c, enum child_state state, enum reason reason);
+/* What another life of it went through comes before what it goes through here; `s` may be NULL. */
+void child_follow_trail(struct horde *h, struct child *c, const struct status_record *s);
 void child_started(struct horde *h, struct child *c, int pid);
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
 	const struct spec_record *spec);

@@ -151,8 +151,10 @@ void record_free(struct record *r)
 	case FAMILY_ASSIGN:
 		free(r->assign.avoid);
 		break;
-	case FAMILY_ENTRY:
 	case FAMILY_STATUS:
+		trail_fini(&r->status.trail);
+		break;
+	case FAMILY_ENTRY:
 	case FAMILY_META:
 	case FAMILY_HALT:
 	case FAMILY_OTHER:
@@ -221,6 +223,8 @@ static bool dup_parts(const struct record *r, struct record *c)
 		ok = dup_spec(&r->spec, &c->spec);
 	} else if (r->family == FAMILY_ASSIGN) {
 		ok = dup_avoid(&r->assign, &c->assign);
+	} else if (r->family == FAMILY_STATUS) {
+		ok = trail_dup(&r->status.trail, &c->status.trail);
 	} else if (r->family == FAMILY_SUPERVISOR) {
 		ok = dup_spec(&r->supervisor.defaults, &c->supervisor.defaults);
 	}
@@ -324,6 +328,7 @@ static void encode_status(const struct status_record *s, struct text *t)
 	json_put_int(t, "retry_at", s->retry_at_ms);
 	if (s->last_exit.known)
 		encode_exit(&s->last_exit, t);
+	trail_encode(&s->trail, s->node, t);
 }
 
 static void encode_entry(

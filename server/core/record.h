@@ -22,6 +22,7 @@
 #include "server/core/names.h"
 #include "server/core/spec.h"
 #include "server/core/text.h"
+#include "server/core/trail.h"
 
 #define AVOID_MAX 16       /* nodes that one child avoids at a time */
 #define KEY_BYTES_MAX 1024 /* family, sup or reg, and a 512-byte key, raw */
@@ -70,7 +71,7 @@ struct exit_record {
 	bool core_dumped;
 	int64_t at_ms; /* wall */
 	int64_t uptime_ms;
-	char error[64]; /* of a failed start: "exec: ENOENT"; else empty */
+	char error[ERROR_BYTES_MAX]; /* of a failed start: "exec: ENOENT"; else empty */
 };
 
 struct status_record {
@@ -85,6 +86,7 @@ struct status_record {
 	int64_t started_at_ms; /* wall; 0 when never */
 	int64_t retry_at_ms;   /* wall; when `backoff` ends, else 0 */
 	struct exit_record last_exit;
+	struct trail trail; /* how it came to this */
 };
 
 struct entry_record {

@@ -88,6 +88,7 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 		c->restarts = s->restarts; /* it goes on here: its count and its last end too */
 		c->last_exit = s->last_exit;
 	}
+	child_follow_trail(h, c, s);
 	c->epoch = v->assign->epoch;
 	c->spec_hash = v->spec->hash;
 	c->state = CHILD_PENDING;

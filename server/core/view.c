@@ -78,8 +78,7 @@ bool view_status_right(const struct horde *h, const struct child *c, const struc
 	       s->last_exit.at_ms == want.last_exit.at_ms;
 }
 
-/* Of another life, or of an assign that lost: what is not of this epoch here. */
-static bool of_another(const struct horde *h, const struct child *c, const struct status_record *s)
+bool view_of_another(const struct horde *h, const struct child *c, const struct status_record *s)
 {
 	return !origin_equal(s->incarnation, h->config.incarnation) || s->epoch != c->epoch;
 }
@@ -95,7 +94,8 @@ bool view_ran_elsewhere(const struct horde *h, const struct child *c, const stru
 	if (!v->spec)
 		return false;
 	for (const struct entry *e = v->status_entry; e; e = e->sibling)
-		if (e->record && of_another(h, c, &e->record->status) && ran(&e->record->status, v))
+		if (e->record && view_of_another(h, c, &e->record->status) &&
+			ran(&e->record->status, v))
 			return true;
 	return false;
 }

@@ -27,6 +27,8 @@ bool view_finished(const struct child *c, const struct view *v);
 bool view_status(const struct horde *h, const struct child *c, const struct view *v,
 	struct status_record *ret);
 bool view_status_right(const struct horde *h, const struct child *c, const struct view *v);
+/* Of another life, or of an assign that lost: what is not of this epoch here. */
+bool view_of_another(const struct horde *h, const struct child *c, const struct status_record *s);
 /* Some status, the winner or one that lost, tells of a run of the present spec that is not ours. */
 bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v);
 

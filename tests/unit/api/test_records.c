@@ -72,7 +72,7 @@ Test(records, a_status_comes_back_as_it_was)
 {
 	struct record r = {.family = FAMILY_STATUS,
 		.status = {CHILD_BACKOFF, REASON_SPAWN_ERROR, id, {3, 4}, 77, 0xfeedfacecafebeefu,
-			4242, 9, 1000, 2000, {true, -1, 9, true, 3000, 50, "exec: ENOENT"}}};
+			4242, 9, 1000, 2000, {true, -1, 9, true, 3000, 50, "exec: ENOENT"}, {0}}};
 	struct record *d = there_and_back("status/default/a", &r, NULL);
 
 	cr_assert_eq(d->status.state, CHILD_BACKOFF);
@@ -89,6 +89,35 @@ Test(records, a_status_comes_back_as_it_was)
 	r.status.last_exit.known = false;
 	d = there_and_back("status/default/a", &r, NULL);
 	cr_assert_not(d->status.last_exit.known);
+	record_free(d);
+}
+
+Test(records, a_trail_comes_back_as_it_was)
+{
+	struct transition trail[] = {
+		{5, {8, 9}, 3, CHILD_RUNNING, REASON_NONE, false, false, 0, 0, 0, ""},
+		{6, id, 4, CHILD_BACKOFF, REASON_SIGNAL, true, true, -1, 11, 70, ""},
+		{7, id, 4, CHILD_FAILED, REASON_SPAWN_ERROR, true, false, -1, 0, 0,
+			"exec: EACCES"}};
+	struct record r = {.family = FAMILY_STATUS,
+		.status = {.node = id, .incarnation = id, .trail = {trail, 3}}};
+	struct record *d = there_and_back("status/default/a", &r, NULL);
+
+	cr_assert_eq(d->status.trail.count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct transition *x = &d->status.trail.items[i];
+
+		cr_expect_eq(x->at_ms, trail[i].at_ms);
+		cr_expect(origin_equal(x->node, trail[i].node));
+		cr_expect_eq(x->epoch, trail[i].epoch);
+		cr_expect_eq(x->state, trail[i].state);
+		cr_expect_eq(x->reason, trail[i].reason);
+		cr_expect_eq(x->ended, trail[i].ended);
+		cr_expect_eq(x->core_dumped, trail[i].core_dumped);
+		cr_expect_eq(x->signal, trail[i].signal);
+		cr_expect_eq(x->uptime_ms, trail[i].uptime_ms);
+		cr_expect_str_eq(x->error, trail[i].error);
+	}
 	record_free(d);
 }
 

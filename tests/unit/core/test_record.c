@@ -84,12 +84,15 @@ Test(record, an_assign_is_written_with_its_reason)
 
 static char *command[] = {"a", "b", NULL}, *environment[] = {"A=1", NULL}, *nothing[] = {NULL};
 
+static struct transition steps[] = {{.at_ms = 1, .state = CHILD_RUNNING}};
+
 static const struct record samples[] = {
 	{.family = FAMILY_MEMBER, .member = {.name = "n", .url = "u", .started = 3}},
 	{.family = FAMILY_SPEC, .spec = {.command = command, .env = environment, .cwd = "/"}},
 	{.family = FAMILY_SPEC, .spec = {.command = nothing}},
 	{.family = FAMILY_ENTRY, .entry = {.owner_id = "default/web", .epoch = 4}},
 	{.family = FAMILY_STATUS, .status = {.pid = 4}},
+	{.family = FAMILY_STATUS, .status = {.trail = {steps, 1}}},
 };
 
 Test(record, a_copy_has_nothing_in_common_with_the_original)
