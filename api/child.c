@@ -227,8 +227,7 @@ void child_write(struct text *out, const struct horde *h, const struct child *c)
 	json_end_object(out);
 }
 
-/* What a change of its spec means for the process. */
-static void put_applied(struct text *out, enum applied applied)
+void applied_put(struct text *out, enum applied applied)
 {
 	static const char *const words[] = {
 		[APPLIED_NONE] = "none", [APPLIED_LIVE] = "live", [APPLIED_REPLACED] = "replaced"};
@@ -244,7 +243,7 @@ void child_reply(struct exchange *x, unsigned status, const struct child *c, con
 
 	child_open(&body, resource_horde(x), c);
 	if (w)
-		put_applied(&body, w->result.applied);
+		applied_put(&body, w->result.applied);
 	child_put_warnings(&body, c);
 	etag_put(&body, &etag);
 	json_end_object(&body);

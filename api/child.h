@@ -44,6 +44,8 @@ void child_put_status(struct text *out, const struct horde *h, const struct chil
 void child_put_history(struct text *out, const struct horde *h, const struct child *c);
 /* The member `warnings`, when there is something to warn of. */
 void child_put_warnings(struct text *out, const struct child *c);
+/* The member `applied`: what a change of its spec means for the process. */
+void applied_put(struct text *out, enum applied applied);
 /* A whole object with its etag. */
 void child_write(struct text *out, const struct horde *h, const struct child *c);
 

@@ -6,6 +6,7 @@
 
 extern const struct binding children_bindings[];       /* get, history, list, count, wait */
 extern const struct binding children_write_bindings[]; /* start, put, patch, terminate, stop */
+extern const struct binding children_many_bindings[];  /* batch, apply */
 extern const struct binding children_call_bindings[];  /* restart, signal */
 
 #endif

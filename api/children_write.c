@@ -8,81 +8,40 @@
 #include <string.h>
 
 #include "api/child.h"
-#include "api/records.h"
+#include "api/child_put.h"
 #include "api/uuid.h"
 
 /* ---- writing a spec ---- */
 
-static void invalid(struct exchange *x, const char *pointer, const char *code, const char *detail)
+/* Writes what was prepared; false: a problem was answered, and nothing was written. */
+static bool put_prepared(
+	struct exchange *x, struct write *w, const char *id, enum err e, struct prepared *prepared)
 {
-	exchange_fault(x, pointer, code, "%s", detail);
-	exchange_problem(x, PROBLEM_INVALID_SPEC, "the spec has a fault");
-}
-
-/* Carries out EVENT_PUT_SPEC; false: a problem was answered, and nothing was written. */
-static bool put_value(struct exchange *x, struct write *w, const char *id, struct text *value)
-{
-	char key[KEY_BYTES_MAX + 1];
-	struct event event = {.kind = EVENT_PUT_SPEC};
-	struct record *record = NULL;
-	enum err e;
-
-	if (!text_cstr(value)) {
-		exchange_fail(x, ERR_NO_MEMORY);
-		return false;
-	}
-	event.put.key = key;
-	event.put.key_bytes = resource_key(key, "spec", exchange_path(x, "sup"), id);
-	event.put.value = value->bytes;
-	event.put.value_bytes = value->used;
-	e = record_decode(
-		key, event.put.key_bytes, event.put.value, event.put.value_bytes, &record);
-	if (e == ERR_OK && !record) {
-		invalid(x, "", "invalid", "it cannot be understood as a whole");
-		return false;
-	}
-	event.put.record = record;
-	e = e == ERR_OK ? write_command(x, &event, w) : e;
-	if (e != ERR_OK) {
-		record_free(record);
-		resource_fail(x, e);
-	}
+	if (e == ERR_OK)
+		e = child_commit(x, w, id, prepared);
+	prepared_fini(prepared);
+	if (e != ERR_OK)
+		child_put_failed(x, e);
 	return e == ERR_OK;
 }
 
 static bool put_parts(
 	struct exchange *x, struct write *w, const char *id, const struct spec_parts *parts)
 {
-	struct text value = TEXT_INIT;
-	bool ok;
+	struct prepared prepared = {0};
+	enum err e = child_prepare_parts(x, parts, &prepared);
 
-	spec_value(parts, &value);
-	ok = put_value(x, w, id, &value);
-	text_fini(&value);
-	return ok;
+	return put_prepared(x, w, id, e, &prepared);
 }
 
 /* The same for a spec that came as JSON; created_at and desired are those of `parts`. */
 static bool put_json(struct exchange *x, struct write *w, const char *id, const json_t *spec,
-	struct spec_parts *parts)
+	const struct spec_parts *parts)
 {
-	const char *over = spec_over_limit(spec);
-	struct text canonical = TEXT_INIT;
-	bool ok = false;
+	struct prepared prepared = {0};
+	enum err e = child_prepare(x, "", spec, parts, &prepared);
 
-	if (over) {
-		invalid(x, over, "too-large", "it is too large as a whole");
-		return false;
-	}
-	if (spec_canonical(spec, &canonical) == ERR_OK) {
-		parts->spec = canonical.bytes;
-		parts->spec_bytes = canonical.used;
-		ok = put_parts(x, w, id, parts);
-	} else {
-		exchange_fail(x, ERR_NO_MEMORY);
-	}
-	text_fini(&canonical);
-	return ok;
+	return put_prepared(x, w, id, e, &prepared);
 }
 
 /* ---- waiting for what it brings about ---- */
@@ -324,8 +283,6 @@ static void stop_child(struct exchange *x)
 
 static struct write *begin_terminate(struct exchange *x, const char *id)
 {
-	char key[KEY_BYTES_MAX + 1];
-	struct event event = {.kind = EVENT_REMOVE_SPEC};
 	struct write *w;
 	struct child c;
 	enum err e = ERR_NOT_FOUND;
@@ -334,13 +291,11 @@ static struct write *begin_terminate(struct exchange *x, const char *id)
 	w = write_begin(x, WAIT_STOP_MS);
 	if (!w)
 		return NULL;
-	event.put.key = key;
-	event.put.key_bytes = resource_key(key, "spec", exchange_path(x, "sup"), id);
 	if (c.view.spec) {
 		/* A 202 shows the child, whose spec is gone by then. */
 		if (!write_keep(x, w, c.value, c.value_bytes))
 			return NULL;
-		e = write_command(x, &event, w);
+		e = child_remove(x, w, id);
 	}
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
 		write_missing(w);

@@ -243,9 +243,15 @@ enum err write_command(struct exchange *x, struct event *e, struct write *w)
 	return ERR_OK;
 }
 
+void write_nothing(struct write *w)
+{
+	w->stored = w->acknowledged = true;
+}
+
 void write_missing(struct write *w)
 {
-	w->missing = w->stored = w->acknowledged = true;
+	write_nothing(w);
+	w->missing = true;
 }
 
 /* The write was applied, and peers may have it already; only its commit failed or is late. */

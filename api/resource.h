@@ -102,6 +102,8 @@ bool write_keep(struct exchange *x, struct write *w, const char *bytes, size_t c
 enum err write_command(struct exchange *x, struct event *e, struct write *w);
 /* Instead of a command: there is nothing to remove, and that is fine. */
 void write_missing(struct write *w);
+/* Instead of a command: all is as it was asked for. */
+void write_nothing(struct write *w);
 /*
  * Is it where `ack` wants it? False: it waits for that, or it failed or is late, and that was
  * answered, with `applied`. Once true it stays so.

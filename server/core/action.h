@@ -49,13 +49,6 @@ struct action { /* texts and specs are borrowed until the next step */
 
 #define CHANGES_KEPT 4096 /* the memory of so many is kept from step to step */
 
-enum applied {          /* what another spec means for a child that is there */
-	APPLIED_UNSAID, /* it is new, or is to start or stop */
-	APPLIED_NONE,
-	APPLIED_LIVE,     /* its process stays, and follows it */
-	APPLIED_REPLACED, /* its process ends, and another one is started */
-};
-
 struct actions { /* what a step gave; the caller empties it with actions_clear */
 	struct action *items;
 	size_t used;

@@ -66,25 +66,14 @@ static enum err place_new(struct horde *h, const char *ref, bool created)
 	return supervise_assign(h, ref, node, why);
 }
 
-static enum applied applied(const struct entry *present, const struct record *next)
-{
-	const struct spec_record *a = present && present->record ? &present->record->spec : NULL;
-	const struct spec_record *b = next ? &next->spec : NULL;
-
-	if (!a || !b || a->desired_running != b->desired_running)
-		return APPLIED_UNSAID;
-	if (a->process_hash != b->process_hash)
-		return APPLIED_REPLACED;
-	return a->hash != b->hash ? APPLIED_LIVE : APPLIED_NONE;
-}
-
 enum err supervise_put(struct horde *h, const struct event *e)
 {
 	const char *ref = key_rest(e->put.key);
 	bool wanted = !e->put.record || e->put.record->spec.desired_running;
 	const struct entry *present = map_get(h->map, e->put.key, e->put.key_bytes);
 	bool created = !present;
-	enum applied how = applied(present, e->put.record);
+	enum applied how = spec_applied(present && present->record ? &present->record->spec : NULL,
+		e->put.record ? &e->put.record->spec : NULL);
 	enum err err = wanted ? supervisor_room(h, ref) : ERR_OK;
 
 	if (err == ERR_OK)

@@ -85,3 +85,12 @@ struct spec_record spec_inherit(const struct spec_record *own, const struct spec
 	s.process_hash = inherited_hash(own, defaults);
 	return s;
 }
+
+enum applied spec_applied(const struct spec_record *present, const struct spec_record *next)
+{
+	if (!present || !next || present->desired_running != next->desired_running)
+		return APPLIED_UNSAID;
+	if (present->process_hash != next->process_hash)
+		return APPLIED_REPLACED;
+	return present->hash != next->hash ? APPLIED_LIVE : APPLIED_NONE;
+}

@@ -72,6 +72,16 @@ struct supervisor_record {
  */
 uint64_t spec_process_hash(const struct spec_record *s);
 
+enum applied {          /* what another spec means for a child that is there */
+	APPLIED_UNSAID, /* it is new, or is to start or stop */
+	APPLIED_NONE,
+	APPLIED_LIVE,     /* its process stays, and follows it */
+	APPLIED_REPLACED, /* its process ends, and another one is started */
+};
+
+/* What `next` means where `present` stands; either may be NULL: that cannot be said. */
+enum applied spec_applied(const struct spec_record *present, const struct spec_record *next);
+
 /*
  * A child's spec with what it inherits; borrows from both. `command` and `env` stay its own: the
  * words of `defaults->command` go between its program and its arguments, and the variables of
