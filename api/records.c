@@ -57,7 +57,7 @@ enum err record_decode_checked(const char *key, size_t key_bytes, const char *js
 	e = json_read(json, json_bytes, JSON_DECODE_ANY, &o);
 	if (e != ERR_OK)
 		return e;
-	if (json_is_object(o) && family != FAMILY_META && family != FAMILY_OTHER)
+	if (json_is_object(o) && family_has_record(family))
 		e = decode_tree(family, o, json, json_bytes, &r);
 	json_decref(o);
 	if (e == ERR_OK)
@@ -72,7 +72,7 @@ enum err record_decode(const char *key, size_t key_bytes, const char *json, size
 	struct record *r = NULL;
 	enum err e = ERR_OK;
 
-	if (family != FAMILY_META && family != FAMILY_OTHER)
+	if (family_has_record(family))
 		e = record_decode_checked(key, key_bytes, json, json_bytes, &r);
 	if (e == ERR_NO_MEMORY)
 		return e;

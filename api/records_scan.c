@@ -136,7 +136,7 @@ enum err record_scan(enum family family, const char *json, size_t bytes, struct 
 		*ret_record = r;
 		return ERR_OK;
 	}
-	if ((family == FAMILY_META || family == FAMILY_OTHER) && json_scan_value(json, bytes)) {
+	if (!family_has_record(family) && json_scan_value(json, bytes)) {
 		*ret_record = NULL;
 		return ERR_OK;
 	}

@@ -62,6 +62,11 @@ enum family family_of(const char *key, size_t key_bytes)
 	return FAMILY_OTHER;
 }
 
+bool family_has_record(enum family family)
+{
+	return family != FAMILY_META && family != FAMILY_HALT && family != FAMILY_OTHER;
+}
+
 const char *key_rest(const char *key)
 {
 	const char *slash = strchr(key, '/');

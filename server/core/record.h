@@ -113,6 +113,9 @@ struct record {
 
 /* The family of a map key, by its first segment. */
 enum family family_of(const char *key, size_t key_bytes);
+
+/* Whether values of this family are decoded; of the others only the text is kept. */
+bool family_has_record(enum family family);
 /* What follows the first '/': "default/web" of "spec/default/web"; "" when nothing does. */
 const char *key_rest(const char *key);
 /*

@@ -48,6 +48,9 @@ static const struct {
 		  "\"node\":\"9f3c00000000000000000000000000ab\",\"epoch\":7},\"created\":"
 		  "\"018bcfe56800abcd\",\"value\":{\"port\":[80, 443]}}"},
 	{"meta", "rmeta/default/a\n[\"any\",{\"json\":1}]"},
+	{"halt", "rhalt/team\n{\"child\":\"team/web\",\"at\":1700000000000}"},
+	{"supervisor", "rsupervisor/team\n{\"created_at\":1700000000000,\"options\":{\"max_restarts\":5,"
+		       "\"child_defaults\":{\"env\":{\"A\":\"1\"}}}}"},
 };
 
 #endif

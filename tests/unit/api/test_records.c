@@ -242,6 +242,7 @@ Test(records, what_is_not_understood_has_no_record)
 		const char *key, *json;
 	} rows[] = {
 		{"meta/default/a", "{\"a\":1}"},
+		{"halt/team", "{\"child\":\"team/a\",\"at\":1}"},
 		{"other/a", "1"},
 		{"member/a", "not json"},
 		{"member/a", ""},
