@@ -89,3 +89,11 @@ enum err json_read(const char *bytes, size_t count, size_t flags, json_t **ret_j
 		*ret_json = tree;
 	return e;
 }
+
+json_t *json_whole(json_t *copy, const json_t *of)
+{
+	if (copy && json_equal(copy, of))
+		return copy;
+	json_decref(copy);
+	return NULL;
+}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/json_read.h"
 #include "api/json_text.h"
 #include "api/signals.h"
 #include "server/core/digest.h"
@@ -197,7 +198,8 @@ static json_t *defaults_of(const json_t *options)
 {
 	static const char *const budget[] = {"max_restarts", "max_seconds", "on_max_restarts"};
 	json_t *given = json_object_get(options, "child_defaults");
-	json_t *defaults = json_is_object(given) ? json_copy(given) : json_loads("{}", 0, NULL);
+	json_t *defaults = json_is_object(given) ? json_whole(json_copy(given), given)
+						 : json_loads("{}", 0, NULL);
 
 	for (size_t i = 0; defaults && i < sizeof(budget) / sizeof(budget[0]); i++) {
 		json_t *value = json_object_get(options, budget[i]);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/json_read.h"
 #include "api/json_text.h"
 
 /* Members that GET adds; they are dropped on the way in. */
@@ -16,7 +17,7 @@ static const char *const added_to_options[] = {
 
 static enum err canonical(const json_t *object, const char *const *read_only, struct text *out)
 {
-	json_t *copy = json_copy((json_t *)(uintptr_t)object);
+	json_t *copy = json_whole(json_copy((json_t *)(uintptr_t)object), object);
 	char *dump = NULL;
 
 	if (!copy)
@@ -94,11 +95,12 @@ enum err spec_merge(const json_t *target, const json_t *patch, json_t **ret_merg
 	const char *name;
 
 	if (!json_is_object(patch)) {
-		*ret_merged = json_deep_copy(patch);
+		*ret_merged = json_whole(json_deep_copy(patch), patch);
 		return *ret_merged ? ERR_OK : ERR_NO_MEMORY;
 	}
 	/* What is no object is replaced by one, so that nulls within the patch vanish. */
-	merged = json_is_object(target) ? json_deep_copy(target) : json_loads("{}", 0, NULL);
+	merged = json_is_object(target) ? json_whole(json_deep_copy(target), target)
+					: json_loads("{}", 0, NULL);
 	if (!merged)
 		return ERR_NO_MEMORY;
 	json_object_foreach((json_t *)(uintptr_t)patch, name, value)

@@ -318,6 +318,8 @@ Test(records, without_memory_there_is_an_error_and_not_a_record_less)
 			     "\",\"started\":\"1\",\"state\":\"alive\"}"},
 		{"entry/d/a", "{\"owner\":{\"kind\":\"static\",\"id\":\"x\",\"node\":\"" ZERO
 			      "\",\"epoch\":0},\"created\":\"1\",\"value\":1}"},
+		{"supervisor/a", "{\"created_at\":1,\"options\":{\"max_restarts\":2,"
+				 "\"child_defaults\":{\"cwd\":\"/\",\"env\":{\"A\":\"1\"}}}}"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

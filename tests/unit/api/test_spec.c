@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/spec.h"
+#include "tests/unit/core/failing.h"
 
 static json_t *parse(const char *json)
 {
@@ -140,4 +141,46 @@ Test(spec, the_whole_is_over_the_limit_though_no_part_is)
 	json_object_set_new(env, "B", json_stringn(half, sizeof(half) - 1));
 	cr_assert_str_eq(spec_over_limit(spec), "/env");
 	json_decref(spec);
+}
+
+Test(spec, without_memory_nothing_is_left_out)
+{
+	json_t *spec = parse("{\"command\":[\"a\"],\"env\":{\"A\":\"1\",\"B\":\"2\"}}");
+	bool failed = true;
+
+	for (long n = 0; failed; n++) {
+		struct text out = TEXT_INIT;
+		enum err e;
+
+		failing_arm(n);
+		e = spec_canonical(spec, &out);
+		failed = failing_disarm();
+		cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK, "%ld", n);
+		cr_assert(failed || out.used == 41, "%zu", out.used);
+		text_fini(&out);
+	}
+	json_decref(spec);
+}
+
+Test(spec, without_memory_nothing_is_merged_in_part)
+{
+	json_t *target = parse("{\"a\":{\"b\":[1,{\"c\":\"d\"}]},\"e\":1}");
+	json_t *patch = parse("{\"a\":{\"x\":[{\"y\":\"z\"}]},\"e\":null}");
+	json_t *wanted = parse("{\"a\":{\"b\":[1,{\"c\":\"d\"}],\"x\":[{\"y\":\"z\"}]}}");
+	bool failed = true;
+
+	for (long n = 0; failed; n++) {
+		json_t *merged = NULL;
+		enum err e;
+
+		failing_arm(n);
+		e = spec_merge(target, patch, &merged);
+		failed = failing_disarm();
+		cr_assert_eq(e, failed ? ERR_NO_MEMORY : ERR_OK, "%ld", n);
+		cr_assert(failed || json_equal(merged, wanted));
+		json_decref(merged);
+	}
+	json_decref(target);
+	json_decref(patch);
+	json_decref(wanted);
 }
