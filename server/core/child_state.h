@@ -14,6 +14,7 @@ struct child {
 	struct child *next_dirty;
 	bool dirty;
 	struct origin_id assigned; /* the winning assign's node, for counting load; zero: none */
+	bool occupies;             /* it counts against its supervisor's limits */
 	/* the process here */
 	enum process_state process;
 	uint64_t process_epoch; /* as it was started with */

@@ -153,6 +153,8 @@ struct spec_record supervisor_spec(const struct horde *h, const char *ref,
 /* on_max_restarts: stop_supervisor. Stops all children of the supervisor of `ref`. */
 void supervisor_halt(struct horde *h, const char *ref);
 enum err supervisor_start(struct horde *h, const struct event *e);
+/* Whether the child counts against the limits; looked at in each look_at, kept in `occupies`. */
+bool supervisor_occupied(const struct horde *h, const char *ref);
 /* One more child, `ref`, may run. Errors: FULL. */
 enum err supervisor_room(struct horde *h, const char *ref);
 /* Bars the candidates that have as many children of this supervisor as one node may have. */

@@ -265,6 +265,7 @@ static void look_at(struct horde *h, struct child *c)
 	}
 	c->waiting = s.assigned == ASSIGNED_HERE && !s.assign_stored;
 	c->assigned = v.assign && s.spec ? v.assign->node : (struct origin_id){0};
+	c->occupies = supervisor_occupied(h, c->ref);
 	note_orphan(h, c, &s);
 	end_names(h, c, &v, &s);
 	if (!s.spec && !s.records && c->process == PROCESS_NONE && c->names == 0 && !c->dirty)

@@ -70,7 +70,7 @@ struct spec_record supervisor_spec(const struct horde *h, const char *ref,
 
 /* ---- limits ---- */
 
-static bool occupies(const struct horde *h, const char *ref)
+bool supervisor_occupied(const struct horde *h, const char *ref)
 {
 	struct child_view v;
 
@@ -79,28 +79,46 @@ static bool occupies(const struct horde *h, const char *ref)
 	       v.state != CHILD_STOPPED;
 }
 
-/* How many children of the supervisor of `ref` run, or are to, on `node`, or (NULL) anywhere. */
-static uint32_t load_of(const struct horde *h, const char *ref, const struct origin_id *node)
+/* Another child than `ref`, of its supervisor, that takes up room. */
+static bool is_rival(const struct child *c, const char *ref, size_t scope)
+{
+	return c->occupies && strncmp(c->ref, ref, scope) == 0 && strcmp(c->ref, ref) != 0;
+}
+
+static uint32_t load_of(const struct horde *h, const char *ref)
 {
 	size_t scope = scope_bytes(ref);
 	uint32_t load = 0;
 
-	for (const struct child *c = h->all; c; c = c->next) {
-		if (strncmp(c->ref, ref, scope) != 0 || strcmp(c->ref, ref) == 0)
-			continue;
-		if (!node || origin_equal(c->assigned, *node))
-			load += occupies(h, c->ref);
-	}
+	for (const struct child *c = h->all; c; c = c->next)
+		load += is_rival(c, ref, scope);
 	return load;
+}
+
+/* The candidates' shares of it, in one walk: there may be many children. */
+static void loads_of(const struct horde *h, const char *ref, const struct candidate *candidates,
+	size_t count, uint32_t *ret_loads)
+{
+	size_t scope = scope_bytes(ref);
+
+	memset(ret_loads, 0, count * sizeof(*ret_loads));
+	for (const struct child *c = h->all; c; c = c->next) {
+		if (!is_rival(c, ref, scope))
+			continue;
+		for (size_t i = 0; i < count; i++)
+			ret_loads[i] += origin_equal(c->assigned, candidates[i].node);
+	}
 }
 
 void supervisor_bar(struct horde *h, const char *ref, struct candidate *candidates, size_t count)
 {
 	const struct supervisor_record *s = record_of(h, ref);
-	uint32_t most = s ? s->max_children_per_node : 0;
+	uint32_t most = s ? s->max_children_per_node : 0, loads[MEMBERS_MAX];
 
+	if (most)
+		loads_of(h, ref, candidates, count, loads);
 	for (size_t i = 0; i < count; i++)
-		candidates[i].barred = most && load_of(h, ref, &candidates[i].node) >= most;
+		candidates[i].barred = most && loads[i] >= most;
 }
 
 bool supervisor_room_here(struct horde *h, const char *ref)
@@ -127,9 +145,9 @@ enum err supervisor_room(struct horde *h, const char *ref)
 {
 	const struct supervisor_record *s = record_of(h, ref);
 
-	if (!s || occupies(h, ref))
+	if (!s || (!s->max_children && !s->max_children_per_node) || supervisor_occupied(h, ref))
 		return ERR_OK;
-	if (s->max_children && load_of(h, ref, NULL) >= s->max_children)
+	if (s->max_children && load_of(h, ref) >= s->max_children)
 		return ERR_FULL;
 	return s->max_children_per_node && all_full(h, ref) ? ERR_FULL : ERR_OK;
 }
