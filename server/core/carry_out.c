@@ -62,6 +62,17 @@ static enum err write_status(struct horde *h, struct child *c, const struct view
 	return write_record(h, "status", c->ref, &r);
 }
 
+enum err child_tell_end(struct horde *h, struct child *c)
+{
+	struct record r = {.family = FAMILY_STATUS};
+
+	if (c->ended_untold)
+		child_note(h, c, c->state, c->reason);
+	r.status = view_life(h, c);
+	r.status.trail = c->trail;
+	return write_record(h, "status", c->ref, &r);
+}
+
 /* Its node died; it is written down as ended, and never started twice. */
 static enum err finish_dead(struct horde *h, struct child *c, const struct view *v)
 {

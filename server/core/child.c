@@ -255,7 +255,6 @@ static bool is_success(
 
 static void begin_backoff(struct horde *h, struct child *c, int64_t at_ms)
 {
-	c->restarts++;
 	c->state = at_ms > h->now_ms ? CHILD_BACKOFF : CHILD_PENDING;
 	c->retry_ms = at_ms;
 	c->retry_wall_ms = h->wall_ms + (at_ms - h->now_ms);
@@ -283,9 +282,10 @@ static void counted(struct horde *h, struct child *c, bool success, const struct
 	}
 	if (d.verdict == VERDICT_STOP)
 		supervisor_halt(h, c->ref);
-	if (d.verdict == VERDICT_MOVE && reschedule(h, c))
+	if (d.verdict != VERDICT_RESTART && d.verdict != VERDICT_MOVE)
 		return;
-	if (d.verdict == VERDICT_RESTART || d.verdict == VERDICT_MOVE)
+	c->restarts++;
+	if (d.verdict == VERDICT_RESTART || !reschedule(h, c))
 		begin_backoff(h, c, d.at_ms);
 }
 

@@ -128,6 +128,8 @@ void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const 
 void child_note(struct horde *h, struct child *c, enum child_state state, enum reason reason);
 /* What another life of it went through comes before what it goes through here; `s` may be NULL. */
 void child_follow_trail(struct horde *h, struct child *c, const struct status_record *s);
+/* Its last end here becomes its status, before it goes elsewhere (carry_out.c). */
+enum err child_tell_end(struct horde *h, struct child *c);
 void child_started(struct horde *h, struct child *c, int pid);
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
 	const struct spec_record *spec);

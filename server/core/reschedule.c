@@ -63,6 +63,7 @@ bool reschedule(struct horde *h, struct child *c)
 		if (is_avoided(avoid, avoids, candidates[i].node))
 			candidates[i].barred = true;
 	if (!place(candidates, count, UINT32_MAX, c->ref, strlen(c->ref), &p) ||
+		child_tell_end(h, c) != ERR_OK ||
 		assign_avoiding(h, c->ref, candidates[p.index].node, "rescheduled", avoid,
 			avoids) != ERR_OK)
 		return false;

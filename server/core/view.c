@@ -29,22 +29,28 @@ bool view_finished(const struct child *c, const struct view *v)
 	       finished_state(s->state, s->reason);
 }
 
-bool view_status(const struct horde *h, const struct child *c, const struct view *v,
-	struct status_record *ret)
+struct status_record view_life(const struct horde *h, const struct child *c)
 {
-	if (!v->assign || c->process == PROCESS_STARTING || c->process == PROCESS_STOPPING)
-		return false;
-	*ret = (struct status_record){
+	return (struct status_record){
 		.state = c->state,
 		.reason = c->reason,
 		.node = h->config.node_id,
 		.incarnation = h->config.incarnation,
-		.epoch = v->assign->epoch,
+		.epoch = c->epoch,
 		.spec_hash = c->spec_hash,
 		.restarts = c->restarts,
 		.started_at_ms = c->started_wall_ms,
 		.last_exit = c->last_exit,
 	};
+}
+
+bool view_status(const struct horde *h, const struct child *c, const struct view *v,
+	struct status_record *ret)
+{
+	if (!v->assign || c->process == PROCESS_STARTING || c->process == PROCESS_STOPPING)
+		return false;
+	*ret = view_life(h, c);
+	ret->epoch = v->assign->epoch;
 	if (c->process == PROCESS_RUNNING) {
 		ret->state = CHILD_RUNNING;
 		ret->reason = REASON_NONE;

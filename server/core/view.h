@@ -23,6 +23,8 @@ struct view { /* what is known of one child at this moment */
 bool view_process_current(const struct child *c, const struct view *v);
 /* Exited or failed in the winning epoch, of the present spec. */
 bool view_finished(const struct child *c, const struct view *v);
+/* What its life here came to: a status without a process. */
+struct status_record view_life(const struct horde *h, const struct child *c);
 /* What status ought to say; false when there is nothing to say yet. */
 bool view_status(const struct horde *h, const struct child *c, const struct view *v,
 	struct status_record *ret);

@@ -371,6 +371,26 @@ Test(supervisor, s033_reschedule_goes_round_all_nodes_and_not_back_before_a_minu
 	cluster_free(&c);
 }
 
+Test(supervisor, what_ended_on_one_node_is_known_where_it_goes_on)
+{
+	const struct status_record *s;
+	struct origin_id first;
+
+	cluster_make(&c, 3);
+	node_put(&c.peers[0].n, "default/a", policy(POLICY_RESCHEDULE));
+	settle_all(&c);
+	first = map_get(horde_map(c.peers[0].n.h), "assign/default/a", 16)->record->assign.node;
+	fails("default/a");
+	s = &map_get(horde_map(c.peers[0].n.h), "status/default/a", 16)->record->status;
+	cr_expect_eq(s->state, CHILD_RUNNING);
+	cr_expect_eq(s->last_exit.code, 1);
+	cr_expect_eq(s->restarts, 1);
+	cr_assert_eq(s->trail.count, 3, "%u", s->trail.count);
+	cr_expect(s->trail.items[1].ended && s->trail.items[1].code == 1);
+	cr_expect(origin_equal(s->trail.items[1].node, first));
+	cluster_free(&c);
+}
+
 Test(supervisor, a_takeover_spares_the_node_where_it_failed)
 {
 	size_t first, second;
