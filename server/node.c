@@ -163,6 +163,7 @@ static enum err make_core(struct node *n)
 		.joins = o->join.count > 0,
 		.startup_grace_ms = o->startup_grace_ms,
 		.restart_grace_ms = o->restart_grace_ms,
+		.start_parallel = (uint32_t)o->start_parallel,
 		.kill_log_max = (size_t)o->kill_log_max,
 		.kill_log_age_ms = o->kill_log_hours * HOUR_MS,
 	};

@@ -52,7 +52,8 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 	int64_t startup_grace_ms;
 	int64_t restart_grace_ms;
 	int64_t back_within_ms;
-	int64_t kill_log_max; /* records */
+	int64_t start_parallel; /* children that may be starting at a time */
+	int64_t kill_log_max;   /* records */
 	int64_t kill_log_hours;
 	int on_terminate; /* enum on_terminate */
 	int log_level;    /* enum log_level */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,18 @@ static void default_name(struct option_reading *r)
 		option_fault(r, "this host has no name: set --name");
 	else if (!(r->o->name = strdup(host)))
 		r->no_memory = true;
+}
+
+/* The cores that this process may use: a container may have fewer than its machine. */
+static void default_start_parallel(struct option_reading *r)
+{
+	cpu_set_t set;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		cores = CPU_COUNT(&set);
+	if (r->o->start_parallel == 0)
+		r->o->start_parallel = cores > 0 ? 2 * cores : 2;
 }
 
 static void default_data_dir(struct option_reading *r, char *const *environment)
@@ -271,6 +284,7 @@ void options_settle(struct option_reading *r, char *const *environment)
 
 	default_name(r);
 	default_data_dir(r, environment);
+	default_start_parallel(r);
 	check_name(r, "name", o->name);
 	check_name(r, "cluster", o->cluster);
 	settle_listen(r);

@@ -7,6 +7,7 @@
 #define AT(member) offsetof(struct options, member)
 #define MINUTE_MS 60000
 #define HOUR_MS (60 * MINUTE_MS)
+#define START_PARALLEL_MAX 10000
 #define KILL_LOG_RECORDS_MAX 1000000000 /* 24 GB of memory */
 #define KILL_LOG_HOURS_MAX 87600        /* ten years */
 
@@ -55,6 +56,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	{"back-within-ms", OPTION_MS, AT(back_within_ms), SOURCE_ALL, "10000", "MS",
 		"after SIGTERM with `restart`, how long its children wait for it", 0, HOUR_MS,
 		NULL},
+	{"start-parallel", OPTION_NUMBER, AT(start_parallel), SOURCE_ALL, NULL, "N",
+		"how many children may be starting at a time; more wait for their turn (default: "
+		"twice the number of cores)",
+		1, START_PARALLEL_MAX, NULL},
 	{"kill-log-max", OPTION_NUMBER, AT(kill_log_max), SOURCE_ALL, "1000000", "N",
 		"how many records of what was deleted or replaced are kept for members that are "
 		"away; one that was away for more compares digests first, and loses nothing",

@@ -45,6 +45,11 @@ struct child {
 	int64_t contested_ms; /* since when another node's lost assign stands; 0: none does */
 	uint32_t names;       /* entries of the registry that it owns */
 	bool waiting;         /* for its assign to be stored */
+	/* start_queue.c */
+	bool starting; /* it is counted as such */
+	bool queued;   /* it waits for its turn to start */
+	struct child *queue_next;
+	struct child *queue_previous;
 	char ref[];
 };
 

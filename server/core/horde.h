@@ -29,6 +29,7 @@ struct horde_config { /* texts are copied */
 	bool joins;          /* started with seeds: it makes no cluster id by itself */
 	int64_t startup_grace_ms;
 	int64_t restart_grace_ms;
+	uint32_t start_parallel; /* so many children may be starting at a time; 0: any number */
 	/* The kill log, while a member has not acknowledged: both may be reached, then it is cut.
 	 */
 	size_t kill_log_max;     /* records */

@@ -10,6 +10,7 @@
  *	command.c    what the API asks       registry.c   who may register what, and when names end
  *	orphan.c     who takes what          write.c      records into the map, actions out
  *	child.c      one process, as a table view.c       one child, as the map shows it
+ *	start_queue.c  who may start now
  */
 #ifndef HORDE_CORE_PARTS_H
 #define HORDE_CORE_PARTS_H
@@ -145,6 +146,12 @@ enum err supervise_signal(struct horde *h, const struct event *e);
 enum err supervise_assign(struct horde *h, const char *ref, struct origin_id node, const char *why);
 enum err assign_avoiding(struct horde *h, const char *ref, struct origin_id node, const char *why,
 	struct avoid *avoid, uint32_t avoid_count);
+
+/* ---- start_queue.c ---- */
+/* Counts it among those that are starting, or not any more, as its process is now. */
+void starts_count(struct horde *h, struct child *c);
+/* It stands in the queue while it may start, and leaves it when it may not; true: its turn. */
+bool starts_turn(struct horde *h, struct child *c, bool may_start);
 
 /* ---- supervisor.c ---- */
 enum err supervisor_put(struct horde *h, const struct event *e);

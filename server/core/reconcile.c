@@ -44,9 +44,7 @@ static enum decision here(const struct situation *s)
 			return DECISION_STOP_REPLACED;
 		return s->process_epoch ? tell(s) : DECISION_RELABEL;
 	}
-	if (s->due && s->assign_stored && !s->finished && !s->spec_invalid && !s->contested)
-		return DECISION_START;
-	return tell(s);
+	return s->turn && may_start(s) ? DECISION_START : tell(s);
 }
 
 /* The process of a child that another node has, or nobody, is never kept: siblings or not. */
@@ -95,6 +93,17 @@ enum decision reconcile(const struct situation *s)
 		break;
 	}
 	return elsewhere(s);
+}
+
+static bool is_asked_for(const struct situation *s)
+{
+	return !s->node_stopping && s->synced && s->spec && !s->spec_invalid && s->wanted;
+}
+
+bool may_start(const struct situation *s)
+{
+	return is_asked_for(s) && s->assigned == ASSIGNED_HERE && s->assign_stored &&
+	       s->process == PROCESS_NONE && s->due && !s->finished && !s->contested;
 }
 
 bool is_orphan(const struct situation *s)

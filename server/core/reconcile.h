@@ -45,6 +45,7 @@ struct situation {
 	bool process_current; /* the process runs the present spec */
 	bool process_epoch;   /* and has the winning epoch */
 	bool due;             /* not running, and it may start now (no back-off is under way) */
+	bool turn;            /* not too many are starting here, and nobody has waited longer */
 	bool status_right;    /* the visible status says what is true here */
 };
 
@@ -65,6 +66,8 @@ enum decision {
 };
 
 enum decision reconcile(const struct situation *s);
+/* True when nothing but its turn is missing for a start. */
+bool may_start(const struct situation *s);
 /* True when the child waits to be taken by somebody. */
 bool is_orphan(const struct situation *s);
 

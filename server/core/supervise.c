@@ -206,11 +206,12 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.due = c->process == PROCESS_NONE &&
 		       (c->state == CHILD_PENDING ||
 			       (c->state == CHILD_BACKOFF && h->now_ms >= c->retry_ms)),
-		.status_right = view_status_right(h, c, v),
 	};
 	s.records_ours = s.records && !s.spec && records_ours(h, c->ref, v);
 	s.resolvable = resolvable(h, c->ref, v);
 	s.contested = contested(h, c, v);
+	s.turn = starts_turn(h, c, may_start(&s));
+	s.status_right = view_status_right(h, c, v); /* by whether it waits */
 	return s;
 }
 
@@ -248,6 +249,7 @@ static void look_at(struct horde *h, struct child *c)
 	for (int i = 0; i < DECISIONS_MAX; i++) {
 		enum decision d;
 
+		starts_count(h, c);
 		look_up(h, c->ref, &v);
 		refresh(h, c, &v);
 		spare_temporary(h, c, &v);

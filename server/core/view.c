@@ -44,6 +44,15 @@ struct status_record view_life(const struct horde *h, const struct child *c)
 	};
 }
 
+/* What is shown of this life has ended, and it waits for its turn to start again. */
+static bool waits_anew(const struct child *c, const struct view *v)
+{
+	const struct status_record *s = v->status;
+
+	return c->queued && s && s->epoch == v->assign->epoch && s->state != CHILD_PENDING &&
+	       s->state != CHILD_STOPPED;
+}
+
 bool view_status(const struct horde *h, const struct child *c, const struct view *v,
 	struct status_record *ret)
 {
@@ -62,7 +71,7 @@ bool view_status(const struct horde *h, const struct child *c, const struct view
 		ret->state = CHILD_STOPPED;
 		ret->reason = REASON_TERMINATED;
 		ret->spec_hash = v->spec->hash;
-	} else if (c->state == CHILD_PENDING) {
+	} else if (c->state == CHILD_PENDING && !waits_anew(c, v)) {
 		return false;
 	}
 	if (ret->state == CHILD_BACKOFF)

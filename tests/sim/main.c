@@ -15,6 +15,7 @@ static void world_init(struct world *w, uint64_t seed, bool trace)
 	w->trace = trace;
 	faults_draw(w);
 	count = 3 + (int)below(w, 3);
+	w->start_parallel = (uint32_t)below(w, 4); /* 0: no limit */
 	w->kill_log_max = percent(w, 50) ? 1000 : below(w, 30);
 	for (w->count = 0; w->count < count; w->count++)
 		node_make(w, w->count, NULL);

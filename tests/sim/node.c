@@ -130,6 +130,7 @@ void node_boot(struct world *w, int index, struct origin_id life)
 		.cluster = "sim",
 		.joins = index != 0 || w->faults.all_join,
 		.startup_grace_ms = 3000,
+		.start_parallel = w->start_parallel,
 		.kill_log_max = w->kill_log_max,
 		.kill_log_age_ms = 8000,
 	};

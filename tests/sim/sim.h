@@ -165,6 +165,7 @@ struct world {
 	int64_t clogged_ms[NODES_MAX][NODES_MAX]; /* until when, from and to */
 	struct faults faults;
 	size_t kill_log_max;
+	uint32_t start_parallel;
 	bool healed;
 	bool resumed; /* a life has begun again from a snapshot of its memory */
 	bool forked;  /* and has minted a dot again: it may name two events from now on */

@@ -103,11 +103,23 @@ static void check_temporary(struct world *w, struct node *n, const char *ref, co
 	*first = (struct first){.spec = p->spec};
 }
 
+/* A takeover is no stampede. What is told to stop while it starts has given its place away. */
+static void check_parallel(struct world *w, struct node *n, const char *ref)
+{
+	uint32_t starting = 1;
+
+	for (const struct proc *p = n->procs; p; p = p->next)
+		starting += !p->started && !p->stopping;
+	if (w->start_parallel && starting > w->start_parallel)
+		fail(w, "%s starts %s, and %u are starting already", n->name, ref, starting - 1);
+}
+
 void starts_check(struct world *w, struct node *n, const struct action *a, struct proc *p)
 {
 	struct child_view view;
 	const struct record *assign;
 
+	check_parallel(w, n, a->ref);
 	horde_child(n->h, a->ref, &view);
 	assign = record_of(view.assign);
 	if (proc_find(n, a->ref))

@@ -2,7 +2,7 @@
 
 #include "server/core/reconcile.h"
 
-#define BITS 17
+#define BITS 18
 #define SITUATIONS ((1u << BITS) * ASSIGNED_COUNT * PROCESS_STATES)
 
 /* The n-th of all situations. */
@@ -12,7 +12,7 @@ static struct situation situation(unsigned n)
 	bool *const flags[BITS] = {&s.node_stopping, &s.synced, &s.spec, &s.spec_invalid, &s.wanted,
 		&s.temporary, &s.assign_stored, &s.records, &s.records_ours, &s.finished,
 		&s.planned_here, &s.resolvable, &s.process_current, &s.process_epoch, &s.due,
-		&s.status_right, &s.contested};
+		&s.status_right, &s.contested, &s.turn};
 
 	for (int i = 0; i < BITS; i++)
 		*flags[i] = n >> i & 1;
@@ -51,13 +51,13 @@ Test(reconcile, a_process_starts_only_where_it_is_assigned_stored_and_wanted){FO
 	if (d == DECISION_START)
 		HOLDS(s.assigned == ASSIGNED_HERE && s.assign_stored && s.synced && s.spec &&
 			s.wanted && !s.spec_invalid && !s.finished && s.due && !s.contested &&
-			s.process == PROCESS_NONE && !s.node_stopping);
+			s.turn && s.process == PROCESS_NONE && !s.node_stopping);
 })}
 
 Test(reconcile, what_may_start_does_start){FOR_ALL({
 	if (!s.node_stopping && s.synced && s.spec && !s.spec_invalid && s.wanted && s.due &&
 		s.assigned == ASSIGNED_HERE && s.assign_stored && !s.finished && !s.contested &&
-		s.process == PROCESS_NONE)
+		s.process == PROCESS_NONE && s.turn)
 		HOLDS(d == DECISION_START);
 })}
 
@@ -171,14 +171,16 @@ enum flag {
 	EPOCH,
 	DUE,
 	RIGHT,
-	CONTESTED
+	CONTESTED,
+	TURN
 };
 #define B(flag) (1u << (flag))
 
 #define RUNS                                                                                       \
 	(B(SYNCED) | B(SPEC) | B(WANTED) | B(STORED) | B(RECORDS) | B(CURRENT) | B(EPOCH) |        \
 		B(RIGHT)) /* as it should */
-#define IDLE (B(SYNCED) | B(SPEC) | B(WANTED) | B(STORED) | B(RECORDS) | B(DUE) | B(RIGHT))
+#define IDLE                                                                                       \
+	(B(SYNCED) | B(SPEC) | B(WANTED) | B(STORED) | B(RECORDS) | B(DUE) | B(TURN) | B(RIGHT))
 #define DELETED (B(SYNCED) | B(RECORDS))
 #define HERE ASSIGNED_HERE
 #define FORMERLY ASSIGNED_FORMERLY
@@ -208,6 +210,9 @@ Test(reconcile, the_main_cases_read_as_the_documents_do)
 			DECISION_STOP_TERMINATED},
 		{"new, on disk", IDLE, HERE, PROCESS_NONE, DECISION_START},
 		{"new, not on disk", IDLE & ~B(STORED), HERE, PROCESS_NONE, DECISION_NOTHING},
+		{"not its turn", IDLE & ~B(TURN), HERE, PROCESS_NONE, DECISION_NOTHING},
+		{"not its turn: tell", IDLE & ~(B(TURN) | B(RIGHT)), HERE, PROCESS_NONE,
+			DECISION_WRITE_STATUS},
 		{"a loser may run yet", IDLE | B(CONTESTED), HERE, PROCESS_NONE, DECISION_NOTHING},
 		{"a loser may, formerly", IDLE | B(CONTESTED), FORMERLY, PROCESS_NONE,
 			DECISION_NOTHING},

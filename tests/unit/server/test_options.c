@@ -95,6 +95,17 @@ static int fault_lines(void)
 	return lines;
 }
 
+/* As `nproc` counts them. */
+static long cores(void)
+{
+	FILE *f = popen("env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc", "re");
+	long count = 0;
+
+	cr_assert(f && fscanf(f, "%ld", &count) == 1);
+	pclose(f);
+	return count;
+}
+
 Test(options, have_documented_defaults)
 {
 	loads("--data-dir /d", "");
@@ -104,6 +115,7 @@ Test(options, have_documented_defaults)
 	cr_assert_eq(o.startup_grace_ms, 5000);
 	cr_assert_eq(o.restart_grace_ms, 0);
 	cr_assert_eq(o.back_within_ms, 10000);
+	cr_assert_eq(o.start_parallel, 2 * cores());
 	cr_assert_eq(o.kill_log_max, 1000000);
 	cr_assert_eq(o.kill_log_hours, 24);
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_RESTART);
@@ -128,18 +140,20 @@ Test(options, every_option_can_be_a_flag_and_a_variable)
 	loads("--name=a --listen=[::1]:0 --advertise=http://h:1 --data-dir=/d --join=http://j:2 "
 	      "--cluster=c --insecure-plain-http --allow-host=x --startup-grace-ms=1 "
 	      "--restart-grace-ms=2 --on-terminate=leave --back-within-ms=3 --log-level=warn "
-	      "--kill-log-max=4 --kill-log-hours=5",
+	      "--kill-log-max=4 --kill-log-hours=5 --start-parallel=6",
 		"");
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_LEAVE);
+	cr_assert_eq(o.start_parallel, 6);
 	cr_assert_eq(o.kill_log_max, 4);
 	cr_assert_eq(o.kill_log_hours, 5);
 	loads("", "HORDE_NAME=a HORDE_LISTEN=[::1]:0 HORDE_ADVERTISE=http://h:1 HORDE_DATA_DIR=/d "
 		  "HORDE_JOIN=http://j:2 HORDE_CLUSTER=c HORDE_INSECURE_PLAIN_HTTP=true "
 		  "HORDE_ALLOW_HOST=x HORDE_STARTUP_GRACE_MS=1 HORDE_RESTART_GRACE_MS=2 "
 		  "HORDE_ON_TERMINATE=leave HORDE_BACK_WITHIN_MS=3 HORDE_LOG_LEVEL=warn "
-		  "HORDE_KILL_LOG_MAX=6 HORDE_KILL_LOG_HOURS=7");
+		  "HORDE_KILL_LOG_MAX=6 HORDE_KILL_LOG_HOURS=7 HORDE_START_PARALLEL=10000");
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_LEAVE);
 	cr_assert_eq(o.startup_grace_ms, 1);
+	cr_assert_eq(o.start_parallel, 10000);
 	cr_assert_eq(o.kill_log_max, 6);
 	cr_assert_eq(o.kill_log_hours, 7);
 }
@@ -151,7 +165,8 @@ Test(options, every_option_can_be_a_key_of_the_file)
 	write_file("name: a\nlisten: '[::1]:0'\nadvertise: http://h:1\ndata_dir: /d\n"
 		   "join: [http://j:2, j3]\ncluster: c\ninsecure_plain_http: true\nallow_host: x\n"
 		   "startup_grace_ms: 1\nrestart_grace_ms: 2\non_terminate: leave\n"
-		   "back_within_ms: 3s\nlog_level: warn\nkill_log_max: 0\nkill_log_hours: 1\n");
+		   "back_within_ms: 3s\nlog_level: warn\nkill_log_max: 0\nkill_log_hours: 1\n"
+		   "start_parallel: 1\n");
 	snprintf(variable, sizeof variable, "HORDE_CONFIG=%s", path);
 	loads("", variable);
 	cr_assert_str_eq(o.name, "a");
@@ -163,6 +178,7 @@ Test(options, every_option_can_be_a_key_of_the_file)
 	cr_assert(o.insecure_plain_http);
 	cr_assert_eq(o.log_level, LOG_LEVEL_WARN);
 	cr_assert_eq(o.kill_log_max, 0);
+	cr_assert_eq(o.start_parallel, 1);
 	cr_assert_eq(o.kill_log_hours, 1);
 }
 
@@ -222,8 +238,9 @@ Test(options, values_are_checked)
 		"--join http://h?x", "--insecure-plain-http=perhaps", "--token-file /nonexistent",
 		"--config /nonexistent", "--kill-log-max -1", "--kill-log-max 1k",
 		"--kill-log-max=", "--kill-log-max 1000000001",
-		"--kill-log-max 99999999999999999999", "--kill-log-hours 0",
-		"--kill-log-hours 87601", "--kill-log-hours 1h", "-x", "--"};
+		"--kill-log-max 99999999999999999999", "--kill-log-hours 0", "--start-parallel 0",
+		"--start-parallel 10001", "--start-parallel -1", "--kill-log-hours 87601",
+		"--kill-log-hours 1h", "-x", "--"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		char flags[256];
