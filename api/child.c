@@ -65,9 +65,13 @@ static uint64_t spec_hash(const struct child *c)
 {
 	const struct entry *spec = c->view.spec;
 
+	const struct spec_record *s = spec && spec->record ? &spec->record->spec : NULL;
+
 	if (!spec)
 		return 0;
-	return spec->record ? spec->record->spec.hash : entry_content(spec);
+	if (!s)
+		return entry_content(spec);
+	return s->given & GIVEN_RETAIN ? hash_pair(s->hash, (uint64_t)s->retain_ms) : s->hash;
 }
 
 static uint64_t rest_hash(const struct child *c)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "api/json_read.h"
 #include "api/records.h"
 
 /* Any key of the family: the record does not depend on the rest. */
@@ -71,6 +72,32 @@ enum err child_prepare(struct exchange *x, const char *pointer, const json_t *sp
 		e = prepare(x, pointer, &own, ret_prepared);
 	}
 	text_fini(&canonical);
+	return e;
+}
+
+/* Does it, or its supervisor, say how long it is kept? */
+static bool says_retain(const struct exchange *x, const json_t *spec)
+{
+	const struct entry *e;
+
+	if (json_object_get(spec, "retain_ms"))
+		return true;
+	return horde_supervisor(resource_horde(x), exchange_path(x, "sup"), &e) && e && e->record &&
+	       e->record->supervisor.defaults.given & GIVEN_RETAIN;
+}
+
+enum err child_prepare_unnamed(struct exchange *x, const char *pointer, const json_t *spec,
+	const struct spec_parts *parts, struct prepared *ret_prepared)
+{
+	json_t *copy;
+	enum err e = ERR_NO_MEMORY;
+
+	if (says_retain(x, spec))
+		return child_prepare(x, pointer, spec, parts, ret_prepared);
+	copy = json_whole(json_copy((json_t *)(uintptr_t)spec), spec);
+	if (copy && json_object_set_new(copy, "retain_ms", json_integer(RETAIN_UNNAMED_MS)) == 0)
+		e = child_prepare(x, pointer, copy, parts, ret_prepared);
+	json_decref(copy);
 	return e;
 }
 

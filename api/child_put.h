@@ -8,6 +8,9 @@
 #include "api/resource.h"
 #include "api/spec.h"
 
+/* How long a child that the server named is kept once it has finished. */
+#define RETAIN_UNNAMED_MS 3600000
+
 struct prepared {          /* zero: nothing */
 	struct text value; /* of the map's key spec/SUP/CHILD */
 	struct record *record;
@@ -23,6 +26,12 @@ enum err child_prepare(struct exchange *x, const char *pointer, const json_t *sp
 /* The same for a spec that is there already, and taken as it is. */
 enum err child_prepare_parts(
 	struct exchange *x, const struct spec_parts *parts, struct prepared *ret_prepared);
+/*
+ * The same for a child that the server names. Nobody will look for it by name, so it is not kept
+ * for ever once it has finished, unless it or its supervisor says how long.
+ */
+enum err child_prepare_unnamed(struct exchange *x, const char *pointer, const json_t *spec,
+	const struct spec_parts *parts, struct prepared *ret_prepared);
 void prepared_fini(struct prepared *p);
 
 /* Writes it under `id` of the path's supervisor. Errors: those of EVENT_PUT_SPEC. */

@@ -159,8 +159,9 @@ static void parts_of(const struct child *c, struct spec_parts *ret_parts)
 
 /* Prepares item `i`, and says what would become of its child. Errors: as child_prepare. */
 static enum err prepare_item(
-	struct exchange *x, struct fate *f, size_t i, const json_t *spec, struct prepared *ret)
+	struct exchange *x, struct fate *f, size_t i, const json_t *item, struct prepared *ret)
 {
+	const json_t *spec = json_object_get(item, "spec");
 	struct spec_parts parts;
 	char pointer[48];
 	struct child c;
@@ -169,7 +170,10 @@ static enum err prepare_item(
 	snprintf(pointer, sizeof(pointer), "/items/%zu/spec", i);
 	child_look(x, exchange_path(x, "sup"), f->id, &c);
 	parts_of(&c, &parts);
-	e = child_prepare(x, pointer, spec, &parts, ret);
+	if (json_object_get(item, "id"))
+		e = child_prepare(x, pointer, spec, &parts, ret);
+	else
+		e = child_prepare_unnamed(x, pointer, spec, &parts, ret);
 	if (e != ERR_OK)
 		return e;
 	f->outcome = !c.view.spec ? OUTCOME_CREATED : OUTCOME_UPDATED;
@@ -191,8 +195,7 @@ static enum err prepare_items(
 		enum err e = name_fate(&m->fates[i], item);
 
 		if (e == ERR_OK)
-			e = prepare_item(
-				x, &m->fates[i], i, json_object_get(item, "spec"), &ret[i]);
+			e = prepare_item(x, &m->fates[i], i, item, &ret[i]);
 		if (e != ERR_OK && e != ERR_MALFORMED)
 			return e;
 		all = all == ERR_OK ? e : all;

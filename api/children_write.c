@@ -103,9 +103,17 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 
 /* ---- startChild ---- */
 
-static struct write *begin_start(struct exchange *x)
+static bool put_unnamed(struct exchange *x, struct write *w, const char *id)
 {
 	struct spec_parts parts = {.created_at_ms = wall_now_ms(), .running = true};
+	struct prepared prepared = {0};
+	enum err e = child_prepare_unnamed(x, "", exchange_body(x), &parts, &prepared);
+
+	return put_prepared(x, w, id, e, &prepared);
+}
+
+static struct write *begin_start(struct exchange *x)
+{
 	struct write *w = write_begin(x, WAIT_START_MS);
 	char id[UUID_TEXT_BYTES];
 
@@ -115,7 +123,7 @@ static struct write *begin_start(struct exchange *x)
 		exchange_fail(x, ERR_SYSTEM);
 		return NULL;
 	}
-	if (!write_keep(x, w, id, strlen(id)) || !put_json(x, w, id, exchange_body(x), &parts))
+	if (!write_keep(x, w, id, strlen(id)) || !put_unnamed(x, w, id))
 		return NULL;
 	return w;
 }

@@ -6,6 +6,7 @@
 #include "api/json_read.h"
 #include "api/json_text.h"
 #include "api/signals.h"
+#include "api/spec.h"
 #include "server/core/digest.h"
 
 /* ---- the child spec ---- */
@@ -143,6 +144,7 @@ static uint32_t take_given(const json_t *spec)
 		{GIVEN_CWD, NULL, "cwd"},
 		{GIVEN_LOG_BYTES, "logs", "max_bytes"},
 		{GIVEN_LOG_FILES, "logs", "max_files"},
+		{GIVEN_RETAIN, NULL, "retain_ms"},
 	};
 	uint32_t given = 0;
 
@@ -168,7 +170,23 @@ static void take_members(struct decoding *d, json_t *spec, struct spec_record *s
 	take_success(d, spec, s->success_exit);
 	s->log_bytes_max = (uint64_t)take_int(d, logs, "max_bytes", 0, INT64_MAX, 10485760);
 	s->log_files_max = (uint32_t)take_int(d, logs, "max_files", 1, UINT32_MAX, 3);
+	s->retain_ms = take_int(d, spec, "retain_ms", 0, INT64_MAX, 0);
 	s->given = take_given(spec);
+}
+
+/* Of what another life begins with: how long the record is kept is told apart. */
+static uint64_t hash_life(struct decoding *d, const json_t *spec, const char *raw, size_t bytes)
+{
+	struct text text = TEXT_INIT;
+	uint64_t hash;
+
+	if (!raw || !json_object_get(spec, "retain_ms"))
+		return raw ? digest_content(raw, bytes) : 0;
+	if (spec_life(spec, &text) != ERR_OK)
+		d->no_memory = true;
+	hash = digest_content(text.bytes ? text.bytes : "", text.used);
+	text_fini(&text);
+	return hash;
 }
 
 void decode_spec(
@@ -186,7 +204,7 @@ void decode_spec(
 	s->desired_running = strcmp(desired, "running") == 0;
 	if (!s->desired_running && strcmp(desired, "stopped") != 0)
 		d->wrong = true;
-	s->hash = raw ? digest_content(raw, raw_bytes) : 0;
+	s->hash = d->wrong ? 0 : hash_life(d, spec, raw, raw_bytes);
 	if (!d->no_memory)
 		s->process_hash = spec_process_hash(s);
 }

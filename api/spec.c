@@ -38,6 +38,13 @@ enum err spec_canonical(const json_t *spec, struct text *out)
 	return canonical(spec, added_to_specs, out);
 }
 
+enum err spec_life(const json_t *spec, struct text *out)
+{
+	static const char *const not_of_life[] = {"retain_ms", NULL};
+
+	return canonical(spec, not_of_life, out);
+}
+
 enum err options_canonical(const json_t *options, struct text *out)
 {
 	return canonical(options, added_to_options, out);

@@ -30,6 +30,8 @@ struct spec_parts { /* borrowed from the value's text */
 
 /* Appends the canonical text of a spec object. Errors: NO_MEMORY. */
 enum err spec_canonical(const json_t *spec, struct text *out);
+/* The same without what is no part of a life: how long its record is kept. */
+enum err spec_life(const json_t *spec, struct text *out);
 /* The same of a supervisor's options. */
 enum err options_canonical(const json_t *options, struct text *out);
 /* Appends a whole value. */

@@ -119,6 +119,16 @@ static enum err clear(struct horde *h, struct child *c, const struct view *v)
 	return ERR_OK;
 }
 
+/* Like a delete of the API; what was put at the same moment elsewhere stands. */
+static enum err expire(struct horde *h, const struct child *c)
+{
+	enum err err = remove_key(h, "spec", c->ref);
+
+	if (err == ERR_OK)
+		say(h, "child.expired", c->ref, "finished, and kept long enough");
+	return err;
+}
+
 static enum err resolve(struct horde *h, const struct child *c, const struct view *v)
 {
 	enum err err = ERR_OK;
@@ -158,6 +168,8 @@ enum err carry_out(struct horde *h, struct child *c, const struct view *v, enum 
 		return ERR_OK;
 	case DECISION_CLEAR:
 		return clear(h, c, v);
+	case DECISION_EXPIRE:
+		return expire(h, c);
 	case DECISION_ADOPT:
 		return take(h, c, "adopted");
 	case DECISION_TAKE:

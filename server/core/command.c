@@ -35,6 +35,7 @@ void supervise_tick(struct horde *h)
 		h->review_ms = INT64_MAX;
 		children_mark_all(h);
 	}
+	retain_tick(h);
 	if (h->now_ms < h->retry_ms)
 		return;
 	h->retry_ms = INT64_MAX;

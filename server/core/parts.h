@@ -10,7 +10,7 @@
  *	command.c    what the API asks       registry.c   who may register what, and when names end
  *	orphan.c     who takes what          write.c      records into the map, actions out
  *	child.c      one process, as a table view.c       one child, as the map shows it
- *	start_queue.c  who may start now
+ *	start_queue.c  who may start now      retain.c     how long one that finished is kept
  */
 #ifndef HORDE_CORE_PARTS_H
 #define HORDE_CORE_PARTS_H
@@ -152,6 +152,9 @@ enum err assign_avoiding(struct horde *h, const char *ref, struct origin_id node
 void starts_count(struct horde *h, struct child *c);
 /* It stands in the queue while it may start, and leaves it when it may not; true: its turn. */
 bool starts_turn(struct horde *h, struct child *c, bool may_start);
+
+/* ---- retain.c ---- */
+void retain_tick(struct horde *h); /* marks those whose time may be over */
 
 /* ---- supervisor.c ---- */
 enum err supervisor_put(struct horde *h, const struct event *e);

@@ -81,6 +81,8 @@ enum decision reconcile(const struct situation *s)
 		return deleted(s);
 	if (!s->wanted)
 		return unwanted(s);
+	if (s->expired && s->finished && s->process == PROCESS_NONE)
+		return DECISION_EXPIRE;
 	switch (s->assigned) {
 	case ASSIGNED_HERE:
 		return here(s);

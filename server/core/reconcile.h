@@ -45,6 +45,7 @@ struct situation {
 	bool process_current; /* the process runs the present spec */
 	bool process_epoch;   /* and has the winning epoch */
 	bool due;             /* not running, and it may start now (no back-off is under way) */
+	bool expired;         /* it has finished, was kept long enough, and is ours to remove */
 	bool turn;            /* not too many are starting here, and nobody has waited longer */
 	bool status_right;    /* the visible status says what is true here */
 };
@@ -56,6 +57,7 @@ enum decision {
 	DECISION_STOP_REPLACED,   /* a new spec: stop, then start anew */
 	DECISION_STOP_CONFLICT,   /* another node has it */
 	DECISION_CLEAR,           /* remove assign and status of a deleted child */
+	DECISION_EXPIRE,          /* remove the spec of one that was kept long enough */
 	DECISION_ADOPT,           /* a new assign for this incarnation */
 	DECISION_TAKE,            /* a new assign for an orphan */
 	DECISION_FINISH_DEAD,     /* a temporary child whose node died: assign and `exited` */

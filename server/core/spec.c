@@ -79,6 +79,7 @@ struct spec_record spec_inherit(const struct spec_record *own, const struct spec
 	INHERIT(CWD, cwd);
 	INHERIT(LOG_BYTES, log_bytes_max);
 	INHERIT(LOG_FILES, log_files_max);
+	INHERIT(RETAIN, retain_ms);
 #undef INHERIT
 	if (left & GIVEN_SUCCESS)
 		memcpy(s.success_exit, defaults->success_exit, sizeof(s.success_exit));
@@ -92,5 +93,7 @@ enum applied spec_applied(const struct spec_record *present, const struct spec_r
 		return APPLIED_UNSAID;
 	if (present->process_hash != next->process_hash)
 		return APPLIED_REPLACED;
-	return present->hash != next->hash ? APPLIED_LIVE : APPLIED_NONE;
+	if (present->hash != next->hash || present->retain_ms != next->retain_ms)
+		return APPLIED_LIVE;
+	return APPLIED_NONE;
 }

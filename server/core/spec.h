@@ -40,7 +40,8 @@ enum spec_given {
 	GIVEN_SUCCESS = 1 << 10,
 	GIVEN_CWD = 1 << 11,
 	GIVEN_LOG_BYTES = 1 << 12,
-	GIVEN_LOG_FILES = 1 << 13
+	GIVEN_LOG_FILES = 1 << 13,
+	GIVEN_RETAIN = 1 << 14
 };
 
 struct spec_record {
@@ -53,9 +54,10 @@ struct spec_record {
 	uint8_t success_exit[32]; /* a bit per exit code */
 	uint64_t log_bytes_max;
 	uint32_t log_files_max;
+	int64_t retain_ms; /* so long after its end an exited one is kept; 0: for ever */
 	bool desired_running;
 	uint32_t given;        /* enum spec_given: what it says itself */
-	uint64_t hash;         /* of the spec as asked for, without `desired` and the times */
+	uint64_t hash;         /* as asked for, without `desired`, the times and `retain_ms` */
 	uint64_t process_hash; /* of the members that only a new process can have */
 };
 

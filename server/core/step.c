@@ -45,7 +45,7 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	h->config.cluster = cluster;
 	h->batch = 1;
 	h->children = TREE_INIT(struct child, node, ref);
-	h->retry_ms = h->review_ms = h->truncate_ms = INT64_MAX;
+	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = INT64_MAX;
 	map_batch_set(h->map, h->batch);
 	*ret_horde = h;
 	return ERR_OK;
@@ -417,6 +417,7 @@ int64_t horde_deadline_ms(const struct horde *h)
 		at = least(at, diverge_deadline_ms(h));
 		at = least(at, h->retry_ms);
 		at = least(at, h->review_ms);
+		at = least(at, h->expiry_ms);
 	}
 	if (h->orphans && !h->stopping)
 		at = least(at, h->plan_ms);

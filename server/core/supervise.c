@@ -105,8 +105,7 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	}
 }
 
-/* Who holds the records of a deleted child: the assigned node, or else the one that ran it. */
-static bool records_ours(struct horde *h, const char *ref, const struct view *v)
+bool view_records_ours(struct horde *h, const char *ref, const struct view *v)
 {
 	struct assign_record ran;
 
@@ -207,9 +206,10 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		       (c->state == CHILD_PENDING ||
 			       (c->state == CHILD_BACKOFF && h->now_ms >= c->retry_ms)),
 	};
-	s.records_ours = s.records && !s.spec && records_ours(h, c->ref, v);
+	s.records_ours = s.records && !s.spec && view_records_ours(h, c->ref, v);
 	s.resolvable = resolvable(h, c->ref, v);
 	s.contested = contested(h, c, v);
+	s.expired = retain_over(h, c, v);
 	s.turn = starts_turn(h, c, may_start(&s));
 	s.status_right = view_status_right(h, c, v); /* by whether it waits */
 	return s;
@@ -224,7 +224,7 @@ static void end_names(
 
 	if (c->names == 0 || !ended || c->process != PROCESS_NONE || !h->synced)
 		return;
-	if (records_ours(h, c->ref, v))
+	if (view_records_ours(h, c->ref, v))
 		registry_end(h, c->ref, epoch);
 }
 

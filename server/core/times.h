@@ -29,7 +29,8 @@
 #define READOPT_MS 2000       /* a restarted node has so long to re-adopt, past restart_grace_ms */
 #define RESCHEDULE_AVOID_MS 60000 /* a child does not come back so soon to where it failed */
 #define CONFLICT_STOP_MAX_MS 2000
-#define CONTEST_MS 3000 /* so long a winner that runs nothing waits for the loser to stop */
+#define CONTEST_MS 3000      /* so long a winner that runs nothing waits for the loser to stop */
+#define RETAIN_LOOK_MS 60000 /* at least so often the wall clock is asked who was kept enough */
 #define RETRY_NO_MEMORY_MS 100
 #define DECISIONS_MAX 16 /* for one child in one step; more is a bug of the rules */
 

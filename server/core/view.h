@@ -34,7 +34,13 @@ bool view_of_another(const struct horde *h, const struct child *c, const struct 
 /* Some status, the winner or one that lost, tells of a run of the present spec that is not ours. */
 bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v);
 
+/* ---- retain.c ---- */
+/* It has exited, was kept long enough, and is on this node to remove; if later, notes when. */
+bool retain_over(struct horde *h, struct child *c, const struct view *v);
+
 /* ---- supervise.c, carry_out.c ---- */
+/* Who holds the records of a child that is gone: the assigned node, or else the one that ran it. */
+bool view_records_ours(struct horde *h, const char *ref, const struct view *v);
 /* Siblings of its assign are there, and it is on this node to resolve them. */
 bool view_assign_resolvable(struct horde *h, const char *ref, const struct view *v);
 /* Does what was decided. Errors: NO_MEMORY (to be decided anew). */

@@ -34,7 +34,7 @@ static const struct {
 		  "\"max_seconds\":10,\"on_max_restarts\":\"fail_child\",\"backoff\":"
 		  "{\"initial_ms\":100,\"max_ms\":1000,\"factor\":1.5,\"reset_after_ms\":9},"
 		  "\"shutdown\":{\"signal\":\"INT\",\"timeout_ms\":100},"
-		  "\"success_exit_codes\":[0,3],\"logs\":{\"max_bytes\":1000,\"max_files\":2}}}"},
+		  "\"success_exit_codes\":[0,3],\"logs\":{\"max_bytes\":1000,\"max_files\":2},\"retain_ms\":1000}}"},
 	{"assign", "rassign/default/web\n{\"node\":\"9f3c00000000000000000000000000ab\","
 		   "\"incarnation\":\"1b220000000000000000000000000001\",\"epoch\":1700000000001,"
 		   "\"reason\":\"placed\",\"at\":1700000000000}"},

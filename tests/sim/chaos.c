@@ -24,13 +24,20 @@ static void spec_text(struct world *w, char text[512], bool running)
 {
 	static const char *const types[] = {"permanent", "permanent", "transient", "temporary"};
 	static const char *const policies[] = {"fail_child", "reschedule", "stop_supervisor"};
+	char retain[32] = "";
 
+	/* Where walls jump, times are over when nobody expects it: an hour is what they jump. */
+	if (percent(w, 70))
+		snprintf(retain, sizeof(retain), "\"retain_ms\":%u,",
+			w->faults.on[FAULT_SKEW] || w->faults.on[FAULT_JUMP]
+				? 3600000
+				: 1000 + (unsigned)below(w, 2000));
 	snprintf(text, 512,
 		"{\"created_at\":1,\"desired\":\"%s\",\"spec\":{\"backoff\":{\"max_ms\":800},"
 		"\"command\":[\"/bin/run\",\"%u\"],\"max_seconds\":%u,\"on_max_restarts\":\"%s\","
-		"\"restart\":\"%s\",\"shutdown\":{\"timeout_ms\":%u}}}",
+		"\"restart\":\"%s\",%s\"shutdown\":{\"timeout_ms\":%u}}}",
 		running ? "running" : "stopped", (unsigned)below(w, 3), 1 + (unsigned)below(w, 4),
-		percent(w, 80) ? "backoff" : policies[below(w, 3)], types[below(w, 4)],
+		percent(w, 80) ? "backoff" : policies[below(w, 3)], types[below(w, 4)], retain,
 		(unsigned)below(w, 500));
 }
 

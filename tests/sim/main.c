@@ -170,7 +170,7 @@ static void world_fini(struct world *w)
 }
 
 struct result {
-	uint64_t hash, steps, starts, struck[FAULTS];
+	uint64_t hash, steps, starts, expired, struck[FAULTS];
 	char failure[512];
 };
 
@@ -181,7 +181,8 @@ static struct result run(uint64_t seed, bool trace)
 
 	world_init(&w, seed, trace);
 	world_run(&w);
-	r = (struct result){.hash = w.hash, .steps = w.steps, .starts = w.starts};
+	r = (struct result){
+		.hash = w.hash, .steps = w.steps, .starts = w.starts, .expired = w.expired};
 	memcpy(r.struck, w.faults.struck, sizeof(r.struck));
 	memcpy(r.failure, w.failure, sizeof(r.failure));
 	world_fini(&w);
@@ -195,6 +196,7 @@ static bool run_seed(uint64_t seed, bool trace, struct result *total)
 
 	total->steps += r.steps;
 	total->starts += r.starts;
+	total->expired += r.expired;
 	for (int f = 0; f < FAULTS; f++)
 		total->struck[f] += r.struck[f];
 	if (!r.failure[0] && run(seed, false).hash != r.hash)
@@ -206,9 +208,9 @@ static bool run_seed(uint64_t seed, bool trace, struct result *total)
 
 static void report(uint64_t from, uint64_t to, const struct result *total, uint64_t failed)
 {
-	printf("sim: seeds %llu to %llu, %llu steps, %llu starts", (unsigned long long)from,
-		(unsigned long long)to, (unsigned long long)total->steps,
-		(unsigned long long)total->starts);
+	printf("sim: seeds %llu to %llu, %llu steps, %llu starts, %llu expired",
+		(unsigned long long)from, (unsigned long long)to, (unsigned long long)total->steps,
+		(unsigned long long)total->starts, (unsigned long long)total->expired);
 	for (int f = 0; f < FAULTS; f++)
 		printf(", %s %llu", fault_text(f), (unsigned long long)total->struck[f]);
 	printf(", %llu failed\n", (unsigned long long)failed);

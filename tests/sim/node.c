@@ -401,6 +401,7 @@ enum err node_step(struct world *w, struct node *n, struct event *e)
 		abort();
 	if (grew)
 		oracle_step(w, n);
+	retains_check(w, n, e);
 	carry_out(w, n);
 	cut_batch(w, n);
 	if (grew)

@@ -398,6 +398,7 @@ void oracle_end(struct world *w)
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		child_ref(i, ref);
 		check_child(w, judge, ref);
+		retains_end(w, judge, ref);
 	}
 	check_names(w, judge);
 	if (w->now_ms - w->last_start_ms < QUIET_MS)

@@ -175,6 +175,7 @@ struct world {
 	int64_t last_write_ms;        /* of any event of the map */
 	uint64_t steps;
 	uint64_t starts;
+	uint64_t expired;  /* children that nodes have removed by themselves */
 	char failure[512]; /* empty while all is well */
 };
 
@@ -236,6 +237,10 @@ bool oracle_took(struct dot taker, struct dot from);
 int64_t oracle_minted_ms(struct dot d);
 /* At the end, healed and quiet: everybody agrees, each child runs as it should. */
 void oracle_end(struct world *w);
+
+/* ---- retains.c: what nodes remove by themselves ---- */
+void retains_check(struct world *w, struct node *n, const struct event *e); /* after its step */
+void retains_end(struct world *w, struct node *judge, const char *ref);
 
 /* ---- starts.c: which process may start ---- */
 /*

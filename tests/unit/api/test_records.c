@@ -180,6 +180,7 @@ Test(records, a_bare_spec_has_the_defaults_of_the_api)
 	cr_assert_eq(s->success_exit[0], 1);
 	cr_assert_eq(s->log_bytes_max, 10485760);
 	cr_assert_eq(s->log_files_max, 3);
+	cr_assert_eq(s->retain_ms, 0);
 	cr_assert(s->desired_running);
 	cr_assert_eq(s->hash, digest_content("{\"command\":[\"/bin/true\"]}", 25));
 	record_free(d);
@@ -229,6 +230,30 @@ Test(records, the_hash_of_a_spec_leaves_desired_and_times_out)
 
 	cr_assert_eq(a->spec.hash, b->spec.hash);
 	cr_assert_neq(a->spec.hash, c->spec.hash);
+	record_free(a);
+	record_free(b);
+	record_free(c);
+}
+
+Test(records, how_long_it_is_kept_is_no_part_of_a_spec_s_hash)
+{
+	static const char plain[] = "{\"command\":[\"x\"],\"max_restarts\":1,\"shutdown\":{}}";
+	struct record *a = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"spec\":{\"command\":[\"x\"],"
+		"\"max_restarts\":1,\"retain_ms\":1000,\"shutdown\":{}}}");
+	struct record *b = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"spec\":{\"command\":[\"x\"],"
+		"\"max_restarts\":1,\"retain_ms\":2000,\"shutdown\":{}}}");
+	struct record *c = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"spec\":{\"command\":[\"x\"],"
+		"\"max_restarts\":2,\"retain_ms\":1000,\"shutdown\":{}}}");
+
+	cr_assert_eq(a->spec.hash, digest_content(plain, strlen(plain)), "as without");
+	cr_assert_eq(a->spec.hash, b->spec.hash);
+	cr_assert_neq(a->spec.hash, c->spec.hash);
+	cr_assert_eq(a->spec.retain_ms, 1000);
+	cr_assert_eq(b->spec.retain_ms, 2000);
+	cr_assert(a->spec.given & GIVEN_RETAIN);
 	record_free(a);
 	record_free(b);
 	record_free(c);
@@ -287,6 +312,8 @@ Test(records, what_is_not_understood_has_no_record)
 		{"spec/d/a", SPEC("\"success_exit_codes\":[256]")},
 		{"spec/d/a", SPEC("\"success_exit_codes\":{}")},
 		{"spec/d/a", SPEC("\"logs\":{\"max_files\":0}")},
+		{"spec/d/a", SPEC("\"retain_ms\":-1")},
+		{"spec/d/a", SPEC("\"retain_ms\":\"1h\"")},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

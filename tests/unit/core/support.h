@@ -24,6 +24,7 @@ struct node {
 	struct horde *h;
 	struct actions actions;
 	int64_t now_ms;
+	int64_t ahead_ms; /* its wall clock */
 	bool writes_kept; /* the test says itself when a batch is on disk */
 	char trace[16384];
 	uint64_t epoch;               /* of the last SPAWN or STOP */
@@ -104,7 +105,7 @@ static inline enum err node_step(struct node *n, struct event *e)
 	enum err err;
 
 	e->now_ms = n->now_ms;
-	e->wall_ms = WALL_MS + n->now_ms;
+	e->wall_ms = WALL_MS + n->now_ms + n->ahead_ms;
 #ifdef HORDE_TESTS_FAILING_H
 	if (n->fail_at > 0)
 		failing_arm(n->fail_at - 1);

@@ -54,6 +54,34 @@ Test(memory, a_put_child_starts_once)
 	each_fails(put_story);
 }
 
+static bool retain_story(long fail_at)
+{
+	struct record *r = typed_spec(1, RESTART_TRANSIENT);
+	struct node n = node_make("n1", 0);
+	bool failed;
+
+	r->spec.retain_ms = 1000;
+	node_runs(&n, "default/a", r);
+	node_exited(&n, "default/a", 0, 0);
+	n.now_ms += 2000;
+	n.fail_at = fail_at;
+	node_tick(&n);
+	failed = n.fail_at == 0;
+	n.fail_at = 0;
+	node_wait(&n, 3000);
+	cr_expect_null(node_get(&n, "spec/default/a"), "%ld", fail_at);
+	cr_expect_null(node_get(&n, "status/default/a"), "%ld", fail_at);
+	cr_expect_null(node_get(&n, "assign/default/a"), "%ld", fail_at);
+	cr_expect_eq(count(n.trace, "SPAWN a|"), 0, "%ld: %s", fail_at, n.trace);
+	node_free(&n);
+	return failed;
+}
+
+Test(memory, one_that_was_kept_long_enough_goes_once)
+{
+	each_fails(retain_story);
+}
+
 static bool start_story(long fail_at)
 {
 	struct node n = node_bare(config_of("n1", 0));

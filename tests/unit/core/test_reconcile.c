@@ -2,7 +2,7 @@
 
 #include "server/core/reconcile.h"
 
-#define BITS 18
+#define BITS 19
 #define SITUATIONS ((1u << BITS) * ASSIGNED_COUNT * PROCESS_STATES)
 
 /* The n-th of all situations. */
@@ -12,7 +12,7 @@ static struct situation situation(unsigned n)
 	bool *const flags[BITS] = {&s.node_stopping, &s.synced, &s.spec, &s.spec_invalid, &s.wanted,
 		&s.temporary, &s.assign_stored, &s.records, &s.records_ours, &s.finished,
 		&s.planned_here, &s.resolvable, &s.process_current, &s.process_epoch, &s.due,
-		&s.status_right, &s.contested, &s.turn};
+		&s.status_right, &s.contested, &s.turn, &s.expired};
 
 	for (int i = 0; i < BITS; i++)
 		*flags[i] = n >> i & 1;
@@ -34,8 +34,9 @@ static bool is_stop(enum decision d)
 
 static bool writes(enum decision d)
 {
-	return d == DECISION_CLEAR || d == DECISION_ADOPT || d == DECISION_TAKE ||
-	       d == DECISION_FINISH_DEAD || d == DECISION_WRITE_STATUS || d == DECISION_RESOLVE;
+	return d == DECISION_CLEAR || d == DECISION_EXPIRE || d == DECISION_ADOPT ||
+	       d == DECISION_TAKE || d == DECISION_FINISH_DEAD || d == DECISION_WRITE_STATUS ||
+	       d == DECISION_RESOLVE;
 }
 
 /* Runs `body` with `s` and `d` for every situation there is. */
@@ -60,6 +61,15 @@ Test(reconcile, what_may_start_does_start){FOR_ALL({
 		s.process == PROCESS_NONE && s.turn)
 		HOLDS(d == DECISION_START);
 })}
+
+Test(reconcile, a_spec_is_removed_only_when_its_child_has_finished_and_was_kept_long_enough){
+	FOR_ALL({
+		if (d == DECISION_EXPIRE)
+			HOLDS(s.expired && s.finished && s.process == PROCESS_NONE && s.spec &&
+				s.wanted && s.synced && !s.node_stopping);
+		else if (s.expired && s.finished && s.process == PROCESS_NONE && s.spec && s.wanted)
+			HOLDS(!s.synced || s.node_stopping);
+	})}
 
 Test(reconcile, a_process_is_stopped_only_while_it_is_up){FOR_ALL({
 	if (is_stop(d))
@@ -172,7 +182,8 @@ enum flag {
 	DUE,
 	RIGHT,
 	CONTESTED,
-	TURN
+	TURN,
+	EXPIRED
 };
 #define B(flag) (1u << (flag))
 
@@ -233,6 +244,12 @@ Test(reconcile, the_main_cases_read_as_the_documents_do)
 			DECISION_FINISH_DEAD},
 		{"temporary, never assigned", IDLE | B(PLANNED) | B(TEMPORARY), ASSIGNED_NOWHERE,
 			PROCESS_NONE, DECISION_TAKE},
+		{"kept long enough", (IDLE | B(FINISHED) | B(EXPIRED)) & ~B(DUE), HERE,
+			PROCESS_NONE, DECISION_EXPIRE},
+		{"the same, formerly", (IDLE | B(FINISHED) | B(EXPIRED)) & ~B(DUE), FORMERLY,
+			PROCESS_NONE, DECISION_EXPIRE},
+		{"the same, of the dead", (IDLE | B(FINISHED) | B(EXPIRED)) & ~B(DUE), GONE,
+			PROCESS_NONE, DECISION_EXPIRE},
 		{"deleted, ours", DELETED | B(OURS), HERE, PROCESS_NONE, DECISION_CLEAR},
 		{"deleted, another's", DELETED, ASSIGNED_AWAY, PROCESS_NONE, DECISION_NOTHING},
 		{"deleted, stopping", DELETED | B(OURS), HERE, PROCESS_STOPPING, DECISION_NOTHING},

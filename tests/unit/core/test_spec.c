@@ -41,17 +41,18 @@ static struct spec_record defaults(uint32_t given)
 		.success_exit = {8},
 		.log_bytes_max = 11,
 		.log_files_max = 12,
+		.retain_ms = 13,
 		.given = given};
 }
 
 /* A number for each member that can be inherited. */
-static void members(const struct spec_record *s, double ret[14])
+static void members(const struct spec_record *s, double ret[15])
 {
-	const double all[14] = {s->restart.type, s->restart.policy, s->restart.max_restarts,
+	const double all[15] = {s->restart.type, s->restart.policy, s->restart.max_restarts,
 		s->restart.max_seconds, (double)s->restart.initial_ms, (double)s->restart.max_ms,
 		s->restart.factor, (double)s->restart.reset_after_ms, s->shutdown_signal,
 		(double)s->shutdown_timeout_ms, s->success_exit[0], s->cwd[1],
-		(double)s->log_bytes_max, s->log_files_max};
+		(double)s->log_bytes_max, s->log_files_max, (double)s->retain_ms};
 
 	memcpy(ret, all, sizeof(all));
 }
@@ -59,16 +60,16 @@ static void members(const struct spec_record *s, double ret[14])
 Test(spec, each_member_is_inherited_when_it_is_given_there_and_not_here)
 {
 	struct spec_record mine = own(), theirs = defaults(0);
-	double before[14], from[14], got[14];
+	double before[15], from[15], got[15];
 
 	members(&mine, before);
 	members(&theirs, from);
-	for (int bit = 0; bit < 14; bit++) {
+	for (int bit = 0; bit < 15; bit++) {
 		struct spec_record d = defaults(1u << bit), s = spec_inherit(&mine, &d),
 				   kept = mine;
 
 		members(&s, got);
-		for (int i = 0; i < 14; i++)
+		for (int i = 0; i < 15; i++)
 			cr_expect_eq(got[i], i == bit ? from[i] : before[i], "%d of %d", i, bit);
 		kept.given = 1u << bit;
 		s = spec_inherit(&kept, &d);
