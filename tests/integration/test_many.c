@@ -168,6 +168,8 @@ CLUSTER_TEST(many, apply_makes_the_difference_and_touches_nothing_else)
 	for (int i = 0; i < 4; i++)
 		before[i] = (pid_t)json_number_at(
 			child_start(&c->nodes[i % 2], ids[i], SLEEPER)->json, "status.pid");
+	for (int i = 0; i < 4; i++)
+		child_until(&c->nodes[0], ids[i], "running", CLUSTER_SOON_MS);
 	r = expect_status(
 		post(&c->nodes[0], APPLY, text_of(wanted, ",\"prune\":true,\"dry_run\":true")),
 		200);
