@@ -1,5 +1,5 @@
 /*
- * Supervisors: listSupervisors, getSupervisor, putSupervisor, patchSupervisor, deleteSupervisor.
+ * Supervisors: listSupervisors, getSupervisor, putSupervisor, patchSupervisor, startSupervisor.
  *
  * The value of the map's key supervisor/SUP is
  *	{"created_at":<wall ms>,"options":{...}}
@@ -17,7 +17,6 @@
 #include "api/spec.h"
 #include "server/core/digest.h"
 
-#define PREFIX "supervisor/"
 #define HALTS "halt/"
 
 struct options {               /* of one supervisor; borrowed from its value */
@@ -95,7 +94,7 @@ static void get_supervisor(struct exchange *x)
 	struct text body = TEXT_INIT;
 	struct etag etag;
 
-	exchange_watch_key(x, key, (size_t)snprintf(key, sizeof(key), PREFIX "%s", name));
+	exchange_watch_key(x, key, (size_t)snprintf(key, sizeof(key), SUPERVISORS "%s", name));
 	exchange_watch_key(x, key, (size_t)snprintf(key, sizeof(key), HALTS "%s", name));
 	if (!horde_supervisor(resource_horde(x), name, &e)) {
 		reads_absent(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'", name);
@@ -112,12 +111,12 @@ static void get_supervisor(struct exchange *x)
 /* The first record behind `after`, or NULL. */
 static const struct entry *record_after(const struct exchange *x, const char *after)
 {
-	char key[sizeof(PREFIX) + PAGE_KEY_BYTES_MAX];
-	size_t bytes = (size_t)snprintf(key, sizeof(key), PREFIX "%s", after);
+	char key[sizeof(SUPERVISORS) + PAGE_KEY_BYTES_MAX];
+	size_t bytes = (size_t)snprintf(key, sizeof(key), SUPERVISORS "%s", after);
 	const struct entry *e = *after ? map_after(resource_map(x), key, bytes)
 				       : map_from(resource_map(x), key, bytes);
 
-	return e && strncmp(e->key, PREFIX, strlen(PREFIX)) == 0 ? e : NULL;
+	return e && strncmp(e->key, SUPERVISORS, strlen(SUPERVISORS)) == 0 ? e : NULL;
 }
 
 /* The next name in order, `default` among them; NULL at the end. */
@@ -174,7 +173,7 @@ static void list_supervisors(struct exchange *x)
 
 	if (!page_begin(x, &page))
 		return;
-	exchange_watch_prefix(x, PREFIX, strlen(PREFIX));
+	exchange_watch_prefix(x, SUPERVISORS, strlen(SUPERVISORS));
 	exchange_watch_prefix(x, HALTS, strlen(HALTS));
 	etag = etag_of(hash_pair(page.filter, write_page(x, &page, &body)));
 	if (reads_settled(x, &etag))
@@ -185,7 +184,7 @@ static void list_supervisors(struct exchange *x)
 
 /* ---- writing ---- */
 
-static void not_found(struct exchange *x)
+void supervisor_not_found(struct exchange *x)
 {
 	exchange_problem(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no supervisor '%s'",
 		exchange_path(x, "sup"));
@@ -200,7 +199,7 @@ static bool put_value(struct exchange *x, struct write *w, const char *value, si
 
 	event.put.key = key;
 	event.put.key_bytes =
-		(size_t)snprintf(key, sizeof(key), PREFIX "%s", exchange_path(x, "sup"));
+		(size_t)snprintf(key, sizeof(key), SUPERVISORS "%s", exchange_path(x, "sup"));
 	event.put.value = value;
 	event.put.value_bytes = bytes;
 	e = record_decode(key, event.put.key_bytes, value, bytes, &record);
@@ -251,7 +250,7 @@ static struct write *begin_put(struct exchange *x, bool patch)
 	struct write *w;
 
 	if (patch && !there) {
-		not_found(x);
+		supervisor_not_found(x);
 		return NULL;
 	}
 	if (!writes_allowed(x, there ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
@@ -330,7 +329,7 @@ static struct write *begin_start(struct exchange *x)
 	event.put.key_bytes = (size_t)snprintf(key, sizeof(key), HALTS "%s", name);
 	e = write_command(x, &event, w);
 	if (e == ERR_NOT_FOUND)
-		not_found(x);
+		supervisor_not_found(x);
 	else if (e == ERR_WRONG_STATE)
 		exchange_problem(x, PROBLEM_WRONG_STATE, "supervisor '%s' is not stopped", name);
 	else if (e != ERR_OK)
@@ -348,86 +347,11 @@ static void start_supervisor(struct exchange *x)
 		reply_written(x, w);
 }
 
-/* ---- deleting ---- */
-
-static struct write *begin_delete(struct exchange *x)
-{
-	const char *name = exchange_path(x, "sup");
-	char key[KEY_BYTES_MAX + 1];
-	struct event event = {.kind = EVENT_REMOVE_SUPERVISOR};
-	struct write *w;
-	enum err e;
-
-	if (strcmp(name, DEFAULT_NAME) == 0) {
-		exchange_problem(x, PROBLEM_WRONG_STATE, "supervisor '%s' always exists", name);
-		return NULL;
-	}
-	w = write_begin(x, WAIT_STOP_MS);
-	if (!w)
-		return NULL;
-	event.put.key = key;
-	event.put.key_bytes = (size_t)snprintf(key, sizeof(key), PREFIX "%s", name);
-	e = write_command(x, &event, w);
-	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
-		write_missing(w);
-		return w;
-	}
-	if (e == ERR_NOT_FOUND)
-		not_found(x);
-	else if (e != ERR_OK)
-		resource_fail(x, e);
-	return e == ERR_OK ? w : NULL;
-}
-
-/* Deleted children whose owners have not cleared their assignment yet; watches those. */
-static size_t count_stopping(struct exchange *x)
-{
-	char prefix[KEY_BYTES_MAX + 1];
-	size_t bytes = resource_key(prefix, "assign", exchange_path(x, "sup"), ""), count = 0;
-	const struct entry *e = map_from(resource_map(x), prefix, bytes);
-
-	for (; e && e->key_bytes >= bytes && memcmp(e->key, prefix, bytes) == 0;
-		e = map_after(resource_map(x), e->key, e->key_bytes)) {
-		struct child_view v;
-
-		horde_child(resource_horde(x), key_rest(e->key), &v);
-		count += !v.spec;
-	}
-	exchange_watch_prefix(x, prefix, bytes);
-	return count;
-}
-
-static void delete_supervisor(struct exchange *x)
-{
-	struct write *w = exchange_state(x);
-	struct text body = TEXT_INIT;
-	size_t stopping;
-
-	if ((!w && !(w = begin_delete(x))) || !write_settled(x, w))
-		return;
-	stopping = w->missing ? 0 : count_stopping(x);
-	if (stopping > 0 && !resource_late(x, w->deadline_ms)) {
-		exchange_park(x, w->deadline_ms);
-		return;
-	}
-	write_headers(x, w, NULL);
-	if (stopping == 0) {
-		exchange_reply_empty(x, 204);
-		return;
-	}
-	json_object(&body);
-	json_put_string(&body, "name", exchange_path(x, "sup"));
-	json_put_uint(&body, "stopping", stopping);
-	json_end_object(&body);
-	exchange_reply(x, 202, &body);
-}
-
 const struct binding supervisors_bindings[] = {
 	{"listSupervisors", list_supervisors},
 	{"getSupervisor", get_supervisor},
 	{"putSupervisor", put_supervisor},
 	{"patchSupervisor", patch_supervisor},
-	{"deleteSupervisor", delete_supervisor},
 	{"startSupervisor", start_supervisor},
 	{NULL, NULL},
 };

@@ -15,9 +15,10 @@
 #include "server/log.h"
 
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
-	peer_bindings, supervisors_bindings, children_bindings, children_write_bindings,
-	children_many_bindings, children_call_bindings, registry_bindings, registry_write_bindings,
-	registry_list_bindings, meta_bindings, snapshots_bindings, restore_bindings, NULL};
+	peer_bindings, supervisors_bindings, supervisors_delete_bindings, children_bindings,
+	children_write_bindings, children_many_bindings, children_call_bindings, registry_bindings,
+	registry_write_bindings, registry_list_bindings, meta_bindings, snapshots_bindings,
+	restore_bindings, NULL};
 
 /* Only what requests cause is held back; what peers and processes cause has happened already. */
 static bool is_write(enum event_kind kind)
@@ -26,7 +27,7 @@ static bool is_write(enum event_kind kind)
 	       kind == EVENT_UPDATE || kind == EVENT_UNREGISTER || kind == EVENT_PUT_META ||
 	       kind == EVENT_REMOVE_META || kind == EVENT_PUT_SUPERVISOR ||
 	       kind == EVENT_REMOVE_SUPERVISOR || kind == EVENT_START_SUPERVISOR ||
-	       kind == EVENT_MERGE;
+	       kind == EVENT_VACATE_SUPERVISOR || kind == EVENT_MERGE;
 }
 
 enum err node_command(void *node, struct event *e, struct command_result *ret)

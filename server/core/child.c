@@ -285,7 +285,7 @@ static void counted(struct horde *h, struct child *c, bool success, const struct
 	if (d.verdict != VERDICT_RESTART && d.verdict != VERDICT_MOVE)
 		return;
 	c->restarts++;
-	if (d.verdict == VERDICT_RESTART || !reschedule(h, c))
+	if (d.verdict == VERDICT_RESTART || !reschedule(h, c, "rescheduled"))
 		begin_backoff(h, c, d.at_ms);
 }
 
@@ -296,6 +296,14 @@ static void guardian_lost(struct child *c, const struct spec_record *spec)
 		c->state = CHILD_EXITED;
 		c->reason = REASON_NODE_DEAD;
 	}
+}
+
+/* It was stopped to go elsewhere. If nobody may have it any more, it starts here again. */
+static void moved_on(struct horde *h, struct child *c)
+{
+	c->reason = REASON_MOVE;
+	if (!reschedule(h, c, "moved"))
+		c->reason = REASON_NONE;
 }
 
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
@@ -312,8 +320,11 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 	c->reason = REASON_NONE;
 	if (!on_purpose && !error && end->guardian_lost)
 		guardian_lost(c, spec);
+	else if (on_purpose && c->moving && spec && spec->desired_running)
+		moved_on(h, c);
 	else if (!on_purpose && spec)
 		counted(h, c, is_success(spec, end, error), spec);
+	c->moving = false;
 	if (error)
 		say(h, "child.start_failed", c->ref, "%s", error);
 	else

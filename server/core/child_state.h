@@ -19,6 +19,7 @@ struct child {
 	enum process_state process;
 	uint64_t process_epoch; /* as it was started with */
 	int pid;
+	bool moving; /* it is stopped to go elsewhere */
 	int stop_signal;
 	int64_t stop_timeout_ms;
 	int64_t started_ms;

@@ -246,6 +246,13 @@ bool horde_child_process(const struct horde *h, const char *ref)
 	return c && c->process != PROCESS_NONE;
 }
 
+bool horde_child_moves(const struct horde *h, const char *ref)
+{
+	const struct child *c = child_find(h, ref);
+
+	return c && c->moving;
+}
+
 bool horde_entry_stale(const struct horde *h, const struct entry *e)
 {
 	const struct entry *assign;

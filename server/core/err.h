@@ -27,6 +27,7 @@
 	X(WRONG_STATE, "not possible in this state")                                               \
 	X(FULL, "the supervisor has all the children that it may have")                            \
 	X(ELSEWHERE, "another node must do it")                                                    \
+	X(NO_MEMBER, "no other member may run it")                                                 \
 	X(NOT_READY, "the node is not ready yet")                                                  \
 	X(SHUTTING_DOWN, "the node is shutting down")                                              \
 	X(CLUSTER_MISMATCH, "the peer belongs to another cluster")                                 \

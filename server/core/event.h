@@ -58,6 +58,8 @@ enum event_kind {
 	EVENT_PUT_SUPERVISOR,    /* `put`: key supervisor/SUP; ret OK */
 	EVENT_REMOVE_SUPERVISOR, /* `put.key`, and the specs of its children; ret NOT_FOUND */
 	EVENT_START_SUPERVISOR,  /* `put.key`; ret NOT_FOUND, WRONG_STATE: it is not stopped */
+	EVENT_VACATE_SUPERVISOR, /* `put.key`: its children here go elsewhere; ret NOT_FOUND,
+				    NO_MEMBER */
 	EVENT_RESTART_CHILD,     /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
 	EVENT_SIGNAL_CHILD,      /* `signal`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
 	EVENT_REGISTER,    /* `entry`; ret OK, ALREADY_REGISTERED, OWNER_UNKNOWN, WRONG_STATE */

@@ -106,6 +106,8 @@ struct child_view {               /* one child as any node shows it */
 };
 /* `ref` is "sup/child". */
 void horde_child(const struct horde *h, const char *ref, struct child_view *ret_view);
+/* It is being stopped here, to go on at another node. */
+bool horde_child_moves(const struct horde *h, const char *ref);
 /* True while a process of this child is known on this node. */
 bool horde_child_process(const struct horde *h, const char *ref);
 /* An entry whose owner cannot be vouched for now. */

@@ -26,7 +26,8 @@
 	X(SPAWN_ERROR, "spawn_error") X(MAX_RESTARTS, "max_restarts") X(CONFLICT, "conflict")      \
 		X(NAME_CONFLICT, "name_conflict") X(TERMINATED, "terminated")                      \
 			X(NODE_DEAD, "node_dead") X(INVALID_SPEC, "invalid_spec")                  \
-				X(NO_ELIGIBLE_MEMBER, "no_eligible_member")
+				X(NO_ELIGIBLE_MEMBER, "no_eligible_member")                \
+					X(MOVE, "move")
 #define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static")
 
 /* Each list above becomes `enum <name>`, its count, a name function and a lookup by name. */

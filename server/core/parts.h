@@ -165,6 +165,7 @@ struct spec_record supervisor_spec(const struct horde *h, const char *ref,
 /* on_max_restarts: stop_supervisor. Stops all children of the supervisor of `ref`. */
 void supervisor_halt(struct horde *h, const char *ref);
 enum err supervisor_start(struct horde *h, const struct event *e);
+enum err supervisor_vacate(struct horde *h, const struct event *e);
 /* Whether the child counts against the limits; looked at in each look_at, kept in `occupies`. */
 bool supervisor_occupied(const struct horde *h, const char *ref);
 /* One more child, `ref`, may run. Errors: FULL. */
@@ -185,7 +186,9 @@ uint32_t avoided(const struct horde *h, const char *ref, struct avoid ret[AVOID_
 void avoided_bar(
 	const struct horde *h, const char *ref, struct candidate *candidates, size_t count);
 /* Assigns the child elsewhere; false: there is nowhere. */
-bool reschedule(struct horde *h, struct child *c);
+bool reschedule(struct horde *h, struct child *c, const char *why);
+/* It leaves this node, unless it never starts twice, has ended, or nobody else may have it. */
+void child_move(struct horde *h, struct child *c);
 
 /* ---- orphan.c ---- */
 enum assigned classify(struct horde *h, const struct assign_record *a);

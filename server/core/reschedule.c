@@ -1,6 +1,7 @@
 /*
  * A child that is over its budget on one node goes to another, and not back for a while: what ails
- * it may be of that node alone (on_max_restarts: reschedule).
+ * it may be of that node alone (on_max_restarts: reschedule). So does one that is sent away: it is
+ * stopped here first, and assigned to the other when its process is gone.
  *
  * Where it must not go stands in its assign, and is passed on from one assign to the next.
  */
@@ -43,7 +44,7 @@ void avoided_bar(const struct horde *h, const char *ref, struct candidate *candi
 			candidates[i].barred = true;
 }
 
-bool reschedule(struct horde *h, struct child *c)
+bool reschedule(struct horde *h, struct child *c, const char *why)
 {
 	struct candidate candidates[MEMBERS_MAX];
 	size_t count = member_candidates(h, candidates);
@@ -64,10 +65,37 @@ bool reschedule(struct horde *h, struct child *c)
 			candidates[i].barred = true;
 	if (!place(candidates, count, UINT32_MAX, c->ref, strlen(c->ref), &p) ||
 		child_tell_end(h, c) != ERR_OK ||
-		assign_avoiding(h, c->ref, candidates[p.index].node, "rescheduled", avoid,
-			avoids) != ERR_OK)
+		assign_avoiding(h, c->ref, candidates[p.index].node, why, avoid, avoids) != ERR_OK)
 		return false;
-	say(h, "child.assigned", c->ref, "rescheduled");
+	say(h, "child.assigned", c->ref, "%s", why);
 	budget_reset(&c->budget);
 	return true;
+}
+
+/* It may be stopped here and started elsewhere. */
+static bool is_movable(struct horde *h, const struct child *c)
+{
+	const struct entry *assign = get(h, "assign", c->ref), *e = get(h, "spec", c->ref);
+	const struct spec_record *defaults;
+	struct spec_record spec;
+
+	if (!assign || !assign->record || !e || !e->record)
+		return false;
+	spec = supervisor_spec(h, c->ref, &e->record->spec, &defaults);
+	return classify(h, &assign->record->assign) == ASSIGNED_HERE && spec.desired_running &&
+	       spec.restart.type != RESTART_TEMPORARY && c->state != CHILD_EXITED &&
+	       c->state != CHILD_FAILED;
+}
+
+void child_move(struct horde *h, struct child *c)
+{
+	if (!is_movable(h, c))
+		return;
+	if (c->process == PROCESS_NONE) {
+		reschedule(h, c, "moved");
+		return;
+	}
+	if (c->process != PROCESS_STOPPING)
+		child_stop(h, c, INT64_MAX, "move");
+	c->moving = c->process == PROCESS_STOPPING;
 }

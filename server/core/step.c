@@ -282,6 +282,7 @@ static const struct {
 	[EVENT_PUT_SUPERVISOR] = {supervisor_put, true},
 	[EVENT_REMOVE_SUPERVISOR] = {supervisor_remove, true},
 	[EVENT_START_SUPERVISOR] = {supervisor_start, true},
+	[EVENT_VACATE_SUPERVISOR] = {supervisor_vacate, true},
 	[EVENT_RESTART_CHILD] = {on_restart_child, false},
 	[EVENT_SIGNAL_CHILD] = {supervise_signal, false},
 	[EVENT_REGISTER] = {registry_register, true},

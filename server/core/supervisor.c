@@ -154,12 +154,17 @@ enum err supervisor_room(struct horde *h, const char *ref)
 
 /* ---- writing ---- */
 
+static bool is_child_of(const struct child *c, const char *name, size_t bytes)
+{
+	return strncmp(c->ref, name, bytes) == 0 && c->ref[bytes] == '/';
+}
+
 void supervisor_mark(struct horde *h, const char *name)
 {
 	size_t bytes = strlen(name);
 
 	for (struct child *c = h->all; c; c = c->next)
-		if (strncmp(c->ref, name, bytes) == 0 && c->ref[bytes] == '/')
+		if (is_child_of(c, name, bytes))
 			child_mark_it(h, c);
 }
 
@@ -256,4 +261,30 @@ enum err supervisor_start(struct horde *h, const struct event *e)
 	if (!horde_supervisor(h, name, &record))
 		return ERR_NOT_FOUND;
 	return get(h, "halt", name) ? remove_key(h, "halt", name) : ERR_WRONG_STATE;
+}
+
+/* ---- its children here go elsewhere, as when Horde's supervisor of one node shuts down ---- */
+
+static bool others_eligible(const struct horde *h)
+{
+	for (size_t i = 0; i < h->member_count; i++)
+		if (!h->members[i].self && member_eligible(h, &h->members[i]))
+			return true;
+	return false;
+}
+
+enum err supervisor_vacate(struct horde *h, const struct event *e)
+{
+	const char *name = key_rest(e->put.key);
+	const struct entry *record;
+	size_t bytes = strlen(name);
+
+	if (!horde_supervisor(h, name, &record))
+		return ERR_NOT_FOUND;
+	if (!others_eligible(h))
+		return ERR_NO_MEMBER;
+	for (struct child *c = h->all; c; c = c->next)
+		if (is_child_of(c, name, bytes))
+			child_move(h, c);
+	return ERR_OK;
 }

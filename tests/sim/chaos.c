@@ -131,6 +131,17 @@ static void supervisor(struct world *w, struct node *n)
 		tracef(w, "client %s %s at %s", start ? "removes" : "deletes", e.put.key, n->name);
 }
 
+/* All children of one supervisor are sent away from one node. */
+static void vacate(struct world *w, struct node *n)
+{
+	struct event e = {.kind = EVENT_VACATE_SUPERVISOR};
+
+	e.put.key = percent(w, 50) ? "supervisor/" TEAM : "supervisor/default";
+	e.put.key_bytes = strlen(e.put.key);
+	if (node_step(w, n, &e) == ERR_OK)
+		tracef(w, "client sends the children of %s away from %s", e.put.key, n->name);
+}
+
 static void entry(struct world *w, struct node *n, enum event_kind kind, const char *ref)
 {
 	char key[64], value[32];
@@ -187,8 +198,10 @@ void chaos_client(struct world *w)
 		entry(w, n, EVENT_UNREGISTER, ref);
 	else if (what < 90)
 		meta(w, n);
-	else if (what < 95)
+	else if (what < 94)
 		supervisor(w, n);
+	else if (what < 96)
+		vacate(w, n);
 	else if (faults_strike(w, FAULT_RESTARTS, 100))
 		node_step(w, n, &e);
 }

@@ -467,3 +467,86 @@ Test(supervisor, stop_supervisor_stops_its_children_on_all_nodes_until_it_is_sta
 		does(&c.peers[2].n, EVENT_START_SUPERVISOR, "halt/nobody", NULL), ERR_NOT_FOUND);
 	cluster_free(&c);
 }
+
+/* ---- away from one node ---- */
+
+static enum err vacates(size_t at)
+{
+	enum err err = does(&c.peers[at].n, EVENT_VACATE_SUPERVISOR, "supervisor/team", NULL);
+
+	settle_all(&c);
+	return err;
+}
+
+Test(supervisor, its_children_leave_a_node_one_life_at_a_time)
+{
+	cluster_make(&c, 3);
+	describe(&c.peers[0].n, "team", options(0, 0));
+	settle_all(&c);
+	for (int i = 0; i < 9; i++)
+		put_team(0, i, plain_spec(1));
+	put_team(0, 9, typed_spec(1, RESTART_TEMPORARY));
+	node_put(&c.peers[0].n, "default/stays", plain_spec(1));
+	settle_all(&c);
+	for (size_t at = 0; at < 3; at++) {
+		unsigned kept = runs_at("team/c9") == at;
+		size_t others = runs_at("default/stays");
+
+		cr_assert_gt(of_team(&c.peers[at]), 0);
+		cr_expect_eq(vacates(at), ERR_OK);
+		cr_expect_eq(of_team(&c.peers[at]), kept, "node %zu", at);
+		cr_expect_eq(
+			of_team(&c.peers[0]) + of_team(&c.peers[1]) + of_team(&c.peers[2]), 10);
+		cr_expect_eq(runs_at("default/stays"), others);
+		cluster_wait(&c, 61000);
+	}
+	cr_expect_eq(c.greatest, 1);
+	cr_expect_eq(
+		map_get(horde_map(c.peers[0].n.h), "status/team/c0", 14)->record->status.restarts,
+		0, "no restart of its own");
+	cluster_free(&c);
+}
+
+Test(supervisor, a_child_that_is_deleted_or_stopped_on_its_way_goes_nowhere)
+{
+	struct record *stopped = plain_spec(1);
+	size_t at;
+
+	stopped->spec.desired_running = false;
+	cluster_make(&c, 3);
+	describe(&c.peers[0].n, "team", options(0, 0));
+	for (int i = 0; i < 2; i++)
+		put_team(0, i, plain_spec(1));
+	c.obstinate = true;
+	for (at = 0; at < 3; at++)
+		vacates(at);
+	cr_expect_neq(runs_at("team/c0"), 3, "it has not ended yet");
+	does(&c.peers[1].n, EVENT_REMOVE_SPEC, "spec/team/c0", NULL);
+	node_put(&c.peers[1].n, "team/c1", stopped);
+	c.obstinate = false;
+	settle_all(&c);
+	cluster_wait(&c, 10000);
+	cr_expect_eq(runs_at("team/c0"), 3);
+	cr_expect_eq(runs_at("team/c1"), 3);
+	cr_expect_null(map_get(horde_map(c.peers[2].n.h), "assign/team/c0", 14));
+	cr_expect_eq(node_child(&c.peers[2].n, "team/c1").state, CHILD_STOPPED);
+	cluster_free(&c);
+}
+
+Test(supervisor, whom_nobody_else_may_have_stays)
+{
+	cluster_make(&c, 2);
+	describe(&c.peers[0].n, "team", options(0, 2));
+	for (int i = 0; i < 4; i++)
+		put_team(0, i, plain_spec(1));
+	cr_assert_eq(of_team(&c.peers[0]), 2);
+	cr_expect_eq(vacates(0), ERR_OK);
+	cr_expect_eq(of_team(&c.peers[0]), 2, "the other is full");
+	cr_expect_eq(c.greatest, 1);
+	peer_kill(&c, 1);
+	cluster_wait(&c, 10000);
+	cr_expect_eq(vacates(0), ERR_NO_MEMBER);
+	cr_expect_eq(does(&c.peers[0].n, EVENT_VACATE_SUPERVISOR, "supervisor/nobody", NULL),
+		ERR_NOT_FOUND);
+	cluster_free(&c);
+}
