@@ -105,6 +105,7 @@ static int node_turn(void *data)
 	waits = node_commit(n) || waits;
 	peers_turn(n->peers);
 	waits = node_commit(n) || waits;
+	waits = run_dirs_sweep(n->run_dirs) || waits;
 	if (n->exiting)
 		leave(n);
 	if (n->woken)
@@ -224,6 +225,15 @@ static enum err make_processes(struct node *n, char why[NODE_WHY_BYTES])
 	return e;
 }
 
+/* Children run without, too. Not before the lock is held: another daemon's stand there until then.
+ */
+static void make_run_dirs(struct node *n)
+{
+	if (run_dirs_open(n->config.directory->path, &n->run_dirs))
+		log_event(LOG_LEVEL_WARN, "run_dir.none", n->config.directory->path,
+			"no place for what children have while they run: %s", strerror(errno));
+}
+
 static enum err await_processes(struct node *n, char why[NODE_WHY_BYTES])
 {
 	enum err e = processes_await(n->processes);
@@ -280,6 +290,7 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e)
 		e = node_serve(n, why);
 	if (!e) {
+		make_run_dirs(n);
 		begin(n);
 		e = directory_write_url(n->config.directory, n->config.local_url);
 		if (e)
@@ -332,6 +343,7 @@ void node_free(struct node *n)
 	peers_free(n->peers);
 	if (n->processes)
 		processes_free(n->processes);
+	run_dirs_close(n->run_dirs);
 	horde_free(n->horde);
 	actions_fini(&n->actions);
 	node_store_fini(n);

@@ -1,5 +1,6 @@
 #include "server/node_inside.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ static void do_spawn(struct node *n, const struct action *a)
 
 	if (!e)
 		return;
+	run_dir_drop(n->run_dirs, a->ref);
 	item = pending_add(n, a->ref, a->epoch);
 	item->failed = true;
 	snprintf(item->error, sizeof item->error, "request: %s",
@@ -87,10 +89,19 @@ static void do_spawn(struct node *n, const struct action *a)
 				   : "EINVAL");
 }
 
+/* Whatever comes of it, the signal is sent. */
+static void tell_why(struct node *n, const struct action *a)
+{
+	if (a->timeout_ms > 0 && n->run_dirs && run_dir_tell(n->run_dirs, a->ref, a->why))
+		log_event(LOG_LEVEL_WARN, "child.stop_reason", a->ref, "could not be told: %s",
+			strerror(errno));
+}
+
 static void do_stop(struct node *n, const struct action *a)
 {
 	struct pending *item;
 
+	tell_why(n, a);
 	if (stop(n, a->ref, a->epoch, a->signal, a->timeout_ms))
 		return;
 	item = pending_add(n, a->ref, a->epoch);
@@ -220,19 +231,29 @@ static void on_started(void *data, const char *ref, uint64_t epoch, int pid)
 	node_step(data, &e);
 }
 
+/* Unless another one follows at once, which takes it over. */
+static void drop_run_dir(struct node *n, const char *ref)
+{
+	if (!horde_child_process(n->horde, ref))
+		run_dir_drop(n->run_dirs, ref);
+}
+
 static void on_failed(
 	void *data, const char *ref, uint64_t epoch, int errno_value, const char *step)
 {
 	const char *name = strerrorname_np(errno_value);
+	struct node *n = data;
 	char error[64];
 
 	snprintf(error, sizeof error, "%s: %s", step, name ? name : "unknown error");
-	start_failed(data, ref, epoch, error);
+	start_failed(n, ref, epoch, error);
+	drop_run_dir(n, ref);
 }
 
 static void on_exited(void *data, const char *ref, uint64_t epoch, const struct process_exit *exit)
 {
 	struct event e = {.kind = EVENT_EXITED};
+	struct node *n = data;
 
 	e.process.ref = ref;
 	e.process.epoch = epoch;
@@ -243,7 +264,8 @@ static void on_exited(void *data, const char *ref, uint64_t epoch, const struct 
 		.core_dumped = exit->core,
 		.guardian_lost = exit->guardian_lost,
 	};
-	node_step(data, &e);
+	node_step(n, &e);
+	drop_run_dir(n, ref);
 }
 
 static void on_guardian_lost(void *data)

@@ -8,6 +8,7 @@
 #include "server/node.h"
 #include "server/peers.h"
 #include "server/processes.h"
+#include "server/run_dirs.h"
 #include "storage/batch.h"
 #include "storage/snapshots.h"
 #include "storage/writer.h"
@@ -33,6 +34,7 @@ struct node {
 	struct http *http;
 	struct peers *peers;
 	struct processes *processes;
+	struct run_dirs *run_dirs; /* NULL: there is no place for them */
 	struct writer *writer;
 	struct loop_io stored_io;
 	struct actions actions; /* of the step under way */

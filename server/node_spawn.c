@@ -1,15 +1,18 @@
 #include "server/node_inside.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "server/log.h"
 
 /*
  * A child sees what its spec says, what tells it who it is, and a PATH; nothing of the daemon's own
  * environment, where the secrets may be.
  */
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define OWN_VARIABLES 6
+#define OWN_VARIABLES 7
 
 struct environment {
 	const char **items; /* the last is NULL */
@@ -51,6 +54,19 @@ static void add_given(
 			env->items[env->count++] = *item;
 }
 
+/* Where there is no room for one, the process runs without. */
+static void add_run_dir(struct environment *env, const struct node *n, const struct action *a)
+{
+	char path[PATH_MAX];
+	enum err e = run_dir_make(n->run_dirs, a->ref, RUN_DIR_SAME, RUN_DIR_SAME, path);
+
+	if (!e)
+		add_own(env, "HORDE_RUN_DIR", path, strlen(path));
+	else
+		log_event(LOG_LEVEL_WARN, "run_dir.none", a->ref, "it runs without: %s",
+			e == ERR_SYSTEM ? strerror(errno) : err_text(e));
+}
+
 static void fill(struct environment *env, const struct node *n, const struct action *a)
 {
 	const char *slash = strchr(a->ref, '/');
@@ -65,6 +81,7 @@ static void fill(struct environment *env, const struct node *n, const struct act
 	add_own(env, "HORDE_NODE", n->config.options->name, strlen(n->config.options->name));
 	add_own(env, "HORDE_URL", n->config.local_url, strlen(n->config.local_url));
 	add_own(env, "HORDE_EPOCH", epoch, strlen(epoch));
+	add_run_dir(env, n, a);
 	if (a->defaults)
 		add_given(env, a->defaults, a->spec);
 	add_given(env, a->spec, NULL);

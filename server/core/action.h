@@ -40,6 +40,7 @@ struct action { /* texts and specs are borrowed until the next step */
 	int signal;
 	bool group;
 	int64_t timeout_ms;
+	enum stop_reason why;       /* STOP: told to it before the signal */
 	enum goodbye_reason reason; /* GOODBYE */
 	struct origin_id cluster_id;
 	const char *event;

@@ -151,6 +151,13 @@ static enum err take(struct horde *h, struct child *c, const char *why)
 	return err;
 }
 
+static enum stop_reason why_terminated(const struct horde *h, const struct view *v)
+{
+	if (h->stopping)
+		return h->stop.stop.reason == GOODBYE_LEAVE ? STOP_NODE_LEAVE : STOP_NODE_RESTART;
+	return v->spec_entry ? STOP_STOPPED : STOP_DELETED;
+}
+
 enum err carry_out(struct horde *h, struct child *c, const struct view *v, enum decision d)
 {
 	switch (d) {
@@ -158,13 +165,13 @@ enum err carry_out(struct horde *h, struct child *c, const struct view *v, enum 
 		child_start(h, c, v);
 		return ERR_OK;
 	case DECISION_STOP_TERMINATED:
-		child_stop(h, c, INT64_MAX, "terminated");
+		child_stop(h, c, INT64_MAX, why_terminated(h, v));
 		return ERR_OK;
 	case DECISION_STOP_REPLACED:
-		child_stop(h, c, INT64_MAX, "replaced");
+		child_stop(h, c, INT64_MAX, STOP_REPLACED);
 		return ERR_OK;
 	case DECISION_STOP_CONFLICT:
-		child_stop(h, c, CONFLICT_STOP_MAX_MS, "conflict");
+		child_stop(h, c, CONFLICT_STOP_MAX_MS, STOP_CONFLICT);
 		return ERR_OK;
 	case DECISION_CLEAR:
 		return clear(h, c, v);

@@ -204,7 +204,7 @@ void child_start(struct horde *h, struct child *c, const struct view *v)
 	a->defaults = v->defaults;
 }
 
-void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const char *why)
+void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, enum stop_reason why)
 {
 	struct action *a = act(h, ACTION_STOP);
 
@@ -217,7 +217,8 @@ void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const 
 	a->epoch = c->process_epoch;
 	a->signal = c->stop_signal;
 	a->timeout_ms = c->stop_timeout_ms < timeout_max_ms ? c->stop_timeout_ms : timeout_max_ms;
-	say(h, "child.stopping", c->ref, "%s", why);
+	a->why = why;
+	say(h, "child.stopping", c->ref, "%s", stop_reason_name(why));
 }
 
 void child_started(struct horde *h, struct child *c, int pid)

@@ -134,7 +134,7 @@ enum err supervise_restart(struct horde *h, const char *ref)
 			return err;
 	}
 	if (c->process == PROCESS_STARTING || c->process == PROCESS_RUNNING) {
-		child_stop(h, c, INT64_MAX, "restart");
+		child_stop(h, c, INT64_MAX, STOP_RESTART);
 		if (c->process != PROCESS_STOPPING)
 			return ERR_NO_MEMORY;
 	}

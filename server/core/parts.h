@@ -124,7 +124,7 @@ struct view;
 void child_start(struct horde *h, struct child *c, const struct view *v);
 /* What the spec says now of a process that runs already. */
 void child_follow(struct child *c, const struct view *v);
-void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, const char *why);
+void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, enum stop_reason why);
 /* One more transition in its trail, with the end that was not told yet. */
 void child_note(struct horde *h, struct child *c, enum child_state state, enum reason reason);
 /* What another life of it went through comes before what it goes through here; `s` may be NULL. */

@@ -35,6 +35,7 @@ NAMES(restart_type, restart_type, RESTART_TYPES, RESTART_TYPE_COUNT)
 NAMES(max_restarts_policy, max_restarts_policy, MAX_RESTARTS_POLICIES, POLICY_COUNT)
 NAMES(child_state, child_state, CHILD_STATES, CHILD_STATE_COUNT)
 NAMES(reason, reason, REASONS, REASON_COUNT)
+NAMES(stop_reason, stop_reason, STOP_REASONS, STOP_REASON_COUNT)
 NAMES(owner_kind, owner_kind, OWNER_KINDS, OWNER_KIND_COUNT)
 
 enum family family_of(const char *key, size_t key_bytes)

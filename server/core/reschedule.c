@@ -96,6 +96,6 @@ void child_move(struct horde *h, struct child *c)
 		return;
 	}
 	if (c->process != PROCESS_STOPPING)
-		child_stop(h, c, INT64_MAX, "move");
+		child_stop(h, c, INT64_MAX, STOP_MOVE);
 	c->moving = c->process == PROCESS_STOPPING;
 }

@@ -116,6 +116,33 @@ CLUSTER_TEST(faults, s119_a_full_disk_is_507_and_reads_go_on)
 	umount2(n1->dir, MNT_DETACH);
 }
 
+/* The next directory may find no room then; what is told before the signal takes none. */
+CLUSTER_TEST(faults, a_full_disk_keeps_no_signal_and_no_start_from_a_child)
+{
+	struct cluster *c = cluster_new(NULL);
+	struct node *n1 = cluster_declare(c, NULL, NULL);
+	const char *told = text_of("%s/told", c->dir), *spec;
+	pid_t pid;
+
+	if (!mount_small(n1->dir))
+		cr_skip_test("a small tmpfs needs root");
+	node_start(n1);
+	node_wait_ready(n1);
+	spec = text_of("{\"command\":[\"/bin/sh\",\"-c\",\"trap 'cat $HORDE_RUN_DIR/stop_reason "
+		       ">>%s; exit' TERM; echo ready "
+		       ">>%s; while :; do sleep 0.05; done\"],\"shutdown\":{\"timeout_ms\":60000}}",
+		told, told);
+	pid = (pid_t)json_number_at(child_start(n1, "web", spec)->json, "status.pid");
+	file_until(told, "ready\n", CLUSTER_FAIL_MS);
+	fill(text_of("%s/filler", n1->dir));
+	kill(pid, SIGKILL);
+	child_until_new_pid(n1, "web", pid, CLUSTER_SOON_MS);
+	file_until(told, "ready\nready\n", CLUSTER_FAIL_MS);
+	node_term(n1, 10000);
+	file_until(told, "ready\nready\nnode_restart\n", CLUSTER_FAIL_MS);
+	umount2(n1->dir, MNT_DETACH);
+}
+
 CLUSTER_TEST(faults, s119_a_disk_that_refuses_writes_is_no_end)
 {
 	struct rlimit none = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};

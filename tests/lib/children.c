@@ -288,6 +288,16 @@ const char *file_wait(const char *path, long ms)
 	return text;
 }
 
+void file_until(const char *path, const char *all, long ms)
+{
+	int64_t end = check_now_ms() + check_ms(ms);
+	const char *text;
+
+	while (strcmp(text = file_wait(path, ms), all) != 0 && check_now_ms() < end)
+		check_pause_ms(LOOK_MS);
+	CHECK_STR(text, all);
+}
+
 void file_write(const char *path, const char *bytes, size_t size, mode_t mode)
 {
 	const char *fresh = text_of("%s.new", path);

@@ -95,6 +95,9 @@ void trace_stays(const struct cluster *cluster, long ms);
 /* Waits until a file exists; returns its text, valid until the next call. */
 const char *file_wait(const char *path, long ms);
 
+/* Waits until this is all that it holds. */
+void file_until(const char *path, const char *all, long ms);
+
 /* Writes a whole file, by renaming it into place. */
 void file_write(const char *path, const char *bytes, size_t size, mode_t mode);
 

@@ -28,6 +28,7 @@ struct node {
 	bool writes_kept; /* the test says itself when a batch is on disk */
 	char trace[16384];
 	uint64_t epoch;               /* of the last SPAWN or STOP */
+	enum stop_reason why;         /* of the last STOP */
 	void (*sees)(struct node *n); /* called after each step, when there is one */
 	void *context;
 	long fail_at; /* with failing.h: the so many-th allocation of its steps, from 1; 0: none */
@@ -96,6 +97,8 @@ static inline void trace_action(struct node *n, const struct action *a)
 		trace(n, "SIGNAL %s %d|", short_ref(a->ref), a->signal);
 	else if (a->kind == ACTION_EXIT)
 		trace(n, "EXIT|");
+	if (a->kind == ACTION_STOP)
+		n->why = a->why;
 	if (a->kind == ACTION_SPAWN || a->kind == ACTION_STOP)
 		n->epoch = a->epoch;
 }

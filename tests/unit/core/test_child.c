@@ -66,7 +66,7 @@ Test(child, a_stop_is_sent_to_the_epoch_that_was_started)
 		b.c->epoch = 9; /* relabelled since */
 		b.c->stop_signal = 2;
 		b.c->stop_timeout_ms = 9000;
-		child_stop(&b.h, b.c, 2000, "conflict");
+		child_stop(&b.h, b.c, 2000, STOP_CONFLICT);
 		cr_expect_eq(b.c->process, PROCESS_STOPPING);
 		cr_assert_eq(b.actions.items[0].kind, ACTION_STOP);
 		cr_expect_eq(b.actions.items[0].epoch, 7);
