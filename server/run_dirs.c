@@ -1,9 +1,6 @@
-#include "server/run_dirs.h"
+#include "server/run_dirs_state.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,177 +8,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GONE ".gone" /* no supervisor's name begins with a dot */
-#define TOLD ".reasons"
-#define REASON "stop_reason"
-#define REASON_BYTES_MAX 32
-#define FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define NAME_TRIES 16
-
-struct run_dirs {
-	char path[PATH_MAX]; /* absolute */
-	int fd;              /* DATA_DIR/run */
-	int gone_fd;         /* DATA_DIR/run/.gone */
-	int reasons_fd;      /* DATA_DIR/run/.reasons: a file for each reason, of its name */
-	uint64_t last;       /* name in .gone */
-	bool dirty;          /* something is there that can be removed */
-};
-
-/* ---- removing ---- */
-
-/* Moves a directory that is not empty to a name of its own in .gone. */
-static bool put_away(struct run_dirs *r, int at, const char *name)
-{
-	char gone[24];
-
-	for (int i = 0; i < NAME_TRIES; i++) {
-		snprintf(gone, sizeof gone, "%llx", (unsigned long long)++r->last);
-		if (renameat(at, name, r->gone_fd, gone) == 0) {
-			r->dirty = true;
-			return true;
-		}
-		/* To move a directory takes the right to write to it; who owns it can have that. */
-		if (errno == EACCES && i == 0)
-			fchmodat(at, name, 0700, 0);
-		else if (errno != ENOTEMPTY && errno != EEXIST)
-			return false;
-	}
-	return false;
-}
-
-/* One step towards its end: a file or an empty directory goes, any other is put away. */
-static bool take_away(struct run_dirs *r, int at, const char *name)
-{
-	if (unlinkat(at, name, 0) == 0 || unlinkat(at, name, AT_REMOVEDIR) == 0)
-		return true;
-	return (errno == ENOTEMPTY || errno == EEXIST) && at != r->gone_fd && put_away(r, at, name);
-}
-
-/* The directory `name`, which its owner may have locked; -1. */
-static int open_folder(int at, const char *name)
-{
-	int fd = openat(at, name, FOLDER);
-
-	if (fd < 0 && errno == EACCES && fchmodat(at, name, 0700, 0) == 0)
-		fd = openat(at, name, FOLDER);
-	if (fd >= 0)
-		fchmod(fd, 0700);
-	return fd;
-}
-
-/*
- * Does `each` with what stands in the directory `fd`, which is closed, `most` entries at most;
- * returns how many it did something with. `ret_whole`: there was no more.
- */
-static int for_each(struct run_dirs *r, int fd, int most,
-	int (*each)(struct run_dirs *r, int at, const char *name, int most), bool *ret_whole)
-{
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e = NULL;
-	int done = 0;
-
-	if (!d && fd >= 0)
-		close(fd);
-	while (d && done < most && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			done += each(r, dirfd(d), e->d_name, most - done);
-	if (d)
-		closedir(d);
-	*ret_whole = d && !e;
-	return done;
-}
-
-static int remove_one(struct run_dirs *r, int at, const char *name, int most)
-{
-	(void)most;
-	return take_away(r, at, name);
-}
-
-/* An entry of .gone: its own entries first. */
-static int remove_gone(struct run_dirs *r, int at, const char *name, int most)
-{
-	bool whole;
-	int done;
-
-	if (take_away(r, r->gone_fd, name))
-		return 1;
-	done = for_each(r, open_folder(at, name), most, remove_one, &whole);
-	return done + (whole && unlinkat(at, name, AT_REMOVEDIR) == 0);
-}
-
-bool run_dirs_sweep(struct run_dirs *r)
-{
-	bool whole;
-	int done;
-
-	if (!r || !r->dirty)
-		return false;
-	done = for_each(
-		r, openat(r->gone_fd, ".", FOLDER), RUN_DIRS_SWEEP_MAX, remove_gone, &whole);
-	/* What cannot be removed is left alone until more is to be. */
-	r->dirty = done > 0;
-	return r->dirty;
-}
+#define FOLDER_MODE 0711 /* passable for the users of children */
 
 /* ---- the place ---- */
 
-/* Passable for the users of children, whatever the daemon's umask. */
+/* Whatever the daemon's umask. */
 static int make_folder(int at, const char *name)
 {
-	bool made = mkdirat(at, name, 0711) == 0;
-	int fd = made || errno == EEXIST ? openat(at, name, FOLDER) : -1;
+	bool made = mkdirat(at, name, FOLDER_MODE) == 0;
+	int fd = made || errno == EEXIST ? openat(at, name, RUN_DIRS_FOLDER) : -1;
 
 	if (made && fd >= 0)
-		fchmod(fd, 0711);
+		fchmod(fd, FOLDER_MODE);
 	return fd;
 }
 
 static int put_old_away(struct run_dirs *r, int at, const char *name, int most)
 {
 	(void)most;
-	if (strcmp(name, GONE) == 0 || strcmp(name, TOLD) == 0)
-		return 0;
-	return take_away(r, at, name);
-}
-
-/* ---- reasons ---- */
-
-static int line_of(enum stop_reason why, char ret_line[REASON_BYTES_MAX])
-{
-	return snprintf(ret_line, REASON_BYTES_MAX, "%s\n", stop_reason_name(why));
-}
-
-/* A process of our own user could have written to it through its own name. */
-static bool is_good(const struct run_dirs *r, enum stop_reason why)
-{
-	char line[REASON_BYTES_MAX], is[REASON_BYTES_MAX];
-	int bytes = line_of(why, line);
-	int fd = openat(r->reasons_fd, stop_reason_name(why), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat s;
-	bool good;
-
-	if (fd < 0)
-		return false;
-	good = fstat(fd, &s) == 0 && (s.st_mode & 07777) == 0444 && s.st_uid == geteuid() &&
-	       read(fd, is, sizeof is) == bytes && memcmp(is, line, (size_t)bytes) == 0;
-	close(fd);
-	return good;
-}
-
-/* A new file; whoever has the old one keeps that. */
-static bool write_reason(const struct run_dirs *r, enum stop_reason why)
-{
-	const char *name = stop_reason_name(why);
-	char line[REASON_BYTES_MAX];
-	int bytes = line_of(why, line), fd;
-	bool written;
-
-	unlinkat(r->reasons_fd, name, 0);
-	fd = openat(r->reasons_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	if (fd < 0)
-		return false;
-	written = write(fd, line, (size_t)bytes) == bytes && fchmod(fd, 0444) == 0;
-	return close(fd) == 0 && written;
+	if (name[0] == '.')
+		return 0; /* no supervisor's name begins so: it is our own */
+	return run_dirs_take_away(r, at, name);
 }
 
 static enum err open_all(struct run_dirs *r, const char *data_dir)
@@ -198,14 +45,14 @@ static enum err open_all(struct run_dirs *r, const char *data_dir)
 	}
 	if (bytes < 0 || bytes >= (int)sizeof r->path || r->fd < 0)
 		return ERR_SYSTEM;
-	r->gone_fd = make_folder(r->fd, GONE);
-	r->reasons_fd = make_folder(r->fd, TOLD);
-	if (r->gone_fd < 0 || r->reasons_fd < 0)
+	r->gone_fd = make_folder(r->fd, ".gone");
+	r->reasons_fd = make_folder(r->fd, ".reasons");
+	r->spare_fd = make_folder(r->fd, ".spare");
+	if (r->gone_fd < 0 || r->reasons_fd < 0 || r->spare_fd < 0)
 		return ERR_SYSTEM;
-	for (int why = 0; why < STOP_REASON_COUNT; why++)
-		if (!is_good(r, why))
-			write_reason(r, why); /* tried again when it is needed */
-	for_each(r, openat(r->fd, ".", FOLDER), INT_MAX, put_old_away, &whole);
+	run_dirs_write_reasons(r);
+	run_dirs_count_spares(r);
+	run_dirs_for_each(r, openat(r->fd, ".", RUN_DIRS_FOLDER), INT_MAX, put_old_away, &whole);
 	r->dirty = true; /* an earlier life may not have come to the end of it */
 	return ERR_OK;
 }
@@ -218,7 +65,7 @@ enum err run_dirs_open(const char *data_dir, struct run_dirs **ret_dirs)
 
 	if (!r)
 		return ERR_NO_MEMORY;
-	r->fd = r->gone_fd = r->reasons_fd = -1;
+	r->fd = r->gone_fd = r->reasons_fd = r->spare_fd = -1;
 	/* Other names than those of an earlier life. */
 	clock_gettime(CLOCK_REALTIME, &now);
 	r->last = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -230,19 +77,30 @@ enum err run_dirs_open(const char *data_dir, struct run_dirs **ret_dirs)
 	return e;
 }
 
+static void close_one(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 void run_dirs_close(struct run_dirs *r)
 {
 	if (!r)
 		return;
-	for (int i = 0; i < RUN_DIRS_CLOSE_SWEEPS && run_dirs_sweep(r); i++)
+	for (int i = 0; i < RUN_DIRS_CLOSE_SWEEPS && run_dirs_clean(r); i++)
 		;
-	if (r->reasons_fd >= 0)
-		close(r->reasons_fd);
-	if (r->gone_fd >= 0)
-		close(r->gone_fd);
-	if (r->fd >= 0)
-		close(r->fd);
+	close_one(r->spare_fd);
+	close_one(r->reasons_fd);
+	close_one(r->gone_fd);
+	close_one(r->fd);
 	free(r);
+}
+
+bool run_dirs_sweep(struct run_dirs *r)
+{
+	if (!r)
+		return false;
+	return run_dirs_clean(r) || run_dirs_fill_spares(r);
 }
 
 /* ---- one directory ---- */
@@ -267,47 +125,42 @@ static bool split(const char *ref, struct place *ret)
 	return true;
 }
 
-static int count_one(struct run_dirs *r, int at, const char *name, int most)
+/* The supervisor's, which are made of spare ones too, for those that come and go. */
+static int open_supervisor(struct run_dirs *r, const char *name)
 {
-	(void)r, (void)at, (void)name, (void)most;
-	return 1;
+	int at = openat(r->fd, name, RUN_DIRS_FOLDER);
+
+	if (at >= 0 || errno != ENOENT)
+		return at;
+	if (!run_dirs_take_spare(r, r->fd, name))
+		return make_folder(r->fd, name);
+	at = openat(r->fd, name, RUN_DIRS_FOLDER);
+	if (at >= 0)
+		fchmod(at, FOLDER_MODE);
+	return at;
 }
 
-static bool belongs_to(int fd, uid_t uid, gid_t gid)
+/* Its last child's has gone. */
+static void drop_supervisor(struct run_dirs *r, const char *name, int at)
 {
-	struct stat s;
-
-	return fstat(fd, &s) == 0 && (s.st_mode & 07777) == 0700 &&
-	       s.st_uid == (uid == RUN_DIR_SAME ? geteuid() : uid) &&
-	       s.st_gid == (gid == RUN_DIR_SAME ? getegid() : gid);
+	fchmod(at, 0700);
+	if (!run_dirs_keep_spare(r, r->fd, name))
+		unlinkat(r->fd, name, AT_REMOVEDIR);
 }
 
-/* One that a process has left behind empty, but for its reason, serves the next. */
-static bool is_empty(struct run_dirs *r, int at, const char *name, uid_t uid, gid_t gid)
+static bool exists(int at, const char *name)
 {
-	int fd = openat(at, name, FOLDER);
-	bool whole;
-
-	if (fd < 0)
-		return false;
-	if (!belongs_to(fd, uid, gid)) {
-		close(fd);
-		return false;
-	}
-	unlinkat(fd, REASON, 0);
-	return for_each(r, fd, 1, count_one, &whole) == 0 && whole;
+	return faccessat(at, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int make_child(struct run_dirs *r, int at, const char *name, uid_t uid, gid_t gid)
 {
-	if (mkdirat(at, name, 0700) < 0) {
-		if (errno != EEXIST)
-			return -1;
-		if (is_empty(r, at, name, uid, gid))
-			return 0;
-		if (!take_away(r, at, name) || mkdirat(at, name, 0700) < 0)
-			return -1;
-	}
+	if (run_dirs_is_empty(r, at, name, uid, gid))
+		return 0; /* a process has just left it */
+	if (exists(at, name) && !run_dirs_take_away(r, at, name))
+		return -1;
+	if (!run_dirs_take_spare(r, at, name) && mkdirat(at, name, 0700) < 0)
+		return -1;
 	if (uid == RUN_DIR_SAME && gid == RUN_DIR_SAME)
 		return 0;
 	return fchownat(at, name, uid, gid, AT_SYMLINK_NOFOLLOW);
@@ -326,7 +179,7 @@ enum err run_dir_make(
 	bytes = snprintf(ret_path, PATH_MAX, "%s/%s", r->path, ref);
 	if (bytes < 0 || bytes >= PATH_MAX)
 		return ERR_LIMIT;
-	at = make_folder(r->fd, p.supervisor);
+	at = open_supervisor(r, p.supervisor);
 	if (at < 0)
 		return ERR_SYSTEM;
 	made = make_child(r, at, p.child, uid, gid);
@@ -337,30 +190,20 @@ enum err run_dir_make(
 /* The directory of `p`, or -1. */
 static int open_child(const struct run_dirs *r, const struct place *p)
 {
-	int at = openat(r->fd, p->supervisor, FOLDER), fd;
+	int at = openat(r->fd, p->supervisor, RUN_DIRS_FOLDER), fd;
 
 	if (at < 0)
 		return -1;
-	fd = openat(at, p->child, FOLDER);
+	fd = openat(at, p->child, RUN_DIRS_FOLDER);
 	close(at);
 	return fd;
 }
 
-/* What the process has put in its place goes. */
-static bool link_reason(const struct run_dirs *r, int at, const char *name)
-{
-	if (linkat(r->reasons_fd, name, at, REASON, 0) == 0)
-		return true;
-	return errno == EEXIST && unlinkat(at, REASON, 0) == 0 &&
-	       linkat(r->reasons_fd, name, at, REASON, 0) == 0;
-}
-
 enum err run_dir_tell(struct run_dirs *r, const char *ref, enum stop_reason why)
 {
-	const char *name = stop_reason_name(why);
 	struct place p;
+	enum err e;
 	int fd;
-	bool told;
 
 	if (!r)
 		return ERR_SYSTEM;
@@ -369,30 +212,25 @@ enum err run_dir_tell(struct run_dirs *r, const char *ref, enum stop_reason why)
 	fd = open_child(r, &p);
 	if (fd < 0)
 		return ERR_SYSTEM;
-	told = is_good(r, why) && link_reason(r, fd, name);
-	/* It was tampered with, or has as many names as a file may have. */
-	if (!told)
-		told = write_reason(r, why) && link_reason(r, fd, name);
+	e = run_dirs_link_reason(r, fd, why);
 	close(fd);
-	return told ? ERR_OK : ERR_SYSTEM;
+	return e;
 }
 
 void run_dir_drop(struct run_dirs *r, const char *ref)
 {
 	struct place p;
-	int at, fd;
+	int at;
 
 	if (!r || !split(ref, &p))
 		return;
-	fd = open_child(r, &p);
-	if (fd >= 0) {
-		unlinkat(fd, REASON, 0); /* all that most of them hold */
-		close(fd);
-	}
-	at = openat(r->fd, p.supervisor, FOLDER);
+	at = openat(r->fd, p.supervisor, RUN_DIRS_FOLDER);
 	if (at < 0)
 		return;
-	take_away(r, at, p.child);
+	if (!run_dirs_is_empty(r, at, p.child, RUN_DIR_SAME, RUN_DIR_SAME) ||
+		!run_dirs_keep_spare(r, at, p.child))
+		run_dirs_take_away(r, at, p.child);
+	if (run_dirs_holds_nothing(r, dup(at)))
+		drop_supervisor(r, p.supervisor, at);
 	close(at);
-	unlinkat(r->fd, p.supervisor, AT_REMOVEDIR); /* unless it has others */
 }

@@ -6,8 +6,9 @@
  * The loop does all of it, so none of it may take long. A reason is a further name of a file that
  * was written at the daemon's start (DATA_DIR/run/.reasons): that is whole or not there, takes a
  * hundredth of a new file's time, and no room of a disk that is full. A directory stays for a
- * process that follows at once. A heap of files is removed a few at a time: what is not gone at
- * once is moved to DATA_DIR/run/.gone, and so is all that an earlier life of the daemon has left.
+ * process that follows at once, and empty ones are kept for others (DATA_DIR/run/.spare). A heap of
+ * files is removed a few at a time: what is not gone at once is moved to DATA_DIR/run/.gone, and so
+ * is all that an earlier life of the daemon has left.
  *
  * What a process puts there is its own business, so nothing here follows a symbolic link or relies
  * on what stands there. None of it is worth a process: every failure is an answer, and the caller
@@ -25,6 +26,9 @@
 
 /* Files that one run_dirs_sweep removes at most. */
 #define RUN_DIRS_SWEEP_MAX 256
+/* Empty directories that are made ahead, and that are kept at most. */
+#define RUN_DIRS_SPARES_MIN 64
+#define RUN_DIRS_SPARES_MAX 1024
 /* Sweeps of run_dirs_close; what is left then is for the next life. */
 #define RUN_DIRS_CLOSE_SWEEPS 16
 /* What a uid or gid that stays as it is looks like, as for chown. */
@@ -48,7 +52,7 @@ enum err run_dir_tell(struct run_dirs *r, const char *ref, enum stop_reason why)
 /* Its process is gone, and so is the directory. None is fine. */
 void run_dir_drop(struct run_dirs *r, const char *ref);
 
-/* Removes some of what is left to be removed; true: there is more, come again soon. */
+/* Removes some of what is to be removed, and makes some ahead; true: come again soon. */
 bool run_dirs_sweep(struct run_dirs *r);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "server/run_dirs.h"
 
-#define OWN 2 /* entries of run/: .gone and .reasons */
+#define OWN 3 /* entries of run/: .gone, .reasons, .spare */
 
 static char dir[64];
 static struct run_dirs *dirs;
@@ -141,7 +141,7 @@ Test(run_dirs, it_goes_with_its_process_and_so_does_its_supervisor_s)
 	cr_assert_eq(entries(at("run")), OWN, "nothing of a child");
 	run_dir_drop(dirs, "default/other");
 	run_dir_drop(dirs, "nobody/knows");
-	cr_assert_not(run_dirs_sweep(dirs), "nothing was put away");
+	cr_assert_eq(entries(at("run/.gone")), 0, "nothing was put away");
 }
 
 Test(run_dirs, the_reason_is_one_line_and_replaces_the_one_before)
@@ -269,6 +269,7 @@ Test(run_dirs, many_files_are_removed_a_few_at_a_time)
 	char name[32];
 	int sweeps;
 
+	sweep_all();
 	make("default/web");
 	for (int i = 0; i < 3 * RUN_DIRS_SWEEP_MAX; i++) {
 		snprintf(name, sizeof name, "f%d", i);
@@ -384,6 +385,79 @@ static void stubborn(void)
 		_exit(3);
 	run_dir_drop(dirs, "default/web");
 	_exit(entries(at("data/run/.gone")) == 1 ? 0 : 4);
+}
+
+static bool is_spare(unsigned number)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "run/.spare/%u", number);
+	return access(at(name), F_OK) == 0;
+}
+
+Test(run_dirs, some_are_made_ahead_and_taken)
+{
+	struct stat s;
+
+	sweep_all();
+	cr_assert_eq(entries(at("run/.spare")), RUN_DIRS_SPARES_MIN);
+	make("default/web");
+	cr_assert_eq(entries(at("run/.spare")), RUN_DIRS_SPARES_MIN - 2, "its supervisor's too");
+	cr_assert_eq(entries(path), 0);
+	cr_assert_eq(stat(path, &s), 0);
+	cr_assert_eq(s.st_mode & 07777, 0700);
+	cr_assert_eq(stat(at("run/default"), &s), 0);
+	cr_assert_eq(s.st_mode & 07777, 0711);
+	cr_assert_not(run_dirs_sweep(dirs), "that was at the start only");
+	run_dir_drop(dirs, "default/web");
+	cr_assert_eq(entries(at("run/.spare")), RUN_DIRS_SPARES_MIN);
+	cr_assert_eq(entries(at("run")), OWN);
+}
+
+Test(run_dirs, those_that_are_spare_are_of_use_to_the_next_life)
+{
+	sweep_all();
+	make("default/web");
+	run_dirs_close(dirs);
+	cr_assert_eq(run_dirs_open(dir, &dirs), ERR_OK);
+	sweep_all();
+	make("default/web");
+	make("default/other");
+	cr_assert(is_spare(0) && !is_spare(RUN_DIRS_SPARES_MIN - 1));
+}
+
+Test(run_dirs, one_that_somebody_has_put_something_into_is_not_spare)
+{
+	sweep_all();
+	cr_assert_eq(rmdir(at("run/.spare/63")), 0);
+	put(at("run/.spare/63"), "a file in a directory's place");
+	put(at("run/.spare/62/f"), "x");
+	put(at("run/.spare/61/f"), "x");
+	make("default/web");
+	cr_assert_eq(entries(path), 0);
+	cr_assert_eq(entries(at("run/default")), 1);
+	cr_assert(is_spare(57));
+}
+
+Test(run_dirs, no_more_are_kept_than_are_of_use)
+{
+	char ref[32];
+
+	for (int i = 0; i < RUN_DIRS_SPARES_MAX + 10; i++) {
+		snprintf(ref, sizeof ref, "default/%d", i);
+		make(ref);
+	}
+	for (int i = 0; i < RUN_DIRS_SPARES_MAX + 10; i++) {
+		snprintf(ref, sizeof ref, "default/%d", i);
+		run_dir_drop(dirs, ref);
+	}
+	cr_assert_eq(entries(at("run/.spare")), RUN_DIRS_SPARES_MAX);
+	cr_assert_eq(entries(at("run")), OWN);
+	for (int i = 0; i < RUN_DIRS_SPARES_MAX + 10; i++) {
+		snprintf(ref, sizeof ref, "default/%d", i);
+		make(ref);
+	}
+	cr_assert_eq(entries(at("run/.spare")), 0);
 }
 
 Test(run_dirs, what_cannot_be_removed_is_left_alone)
