@@ -59,6 +59,13 @@ const struct status_record *child_status(const struct child *c)
 	return &status->record->status;
 }
 
+bool child_is_ready(const struct child *c)
+{
+	const struct status_record *s = child_status(c);
+
+	return c->view.state == CHILD_RUNNING && s && s->ready;
+}
+
 /* ---- ETags ---- */
 
 static uint64_t spec_hash(const struct child *c)
@@ -129,9 +136,9 @@ static void put_transition(struct text *out, const struct horde *h, const struct
 	json_put_string(out, "reason", reason_name(x->reason));
 	json_put_string(out, "node", horde_member_name(h, x->node));
 	json_put_uint(out, "epoch", x->epoch);
-	if (x->error[0]) {
+	if (x->error[0])
 		json_put_string(out, "error", x->error);
-	} else if (x->ended) {
+	if (x->ended && (x->code >= 0 || x->signal > 0)) {
 		put_end(out, x->code, x->signal, x->core_dumped);
 		json_put_int(out, "uptime_ms", x->uptime_ms > 0 ? x->uptime_ms : 0);
 	}
@@ -180,7 +187,9 @@ void child_put_status(struct text *out, const struct horde *h, const struct chil
 	if (s && s->pid > 0 && s->started_at_ms > 0)
 		json_put_time(out, "started_at", s->started_at_ms);
 	if (c->view.state == CHILD_RUNNING)
-		json_put_bool(out, "ready", true);
+		json_put_bool(out, "ready", child_is_ready(c));
+	if (s && s->ready_at_ms > 0)
+		json_put_time(out, "ready_at", s->ready_at_ms);
 	if (s)
 		put_last_exit(out, &s->last_exit);
 	json_end_object(out);
@@ -216,7 +225,8 @@ void child_put_warnings(struct text *out, const struct child *c)
 	json_key(out, "warnings");
 	json_array(out);
 	json_object(out);
-	json_put_string(out, "code", "spawn-error");
+	json_put_string(out, "code",
+		s->last_exit.code < 0 && s->last_exit.signal <= 0 ? "spawn-error" : "unhealthy");
 	json_put_string(out, "detail", s->last_exit.error);
 	json_end_object(out);
 	json_end_array(out);

@@ -31,6 +31,8 @@ bool child_gone(const struct child *c);
 bool child_wanted(const struct child *c);
 /* The status record of its winning assignment, or NULL. */
 const struct status_record *child_status(const struct child *c);
+/* It runs, and it is ready; by its status. */
+bool child_is_ready(const struct child *c);
 
 /* "<hash of the spec>-<hash of the rest>"; no local opinion is part of it. Needs a spec. */
 struct etag child_etag(const struct child *c);

@@ -322,6 +322,8 @@ static bool holds(const struct child *c, const char *state, size_t length)
 		return false;
 	if (length == strlen("exited") && memcmp(state, "exited", length) == 0)
 		return s == CHILD_EXITED || s == CHILD_FAILED || s == CHILD_STOPPED;
+	if (length == strlen("ready") && memcmp(state, "ready", length) == 0)
+		return child_is_ready(c) && c->view.current;
 	return s == CHILD_RUNNING && c->view.current;
 }
 

@@ -74,7 +74,7 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 {
 	const char *until = exchange_query(x, "until");
 	struct child c;
-	bool reached;
+	bool ready = until && strcmp(until, "ready") == 0, reached;
 
 	child_look(x, exchange_path(x, "sup"), id, &c);
 	if (!c.view.spec) {
@@ -83,6 +83,9 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 	}
 	/* A stopped child stays stopped: there is nothing to wait for. */
 	reached = (c.view.current && c.view.state != CHILD_STARTING) || !c.view.wanted;
+	/* One that runs may still get ready. */
+	if (ready && c.view.state == CHILD_RUNNING && !child_is_ready(&c))
+		reached = false;
 	if (!reached && !resource_late(x, w->deadline_ms)) {
 		child_watch(x, &c);
 		exchange_park(x, w->deadline_ms);

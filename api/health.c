@@ -5,23 +5,23 @@
 #define API_VERSION 1
 #define CHECKS 4
 
-struct check {
+struct node_check {
 	const char *name;
 	bool ok;
 	const char *missing; /* said when it is not */
 };
 
-static void list_checks(struct readiness r, struct check ret_checks[CHECKS])
+static void list_checks(struct readiness r, struct node_check ret_checks[CHECKS])
 {
-	ret_checks[0] = (struct check){"cluster", r.cluster,
+	ret_checks[0] = (struct node_check){"cluster", r.cluster,
 		"the cluster's id is not known and stored: no address to join has answered yet"};
-	ret_checks[1] = (struct check){
+	ret_checks[1] = (struct node_check){
 		"synced", r.synced, "the first sync with every known member is not over"};
-	ret_checks[2] = (struct check){"storing", r.storing, "the last commit failed"};
-	ret_checks[3] = (struct check){"running", r.running, "the node is shutting down"};
+	ret_checks[2] = (struct node_check){"storing", r.storing, "the last commit failed"};
+	ret_checks[3] = (struct node_check){"running", r.running, "the node is shutting down"};
 }
 
-static void put_checks(struct text *out, const struct check checks[CHECKS])
+static void put_checks(struct text *out, const struct node_check checks[CHECKS])
 {
 	json_key(out, "checks");
 	json_array(out);
@@ -40,7 +40,7 @@ static void get_readyz(struct exchange *x)
 {
 	struct readiness r = horde_readiness(resource_horde(x));
 	bool verbose = exchange_query_bool(x, "verbose", false);
-	struct check checks[CHECKS];
+	struct node_check checks[CHECKS];
 	const char *missing = NULL;
 	struct text body = TEXT_INIT;
 

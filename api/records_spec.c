@@ -145,6 +145,8 @@ static uint32_t take_given(const json_t *spec)
 		{GIVEN_LOG_BYTES, "logs", "max_bytes"},
 		{GIVEN_LOG_FILES, "logs", "max_files"},
 		{GIVEN_RETAIN, NULL, "retain_ms"},
+		{GIVEN_READY, NULL, "ready"},
+		{GIVEN_HEALTH, NULL, "health"},
 	};
 	uint32_t given = 0;
 
@@ -171,6 +173,7 @@ static void take_members(struct decoding *d, json_t *spec, struct spec_record *s
 	s->log_bytes_max = (uint64_t)take_int(d, logs, "max_bytes", 0, INT64_MAX, 10485760);
 	s->log_files_max = (uint32_t)take_int(d, logs, "max_files", 1, UINT32_MAX, 3);
 	s->retain_ms = take_int(d, spec, "retain_ms", 0, INT64_MAX, 0);
+	decode_checks(d, spec, &s->checks);
 	s->given = take_given(spec);
 }
 

@@ -108,6 +108,10 @@ void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
 	s->restarts = (uint32_t)take_int(d, o, "restarts", 0, UINT32_MAX, 0);
 	s->started_at_ms = take_int(d, o, "started_at", 0, INT64_MAX, 0);
 	s->retry_at_ms = take_int(d, o, "retry_at", 0, INT64_MAX, 0);
+	s->ready = s->state == CHILD_RUNNING && !json_is_false(json_object_get(o, "ready"));
+	s->ready_at_ms = take_int(d, o, "ready_at", 0, INT64_MAX, 0);
+	if (json_object_get(o, "status_text"))
+		s->text = copy_string(d, take_string(d, o, "status_text"));
 	if (last_exit)
 		decode_exit(d, last_exit, &s->last_exit);
 	for (size_t i = 0; i < json_array_size(trail); i++)

@@ -36,6 +36,9 @@ void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
 /* Its owner's id stands in the record's own block, so it makes the record too; NULL: no memory. */
 struct record *decode_entry(struct decoding *d, const json_t *o, const char *json, size_t bytes);
 
+/* ---- records_checks.c: readiness and health, of a spec and of defaults ---- */
+void decode_checks(struct decoding *d, const json_t *spec, struct checks *ret);
+
 /* ---- records_spec.c: what the API writes of children and supervisors ---- */
 void decode_spec(
 	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct spec_record *s);

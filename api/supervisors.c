@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/checks.h"
 #include "api/json_text.h"
 #include "api/records.h"
 #include "api/resource.h"
@@ -223,6 +224,10 @@ static bool put_options(
 	struct text canonical = TEXT_INIT, value = TEXT_INIT;
 	bool ok = false;
 
+	if (!checks_sound(x, "/child_defaults", json_object_get(options, "child_defaults"))) {
+		exchange_problem(x, PROBLEM_INVALID_SPEC, "the options have a fault");
+		return false;
+	}
 	json_object(&value);
 	json_put_int(&value, "created_at", created_at_ms);
 	json_key(&value, "options");

@@ -104,6 +104,7 @@ static int node_turn(void *data)
 	waits = node_run_pending(n) || waits;
 	waits = node_commit(n) || waits;
 	peers_turn(n->peers);
+	probes_turn(n->probes);
 	waits = node_commit(n) || waits;
 	waits = run_dirs_sweep(n->run_dirs) || waits;
 	if (n->exiting)
@@ -176,7 +177,7 @@ static enum err make_core(struct node *n)
 	return horde_new(&c, &n->horde);
 }
 
-static void on_peer_event(void *data, struct event *e)
+static void on_event(void *data, struct event *e)
 {
 	node_step(data, e);
 }
@@ -201,13 +202,20 @@ static enum err make_peers(struct node *n)
 	struct peers_config c = {
 		.loop = n->config.loop,
 		.secret = n->config.options->secret,
-		.event = on_peer_event,
+		.event = on_event,
 		.call_ended = on_call_ended,
 		.retired = retired,
 		.data = n,
 	};
 
 	return peers_new(&c, &n->peers);
+}
+
+static enum err make_probes(struct node *n)
+{
+	struct probes_config c = {.loop = n->config.loop, .event = on_event, .data = n};
+
+	return probes_new(&c, &n->probes);
 }
 
 static enum err make_processes(struct node *n, char why[NODE_WHY_BYTES])
@@ -286,6 +294,8 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e)
 		e = make_peers(n);
 	if (!e)
+		e = make_probes(n);
+	if (!e)
 		e = await_processes(n, why);
 	if (!e)
 		e = node_serve(n, why);
@@ -341,6 +351,7 @@ void node_free(struct node *n)
 	n->http = NULL;
 	node_snapshots_fini(n);
 	peers_free(n->peers);
+	probes_free(n->probes);
 	if (n->processes)
 		processes_free(n->processes);
 	run_dirs_close(n->run_dirs);

@@ -117,6 +117,13 @@ static void do_signal(struct node *n, const struct action *a)
 		log_event(LOG_LEVEL_WARN, "child.signal_lost", a->ref, "%s", err_text(e));
 }
 
+/* Without memory no event comes, and the core takes the try for a failed one in time. */
+static void do_probe(struct node *n, const struct action *a)
+{
+	if (probes_begin(n->probes, a))
+		log_event(LOG_LEVEL_WARN, "child.probe_lost", a->ref, "no memory");
+}
+
 static void do_poll(struct node *n, const struct action *a)
 {
 	struct peers_ask ask = {.poll = a->poll,
@@ -191,6 +198,12 @@ static void carry_out(struct node *n, const struct action *a)
 		break;
 	case ACTION_SIGNAL:
 		do_signal(n, a);
+		break;
+	case ACTION_PROBE:
+		do_probe(n, a);
+		break;
+	case ACTION_UNPROBE:
+		probes_drop(n->probes, a->ref);
 		break;
 	case ACTION_CLUSTER:
 		node_keep_cluster(n, a->cluster_id);

@@ -7,6 +7,7 @@
 #include "server/core/horde.h"
 #include "server/node.h"
 #include "server/peers.h"
+#include "server/probes.h"
 #include "server/processes.h"
 #include "server/run_dirs.h"
 #include "storage/batch.h"
@@ -35,6 +36,7 @@ struct node {
 	struct peers *peers;
 	struct processes *processes;
 	struct run_dirs *run_dirs; /* NULL: there is no place for them */
+	struct probes *probes;
 	struct writer *writer;
 	struct loop_io stored_io;
 	struct actions actions; /* of the step under way */

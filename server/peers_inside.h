@@ -2,9 +2,8 @@
 #ifndef HORDE_PEERS_INSIDE_H
 #define HORDE_PEERS_INSIDE_H
 
-#include <curl/curl.h>
-
 #include "api/wire.h"
+#include "server/multi.h"
 #include "server/peers.h"
 
 #define PEERS_SPARE_MAX 8 /* idle curl handles kept for the next request */
@@ -40,10 +39,8 @@ struct peer_link { /* what outlives one request of a link */
 
 struct peers {
 	struct peers_config config;
-	CURLM *multi;
+	struct multi multi;
 	struct curl_slist *headers;
-	struct loop_timer timer;
-	bool kick; /* a transfer was added: start it before the loop sleeps */
 	struct transfer *transfers;
 	size_t calls;
 	uint64_t tickets;

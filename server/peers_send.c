@@ -80,7 +80,7 @@ static void give_handle(struct peers *p, CURL *easy)
 {
 	if (!easy)
 		return;
-	curl_multi_remove_handle(p->multi, easy);
+	multi_remove(&p->multi, easy);
 	if (p->spare_count == PEERS_SPARE_MAX) {
 		curl_easy_cleanup(easy);
 		return;
@@ -175,9 +175,8 @@ static bool send_request(struct transfer *t, const char *base, const char *path,
 	text_adds(&url, path);
 	sent = t->easy && text_ok(&t->body) && text_cstr(&url) &&
 	       set_request(t, text_cstr(&url), timeout_ms) &&
-	       curl_multi_add_handle(t->peers->multi, t->easy) == CURLM_OK;
+	       multi_add(&t->peers->multi, t->easy) == ERR_OK;
 	text_fini(&url);
-	t->peers->kick = true;
 	return sent;
 }
 

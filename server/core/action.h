@@ -16,6 +16,8 @@ enum action_kind {
 	ACTION_SPAWN,   /* start `ref` as `spec` says, with `epoch` */
 	ACTION_STOP,    /* `signal` to the group of ref and epoch, SIGKILL after `timeout_ms` */
 	ACTION_SIGNAL,  /* `signal` to ref and epoch, or its `group` */
+	ACTION_PROBE,   /* begin the try `number` of `check`; answer with EVENT_PROBED */
+	ACTION_UNPROBE, /* drop what is under way for `ref`; no event is wanted any more */
 	ACTION_CLUSTER, /* keep `cluster_id` in the store */
 	ACTION_WAKE,    /* opinions changed: wake the watchers of members and lists */
 	ACTION_ACKED,   /* a member has more on its disk: wake those that wait for that */
@@ -35,8 +37,11 @@ struct action { /* texts and specs are borrowed until the next step */
 	const struct fragment *fragment; /* DUMP */
 	const char *ref;
 	uint64_t epoch;
-	const struct spec_record *spec;     /* SPAWN: see spec_inherit */
-	const struct spec_record *defaults; /* SPAWN: of its supervisor, or NULL */
+	const struct spec_record *spec;     /* SPAWN, PROBE: see spec_inherit */
+	const struct spec_record *defaults; /* SPAWN, PROBE: of its supervisor, or NULL */
+	const struct check *probe;          /* PROBE: what is tried */
+	uint32_t check;
+	uint32_t number;
 	int signal;
 	bool group;
 	int64_t timeout_ms;

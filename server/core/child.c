@@ -83,6 +83,7 @@ void children_sweep(struct horde *h)
 		h->buried = c->next;
 		budget_fini(&c->budget);
 		trail_fini(&c->trail);
+		free(c->health);
 		free(c);
 	}
 }
@@ -181,7 +182,7 @@ void child_follow_trail(struct horde *h, struct child *c, const struct status_re
 
 void child_start(struct horde *h, struct child *c, const struct view *v)
 {
-	struct action *a = act(h, ACTION_SPAWN);
+	struct action *a = probe_prepare(c, &v->spec->checks) ? act(h, ACTION_SPAWN) : NULL;
 	bool started;
 
 	if (!a) {
@@ -192,6 +193,7 @@ void child_start(struct horde *h, struct child *c, const struct view *v)
 	assert(started); /* reconcile starts only where there is no process */
 	if (c->ended_untold)
 		child_note(h, c, CHILD_PENDING, c->reason); /* no status told it in between */
+	c->fault = REASON_NONE;
 	c->process_epoch = c->epoch;
 	c->process_hash = v->spec->process_hash;
 	c->own_process_hash = v->spec_entry->record->spec.process_hash;
@@ -219,6 +221,7 @@ void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, enum s
 	a->timeout_ms = c->stop_timeout_ms < timeout_max_ms ? c->stop_timeout_ms : timeout_max_ms;
 	a->why = why;
 	say(h, "child.stopping", c->ref, "%s", stop_reason_name(why));
+	probe_drop(h, c); /* behind all that is said of `a`: an action more may move it */
 }
 
 void child_started(struct horde *h, struct child *c, int pid)
@@ -242,6 +245,8 @@ static void note_exit(
 		.at_ms = h->wall_ms,
 		.uptime_ms = error ? 0 : h->now_ms - c->started_ms,
 	};
+	if (!error && c->fault)
+		error = c->health->why;
 	if (error)
 		snprintf(c->last_exit.error, sizeof(c->last_exit.error), "%s", error);
 }
@@ -269,9 +274,10 @@ static void counted(struct horde *h, struct child *c, bool success, const struct
 	struct restart_decision d = budget_ended(&c->budget, &spec->restart, success,
 		c->last_exit.uptime_ms, h->now_ms, c->node.priority);
 
-	c->reason = c->last_exit.error[0] ? REASON_SPAWN_ERROR
-		    : c->last_exit.signal ? REASON_SIGNAL
-					  : REASON_EXIT;
+	c->reason = c->fault                ? c->fault
+		    : c->last_exit.error[0] ? REASON_SPAWN_ERROR
+		    : c->last_exit.signal   ? REASON_SIGNAL
+					    : REASON_EXIT;
 	if (d.crash_loop)
 		say(h, "child.crash_loop", c->ref, "more than %u restarts in %u s",
 			spec->restart.max_restarts, spec->restart.max_seconds);
@@ -288,6 +294,19 @@ static void counted(struct horde *h, struct child *c, bool success, const struct
 	c->restarts++;
 	if (d.verdict == VERDICT_RESTART || !reschedule(h, c, "rescheduled"))
 		begin_backoff(h, c, d.at_ms);
+}
+
+/* OTP's `ignore`: it had a look, and there is nothing for it to do. */
+static bool is_declined(const struct child *c, const struct process_end *end, const char *error,
+	const struct spec_record *spec)
+{
+	return spec && spec->checks.ready && !c->fault && is_success(spec, end, error);
+}
+
+static void decline(struct child *c)
+{
+	c->state = CHILD_EXITED;
+	c->reason = REASON_DECLINED;
 }
 
 /* No failure of its own: it goes on, unless it is one that is never started twice. */
@@ -310,7 +329,8 @@ static void moved_on(struct horde *h, struct child *c)
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
 	const struct spec_record *spec)
 {
-	bool on_purpose = c->process == PROCESS_STOPPING;
+	bool on_purpose = c->process == PROCESS_STOPPING && !c->fault;
+	bool ready = c->health && c->health->ready;
 
 	if (!process_turn(c, PROCESS_ENDED))
 		return;
@@ -323,9 +343,12 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 		guardian_lost(c, spec);
 	else if (on_purpose && c->moving && spec && spec->desired_running)
 		moved_on(h, c);
+	else if (!on_purpose && !ready && is_declined(c, end, error, spec))
+		decline(c);
 	else if (!on_purpose && spec)
-		counted(h, c, is_success(spec, end, error), spec);
+		counted(h, c, !c->fault && is_success(spec, end, error), spec);
 	c->moving = false;
+	probe_end(h, c);
 	if (error)
 		say(h, "child.start_failed", c->ref, "%s", error);
 	else

@@ -3,6 +3,7 @@
 #define HORDE_CORE_CHILD_STATE_H
 
 #include "server/core/budget.h"
+#include "server/core/health.h"
 #include "server/core/reconcile.h"
 #include "server/core/record.h"
 #include "server/core/tree.h"
@@ -24,6 +25,8 @@ struct child {
 	int64_t stop_timeout_ms;
 	int64_t started_ms;
 	int64_t started_wall_ms;
+	struct health *health; /* of its process, while that has checks; else NULL */
+	enum reason fault;     /* why it is being ended as if it had failed; or NONE */
 	/* its life here, in `epoch`, of the spec `spec_hash` */
 	uint64_t epoch;
 	uint64_t spec_hash;

@@ -139,6 +139,7 @@ enum err supervise_restart(struct horde *h, const char *ref)
 			return ERR_NO_MEMORY;
 	}
 	budget_reset(&c->budget);
+	c->fault = REASON_NONE;
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;
 	child_mark_it(h, c);

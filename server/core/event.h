@@ -50,6 +50,8 @@ enum event_kind {
 	EVENT_STARTED,
 	EVENT_START_FAILED,
 	EVENT_EXITED,
+	EVENT_PROBED,   /* `probed`: a try has ended */
+	EVENT_NOTIFIED, /* `notified`: a process says something of itself */
 	/* commands of the API; refused with NOT_READY, SHUTTING_DOWN, STORAGE_* before a dot is
 	   minted */
 	EVENT_PUT_SPEC,          /* `put`: key spec/SUP/CHILD; places the child when it is new;
@@ -130,6 +132,20 @@ struct event {
 			size_t value_bytes;
 			struct record *record; /* taken when the step returns OK */
 		} put;
+		struct {
+			const char *ref;
+			uint64_t epoch;
+			uint32_t check; /* as its action said */
+			uint32_t number;
+			bool ok;
+			const char *why; /* of a failure: "status 503" */
+		} probed;
+		struct {
+			const char *ref;
+			uint64_t epoch;
+			unsigned what;    /* NOTIFIED_..., of health.h */
+			const char *text; /* its STATUS, at most STATUS_TEXT_MAX bytes, or NULL */
+		} notified;
 		struct {
 			const char *ref;
 			int number;

@@ -27,7 +27,10 @@
 		X(NAME_CONFLICT, "name_conflict") X(TERMINATED, "terminated")                      \
 			X(NODE_DEAD, "node_dead") X(INVALID_SPEC, "invalid_spec")                  \
 				X(NO_ELIGIBLE_MEMBER, "no_eligible_member")                \
-					X(MOVE, "move")
+					X(MOVE, "move")                                    \
+	X(START_TIMEOUT, "start_timeout") X(HEALTH, "health") X(DECLINED, "declined")
+#define CHECK_KINDS(X)                                                                             \
+	X(NONE, "none") X(NOTIFY, "notify") X(TCP, "tcp") X(HTTP, "http") X(EXEC, "exec")
 #define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static")
 
 /* Why a process is told to end; what it finds in its stop_reason. */
@@ -37,7 +40,8 @@
 	X(REPLACED, "replaced")                                                                    \
 	X(RESTART, "restart")                                                                      \
 	X(MOVE, "move")                                                                            \
-	X(CONFLICT, "conflict") X(NODE_RESTART, "node_restart") X(NODE_LEAVE, "node_leave")
+	X(CONFLICT, "conflict") X(NODE_RESTART, "node_restart") X(NODE_LEAVE, "node_leave")                  \
+		X(START_TIMEOUT, "start_timeout") X(HEALTH, "health")
 
 /* Each list above becomes `enum <name>`, its count, a name function and a lookup by name. */
 #define ENUM_ITEM_MEMBER(c, t) MEMBER_##c,
@@ -45,6 +49,7 @@
 #define ENUM_ITEM_POLICY(c, t) POLICY_##c,
 #define ENUM_ITEM_CHILD(c, t) CHILD_##c,
 #define ENUM_ITEM_REASON(c, t) REASON_##c,
+#define ENUM_ITEM_CHECK(c, t) CHECK_##c,
 #define ENUM_ITEM_OWNER(c, t) OWNER_##c,
 #define ENUM_ITEM_STOP(c, t) STOP_##c,
 enum member_state { MEMBER_STATES(ENUM_ITEM_MEMBER) MEMBER_STATE_COUNT };
@@ -52,6 +57,7 @@ enum restart_type { RESTART_TYPES(ENUM_ITEM_RESTART) RESTART_TYPE_COUNT };
 enum max_restarts_policy { MAX_RESTARTS_POLICIES(ENUM_ITEM_POLICY) POLICY_COUNT };
 enum child_state { CHILD_STATES(ENUM_ITEM_CHILD) CHILD_STATE_COUNT };
 enum reason { REASONS(ENUM_ITEM_REASON) REASON_COUNT };
+enum check_kind { CHECK_KINDS(ENUM_ITEM_CHECK) CHECK_KIND_COUNT };
 enum owner_kind { OWNER_KINDS(ENUM_ITEM_OWNER) OWNER_KIND_COUNT };
 enum stop_reason { STOP_REASONS(ENUM_ITEM_STOP) STOP_REASON_COUNT };
 
@@ -60,6 +66,7 @@ const char *restart_type_name(enum restart_type t);
 const char *max_restarts_policy_name(enum max_restarts_policy p);
 const char *child_state_name(enum child_state s);
 const char *reason_name(enum reason r);
+const char *check_kind_name(enum check_kind k);
 const char *owner_kind_name(enum owner_kind k);
 const char *stop_reason_name(enum stop_reason r);
 /* The value of a name, or the COUNT of that enum when there is none. */
@@ -68,6 +75,7 @@ enum restart_type restart_type_from(const char *name);
 enum max_restarts_policy max_restarts_policy_from(const char *name);
 enum child_state child_state_from(const char *name);
 enum reason reason_from(const char *name);
+enum check_kind check_kind_from(const char *name);
 enum owner_kind owner_kind_from(const char *name);
 enum stop_reason stop_reason_from(const char *name);
 

@@ -11,6 +11,7 @@
  *	orphan.c     who takes what          write.c      records into the map, actions out
  *	child.c      one process, as a table view.c       one child, as the map shows it
  *	start_queue.c  who may start now      retain.c     how long one that finished is kept
+ *	probe.c      who is ready, and well
  */
 #ifndef HORDE_CORE_PARTS_H
 #define HORDE_CORE_PARTS_H
@@ -135,6 +136,18 @@ void child_started(struct horde *h, struct child *c, int pid);
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
 	const struct spec_record *spec);
 bool children_running(const struct horde *h);
+
+/* ---- probe.c: readiness and health of the processes here ---- */
+/* It has what its spec asks for; false without memory. */
+bool probe_prepare(struct child *c, const struct checks *checks);
+/* The process runs, or follows another spec: its checks are armed. */
+void probe_arm(struct horde *h, struct child *c, const struct checks *checks);
+void probe_drop(struct horde *h, struct child *c); /* what is tried is of no interest now */
+void probe_end(struct horde *h, struct child *c);  /* it has no process any more */
+bool probe_ready(const struct child *c);          /* it runs, and is ready */
+void probe_tick(struct horde *h);
+enum err probe_tried(struct horde *h, const struct event *e);
+enum err probe_notified(struct horde *h, const struct event *e);
 
 /* ---- supervise.c ---- */
 void supervise(struct horde *h);         /* until nothing is marked */

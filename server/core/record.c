@@ -36,6 +36,7 @@ NAMES(max_restarts_policy, max_restarts_policy, MAX_RESTARTS_POLICIES, POLICY_CO
 NAMES(child_state, child_state, CHILD_STATES, CHILD_STATE_COUNT)
 NAMES(reason, reason, REASONS, REASON_COUNT)
 NAMES(stop_reason, stop_reason, STOP_REASONS, STOP_REASON_COUNT)
+NAMES(check_kind, check_kind, CHECK_KINDS, CHECK_KIND_COUNT)
 NAMES(owner_kind, owner_kind, OWNER_KINDS, OWNER_KIND_COUNT)
 
 enum family family_of(const char *key, size_t key_bytes)
@@ -137,6 +138,7 @@ static void free_spec(struct spec_record *s)
 	free_strings(s->command);
 	free_strings(s->env);
 	free(s->cwd);
+	checks_fini(&s->checks);
 }
 
 void record_free(struct record *r)
@@ -158,6 +160,7 @@ void record_free(struct record *r)
 		free(r->assign.avoid);
 		break;
 	case FAMILY_STATUS:
+		free(r->status.text);
 		trail_fini(&r->status.trail);
 		break;
 	case FAMILY_ENTRY:
@@ -201,6 +204,7 @@ static bool dup_spec(const struct spec_record *s, struct spec_record *copy)
 	bool ok = dup_strings(s->command, &copy->command);
 
 	ok = dup_strings(s->env, &copy->env) && ok;
+	ok = checks_dup(&s->checks, &copy->checks) && ok;
 	return dup_string(s->cwd, &copy->cwd) && ok;
 }
 
@@ -231,6 +235,7 @@ static bool dup_parts(const struct record *r, struct record *c)
 		ok = dup_avoid(&r->assign, &c->assign);
 	} else if (r->family == FAMILY_STATUS) {
 		ok = trail_dup(&r->status.trail, &c->status.trail);
+		ok = dup_string(r->status.text, &c->status.text) && ok;
 	} else if (r->family == FAMILY_SUPERVISOR) {
 		ok = dup_spec(&r->supervisor.defaults, &c->supervisor.defaults);
 	}
@@ -332,6 +337,12 @@ static void encode_status(const struct status_record *s, struct text *t)
 	json_put_uint(t, "restarts", s->restarts);
 	json_put_int(t, "started_at", s->started_at_ms);
 	json_put_int(t, "retry_at", s->retry_at_ms);
+	if (s->state == CHILD_RUNNING && !s->ready)
+		json_put_bool(t, "ready", false);
+	if (s->ready_at_ms > 0)
+		json_put_int(t, "ready_at", s->ready_at_ms);
+	if (s->text && s->text[0])
+		json_put_string(t, "status_text", s->text);
 	if (s->last_exit.known)
 		encode_exit(&s->last_exit, t);
 	trail_encode(&s->trail, s->node, t);

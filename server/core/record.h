@@ -71,7 +71,9 @@ struct exit_record {
 	bool core_dumped;
 	int64_t at_ms; /* wall */
 	int64_t uptime_ms;
-	char error[ERROR_BYTES_MAX]; /* of a failed start: "exec: ENOENT"; else empty */
+	/* Of a failed start, "exec: ENOENT", or why it was ended, "http: status 503"; else empty.
+	 */
+	char error[ERROR_BYTES_MAX];
 };
 
 struct status_record {
@@ -86,7 +88,10 @@ struct status_record {
 	int64_t started_at_ms; /* wall; 0 when never */
 	int64_t retry_at_ms;   /* wall; when `backoff` ends, else 0 */
 	struct exit_record last_exit;
-	struct trail trail; /* how it came to this */
+	struct trail trail;  /* how it came to this */
+	bool ready;          /* running, and ready */
+	int64_t ready_at_ms; /* wall; since when, of one that has checks; else 0 */
+	char *text;          /* what it says of itself, or NULL */
 };
 
 struct entry_record {

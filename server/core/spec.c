@@ -18,6 +18,14 @@ static uint64_t mix_all(uint64_t hash, char *const *words)
 	return mix(hash, "");
 }
 
+/* What the process is told in its environment. */
+static uint64_t mix_notify(uint64_t hash, const struct checks *c)
+{
+	if (!checks_notify(c))
+		return hash;
+	return XXH3_64bits_withSeed(&c->watchdog_ms, sizeof(c->watchdog_ms), hash + 1);
+}
+
 uint64_t spec_process_hash(const struct spec_record *s)
 {
 	uint64_t hash = mix_all(0, s->command), variables = 0;
@@ -26,6 +34,7 @@ uint64_t spec_process_hash(const struct spec_record *s)
 	for (char *const *v = s->env; v && *v; v++)
 		variables += mix(1, *v);
 	hash = XXH3_64bits_withSeed(&variables, sizeof(variables), hash);
+	hash = mix_notify(hash, &s->checks);
 	return s->given & GIVEN_CWD ? mix(hash, s->cwd) : hash;
 }
 
@@ -80,10 +89,18 @@ struct spec_record spec_inherit(const struct spec_record *own, const struct spec
 	INHERIT(LOG_BYTES, log_bytes_max);
 	INHERIT(LOG_FILES, log_files_max);
 	INHERIT(RETAIN, retain_ms);
-#undef INHERIT
 	if (left & GIVEN_SUCCESS)
 		memcpy(s.success_exit, defaults->success_exit, sizeof(s.success_exit));
+	INHERIT(READY, checks.ready);
+	INHERIT(WATCHDOG, checks.watchdog_ms);
+#undef INHERIT
+	if (left & GIVEN_HEALTH) {
+		s.checks.health = defaults->checks.health;
+		s.checks.health_count = defaults->checks.health_count;
+	}
 	s.process_hash = inherited_hash(own, defaults);
+	if (mix_notify(0, &s.checks) != mix_notify(0, &own->checks))
+		s.process_hash = mix_notify(s.process_hash + 1, &s.checks);
 	return s;
 }
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/core/checks.h"
 #include "server/core/names.h"
 
 struct restart_rule { /* budget and back-off of one child */
@@ -41,7 +42,10 @@ enum spec_given {
 	GIVEN_CWD = 1 << 11,
 	GIVEN_LOG_BYTES = 1 << 12,
 	GIVEN_LOG_FILES = 1 << 13,
-	GIVEN_RETAIN = 1 << 14
+	GIVEN_RETAIN = 1 << 14,
+	GIVEN_READY = 1 << 20,
+	GIVEN_HEALTH = 1 << 21,
+	GIVEN_WATCHDOG = 1 << 22
 };
 
 struct spec_record {
@@ -55,6 +59,7 @@ struct spec_record {
 	uint64_t log_bytes_max;
 	uint32_t log_files_max;
 	int64_t retain_ms; /* so long after its end an exited one is kept; 0: for ever */
+	struct checks checks;
 	bool desired_running;
 	uint32_t given;        /* enum spec_given: what it says itself */
 	uint64_t hash;         /* as asked for, without `desired`, the times and `retain_ms` */
@@ -70,7 +75,7 @@ struct supervisor_record {
 
 /*
  * The hash of the members that only a new process can have: command, environment, working
- * directory. What a spec leaves to its supervisor is no part of it.
+ * directory, and whether it is given a socket to tell of itself. What a spec leaves to its supervisor is no part of it.
  */
 uint64_t spec_process_hash(const struct spec_record *s);
 

@@ -45,7 +45,7 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	h->config.cluster = cluster;
 	h->batch = 1;
 	h->children = TREE_INIT(struct child, node, ref);
-	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = INT64_MAX;
+	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = h->health_ms = INT64_MAX;
 	map_batch_set(h->map, h->batch);
 	*ret_horde = h;
 	return ERR_OK;
@@ -277,6 +277,8 @@ static const struct {
 	[EVENT_STARTED] = {on_process, false},
 	[EVENT_START_FAILED] = {on_process, false},
 	[EVENT_EXITED] = {on_process, false},
+	[EVENT_PROBED] = {probe_tried, false},
+	[EVENT_NOTIFIED] = {probe_notified, false},
 	[EVENT_PUT_SPEC] = {on_put_spec, true},
 	[EVENT_REMOVE_SPEC] = {on_remove, true},
 	[EVENT_PUT_SUPERVISOR] = {supervisor_put, true},
@@ -365,6 +367,7 @@ static void settle(struct horde *h)
 		try_sync(h);
 		supervise_tick(h);
 		supervise(h);
+		probe_tick(h);
 		if (h->plan_now || (h->orphans && h->now_ms >= h->plan_ms))
 			orphans_plan(h);
 		try_exit(h);
@@ -419,6 +422,7 @@ int64_t horde_deadline_ms(const struct horde *h)
 		at = least(at, h->retry_ms);
 		at = least(at, h->review_ms);
 		at = least(at, h->expiry_ms);
+		at = least(at, h->health_ms);
 	}
 	if (h->orphans && !h->stopping)
 		at = least(at, h->plan_ms);

@@ -74,6 +74,8 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	if (v->assigned != ASSIGNED_HERE || !v->spec)
 		return;
 	child_follow(c, v);
+	if (view_process_current(c, v))
+		probe_arm(h, c, &v->spec->checks);
 	if (c->process != PROCESS_NONE)
 		return;
 	if (!v->spec->desired_running)

@@ -1,6 +1,8 @@
 /* What the map says of one child, and what its status ought to say. */
 #include "server/core/view.h"
 
+#include <string.h>
+
 static bool finished_state(enum child_state s, enum reason r)
 {
 	return s == CHILD_EXITED || s == CHILD_FAILED ||
@@ -53,6 +55,26 @@ static bool waits_anew(const struct child *c, const struct view *v)
 	       s->state != CHILD_STOPPED;
 }
 
+static void show_health(const struct child *c, struct status_record *ret)
+{
+	ret->ready = probe_ready(c);
+	if (!c->health)
+		return;
+	ret->ready_at_ms = ret->ready ? c->health->ready_wall_ms : 0;
+	ret->text = c->health->text;
+}
+
+/* A text that is not to be told yet is no reason to tell anything. */
+static bool health_right(
+	const struct child *c, const struct status_record *s, const struct status_record *want)
+{
+	const char *told = s->text ? s->text : "", *text = want->text ? want->text : "";
+
+	if (s->ready != want->ready)
+		return false;
+	return strcmp(told, text) == 0 || (c->health && c->health->text_untold);
+}
+
 bool view_status(const struct horde *h, const struct child *c, const struct view *v,
 	struct status_record *ret)
 {
@@ -64,6 +86,7 @@ bool view_status(const struct horde *h, const struct child *c, const struct view
 		ret->state = CHILD_RUNNING;
 		ret->reason = REASON_NONE;
 		ret->pid = c->pid;
+		show_health(c, ret);
 	} else if (!v->spec) {
 		ret->state = CHILD_FAILED;
 		ret->reason = REASON_INVALID_SPEC;
@@ -90,7 +113,7 @@ bool view_status_right(const struct horde *h, const struct child *c, const struc
 	       origin_equal(s->node, want.node) && origin_equal(s->incarnation, want.incarnation) &&
 	       s->spec_hash == want.spec_hash && s->pid == want.pid &&
 	       s->restarts == want.restarts && s->retry_at_ms == want.retry_at_ms &&
-	       s->last_exit.at_ms == want.last_exit.at_ms;
+	       s->last_exit.at_ms == want.last_exit.at_ms && health_right(c, s, &want);
 }
 
 bool view_of_another(const struct horde *h, const struct child *c, const struct status_record *s)

@@ -12,12 +12,32 @@ static inline void records_words(struct text *out, char *const *words)
 	text_add(out, "", 1);
 }
 
+static inline void records_check_of(struct text *out, const struct check *c)
+{
+	text_addf(out, " %d %u %s %s %lld %lld %lld %lld %u ", (int)c->kind, c->port,
+		c->host ? c->host : "", c->path ? c->path : "", (long long)c->period_ms,
+		(long long)c->timeout_ms, (long long)c->limit_ms, (long long)c->grace_ms,
+		c->threshold);
+	if (c->command)
+		records_words(out, c->command);
+}
+
+static inline void records_checks(struct text *out, const struct checks *c)
+{
+	if (c->ready)
+		records_check_of(out, c->ready);
+	text_addf(out, " %u %lld", c->health_count, (long long)c->watchdog_ms);
+	for (uint32_t i = 0; i < c->health_count; i++)
+		records_check_of(out, &c->health[i]);
+}
+
 /* All that a spec says, one way only. */
 static inline void records_spec(struct text *out, const struct spec_record *s)
 {
 	records_words(out, s->command);
 	records_words(out, s->env);
 	text_adds(out, s->cwd);
+	records_checks(out, &s->checks);
 	text_add(out, (const char *)s->success_exit, sizeof(s->success_exit));
 	text_addf(out, " %d %d %u %u %lld %lld %a %lld", (int)s->restart.type,
 		(int)s->restart.policy, s->restart.max_restarts, s->restart.max_seconds,

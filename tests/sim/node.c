@@ -358,6 +358,8 @@ static void carry_out(struct world *w, struct node *n)
 			n->exiting = true;
 			break;
 		case ACTION_SIGNAL:
+		case ACTION_PROBE:
+		case ACTION_UNPROBE:
 		case ACTION_WAKE:
 		case ACTION_ACKED:
 		case ACTION_DUMP:

@@ -32,7 +32,8 @@ static struct child make(enum child_state state)
 
 	spec_record.spec = (struct spec_record){.desired_running = true, .hash = 17};
 	assign_record.assign.epoch = 5;
-	status_record.status = (struct status_record){.state = state, .epoch = 5, .restarts = 2};
+	status_record.status = (struct status_record){
+		.state = state, .epoch = 5, .restarts = 2, .ready = state == CHILD_RUNNING};
 	set_entry(&spec, value, &spec_record);
 	set_entry(&assign, "2", &assign_record);
 	set_entry(&status, "3", &status_record);
@@ -63,6 +64,22 @@ Test(child, a_running_one_has_node_pid_epoch_and_is_ready)
 	expect_status(&c, "\"status\":{\"state\":\"running\",\"reason\":\"none\",\"node\":\"n2\","
 			  "\"pid\":4242,\"epoch\":5,\"restarts\":2,"
 			  "\"started_at\":\"1970-01-01T00:00:01.000Z\",\"ready\":true}");
+}
+
+Test(child, one_that_runs_may_not_be_ready_yet)
+{
+	struct child c = make(CHILD_RUNNING);
+
+	cr_expect(child_is_ready(&c));
+	status_record.status.ready_at_ms = 1500;
+	expect_status(&c, "\"status\":{\"state\":\"running\",\"reason\":\"none\",\"node\":\"n2\","
+			  "\"epoch\":5,\"restarts\":2,\"ready\":true,"
+			  "\"ready_at\":\"1970-01-01T00:00:01.500Z\"}");
+	status_record.status.ready = false;
+	status_record.status.ready_at_ms = 0;
+	cr_expect_not(child_is_ready(&c));
+	expect_status(&c, "\"status\":{\"state\":\"running\",\"reason\":\"none\",\"node\":\"n2\","
+			  "\"epoch\":5,\"restarts\":2,\"ready\":false}");
 }
 
 Test(child, the_last_exit_has_a_code_or_a_signal)

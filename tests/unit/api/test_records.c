@@ -92,6 +92,28 @@ Test(records, a_status_comes_back_as_it_was)
 	record_free(d);
 }
 
+Test(records, readiness_comes_back_and_a_status_without_it_is_ready_when_it_runs)
+{
+	char text[] = "warming \"up\"";
+	struct record r = {.family = FAMILY_STATUS,
+		.status = {.state = CHILD_RUNNING, .node = id, .incarnation = id, .text = text}};
+	struct record *d = there_and_back("status/default/a", &r, NULL);
+
+	cr_assert_not(d->status.ready);
+	cr_assert_str_eq(d->status.text, text);
+	record_free(d);
+	r.status.ready = true;
+	r.status.ready_at_ms = 12;
+	d = there_and_back("status/default/a", &r, NULL);
+	cr_assert(d->status.ready);
+	cr_assert_eq(d->status.ready_at_ms, 12);
+	record_free(d);
+	r.status.state = CHILD_EXITED;
+	d = there_and_back("status/default/a", &r, NULL);
+	cr_assert_not(d->status.ready);
+	record_free(d);
+}
+
 Test(records, a_trail_comes_back_as_it_was)
 {
 	struct transition trail[] = {
@@ -155,6 +177,53 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 		record_free(d);
 		text_fini(&t);
 	}
+}
+
+#define SPEC(members) "{\"desired\":\"running\",\"spec\":{\"command\":[\"x\"]," members "}}"
+
+#define CHECKS                                                                                     \
+	"\"ready\":{\"kind\":\"http\",\"port\":80,\"path\":\"/"                                    \
+	"r\",\"host\":\"h\",\"timeout_ms\":1,"                                                     \
+	"\"period_ms\":200,\"try_timeout_ms\":300},\"health\":[{\"kind\":\"tcp\",\"port\":81},"    \
+	"{\"kind\":\"http\",\"port\":82,\"host\":\"i\",\"path\":\"/h\",\"period_ms\":2000,"        \
+	"\"timeout_ms\":400,\"grace_ms\":0,\"threshold\":1}]"
+
+Test(records, checks_are_read_with_their_defaults)
+{
+	struct record *r = decode("spec/d/a", SPEC(CHECKS));
+	struct record *copy = record_dup(r);
+
+	for (int i = 0; i < 2; i++) {
+		const struct checks *c = i == 0 ? &r->spec.checks : &copy->spec.checks;
+
+		cr_assert_eq(c->ready->kind, CHECK_HTTP);
+		cr_assert_eq(c->ready->port, 80);
+		cr_assert_str_eq(c->ready->path, "/r");
+		cr_assert_str_eq(c->ready->host, "h");
+		cr_assert_eq(c->ready->limit_ms, 1);
+		cr_assert_eq(c->ready->period_ms, 200);
+		cr_assert_eq(c->ready->timeout_ms, 300);
+		cr_assert_eq(c->health_count, 2);
+		cr_assert_eq(c->health[0].kind, CHECK_TCP);
+		cr_assert_eq(c->health[0].period_ms, 10000);
+		cr_assert_eq(c->health[0].timeout_ms, 5000);
+		cr_assert_eq(c->health[0].grace_ms, 10000);
+		cr_assert_eq(c->health[0].threshold, 3);
+		cr_assert_null(c->health[0].host);
+		cr_assert_str_eq(c->health[1].path, "/h");
+		cr_assert_eq(c->health[1].grace_ms, 0);
+		cr_assert_eq(c->health[1].threshold, 1);
+		record_free(i == 0 ? r : copy);
+	}
+	r = decode("spec/d/a", SPEC("\"ready\":{\"kind\":\"tcp\",\"port\":1}"));
+	cr_assert_eq(r->spec.checks.ready->limit_ms, 10000);
+	cr_assert_eq(r->spec.checks.ready->period_ms, 500);
+	cr_assert_eq(r->spec.checks.ready->timeout_ms, 5000);
+	record_free(r);
+	r = decode("spec/d/a", SPEC("\"ready\":{\"kind\":\"none\"}"));
+	cr_assert_null(r->spec.checks.ready);
+	cr_assert(r->spec.given & GIVEN_READY, "which is not to inherit any");
+	record_free(r);
 }
 
 Test(records, a_bare_spec_has_the_defaults_of_the_api)
@@ -259,8 +328,6 @@ Test(records, how_long_it_is_kept_is_no_part_of_a_spec_s_hash)
 	record_free(c);
 }
 
-#define SPEC(members) "{\"desired\":\"running\",\"spec\":{\"command\":[\"x\"]," members "}}"
-
 Test(records, what_is_not_understood_has_no_record)
 {
 	static const struct {
@@ -314,6 +381,20 @@ Test(records, what_is_not_understood_has_no_record)
 		{"spec/d/a", SPEC("\"logs\":{\"max_files\":0}")},
 		{"spec/d/a", SPEC("\"retain_ms\":-1")},
 		{"spec/d/a", SPEC("\"retain_ms\":\"1h\"")},
+		{"spec/d/a", SPEC("\"ready\":1")},
+		{"spec/d/a", SPEC("\"ready\":{}")},
+		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"prayer\"}")},
+		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"tcp\"}")},
+		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"tcp\",\"port\":65536}")},
+		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"tcp\",\"port\":1,\"period_ms\":99}")},
+		{"spec/d/a",
+			SPEC("\"ready\":{\"kind\":\"tcp\",\"port\":1,\"timeout_ms\":86400001}")},
+		{"spec/d/a", SPEC("\"health\":{}")},
+		{"spec/d/a", SPEC("\"health\":[1]")},
+		{"spec/d/a", SPEC("\"health\":[{\"kind\":\"none\"}]")},
+		{"spec/d/a", SPEC("\"health\":[{\"kind\":\"notify\"}]")},
+		{"spec/d/a", SPEC("\"health\":[{\"kind\":\"http\",\"port\":1,\"threshold\":0}]")},
+		{"spec/d/a", SPEC("\"health\":[{},{},{},{},{},{},{},{},{}]")},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -341,6 +422,7 @@ Test(records, without_memory_there_is_an_error_and_not_a_record_less)
 		const char *key, *json;
 	} rows[] = {
 		{"spec/d/a", SPEC("\"env\":{\"A\":\"1\",\"B\":\"2\"},\"cwd\":\"/tmp\"")},
+		{"spec/d/a", SPEC(CHECKS)},
 		{"member/a", "{\"name\":\"n\",\"url\":\"u\",\"incarnation\":\"" HEX
 			     "\",\"started\":\"1\",\"state\":\"alive\"}"},
 		{"entry/d/a", "{\"owner\":{\"kind\":\"static\",\"id\":\"x\",\"node\":\"" ZERO
