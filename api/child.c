@@ -218,7 +218,8 @@ void child_put_warnings(struct text *out, const struct child *c)
 {
 	const struct status_record *s = child_status(c);
 
-	if (c->view.state != CHILD_BACKOFF && c->view.state != CHILD_FAILED)
+	if (c->view.state != CHILD_BACKOFF && c->view.state != CHILD_FAILED &&
+		c->view.state != CHILD_EXITED)
 		return;
 	if (!s || !s->last_exit.known || !s->last_exit.error[0])
 		return;

@@ -231,6 +231,13 @@ static bool parse_body(struct exchange *x)
 	return x->json != NULL;
 }
 
+static enum problem_code refusal(const struct faults *f)
+{
+	if (f->too_large)
+		return PROBLEM_BODY_TOO_LARGE;
+	return f->unsupported == f->count ? PROBLEM_UNSUPPORTED : PROBLEM_INVALID_SPEC;
+}
+
 static bool check_shape(struct exchange *x)
 {
 	const struct schema_check how = {.raw = x->body.bytes, .raw_length = x->body.used};
@@ -243,7 +250,7 @@ static bool check_shape(struct exchange *x)
 	}
 	if (x->faults.count == 0)
 		return true;
-	exchange_problem(x, x->faults.too_large ? PROBLEM_BODY_TOO_LARGE : PROBLEM_INVALID_SPEC,
+	exchange_problem(x, refusal(&x->faults),
 		x->faults.count == 1 ? "the body has a fault" : "the body has %zu faults",
 		x->faults.count);
 	return false;

@@ -17,6 +17,7 @@ void faults_clear(struct faults *f)
 	text_clear(&f->pointer);
 	f->count = 0;
 	f->too_large = false;
+	f->unsupported = 0;
 }
 
 static void add(

@@ -167,6 +167,7 @@ static void take_members(struct decoding *d, json_t *spec, struct spec_record *s
 
 	s->env = take_env(d, spec);
 	s->cwd = copy_string(d, take_name(d, spec, "cwd", "/"));
+	take_setup(d, spec, &s->setup);
 	take_restart(d, spec, &s->restart);
 	take_shutdown(d, spec, s);
 	take_success(d, spec, s->success_exit);

@@ -38,6 +38,8 @@ struct record *decode_entry(struct decoding *d, const json_t *o, const char *jso
 
 /* ---- records_checks.c: readiness and health, of a spec and of defaults ---- */
 void decode_checks(struct decoding *d, const json_t *spec, struct checks *ret);
+/* ---- records_setup.c: a part of a spec ---- */
+void take_setup(struct decoding *d, const json_t *spec, struct setup *s);
 
 /* ---- records_spec.c: what the API writes of children and supervisors ---- */
 void decode_spec(

@@ -5,7 +5,8 @@
  * Known keywords: type, nullable, enum, minimum, maximum, minLength, maxLength (code points),
  * pattern (POSIX extended), minItems, maxItems, items, properties, required, additionalProperties,
  * minProperties, maxProperties, readOnly, format: duration, x-max-bytes, x-bytes-max, x-max-ms,
- * x-key-pattern (of the names that additionalProperties takes), $ref; annotations (default,
+ * x-key-pattern (of the names that additionalProperties takes), x-unsupported (a member that is
+ * known, and refused as such), $ref; annotations (default,
  * description, example, ...) are passed over. Any other keyword is an error, so that a document
  * cannot promise what nobody checks.
  */
@@ -43,6 +44,7 @@ struct faults {
 	struct text items;   /* JSON objects with commas between */
 	size_t count;        /* also those beyond HTTP_FAULTS_MAX, which are not listed */
 	bool too_large;      /* one of them is a raw value over its x-max-bytes: a 413 */
+	size_t unsupported;  /* so many are of members that are right, and not supported here */
 	struct text pointer; /* where the check is now */
 };
 

@@ -343,6 +343,11 @@ static void check(struct checker *c, const struct schema *s, const json_t *value
 		fault(c, "type", detail);
 		return;
 	}
+	if (s->unsupported) {
+		fault(c, "unsupported", "no node of this version can do it");
+		c->faults->unsupported++;
+		return;
+	}
 	if (s->type == TYPE_ANY && !s->choices)
 		return;
 	code = check_value(s, value, detail);

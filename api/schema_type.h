@@ -29,6 +29,7 @@ struct schema {
 	unsigned type;
 	bool nullable;
 	bool read_only;
+	bool unsupported; /* x-unsupported: known, and refused */
 	bool duration;
 	bool closed; /* additionalProperties: false */
 	bool has_minimum, has_maximum;

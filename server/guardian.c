@@ -37,14 +37,14 @@ static void give_output(struct answer *a, const struct child *c)
 static void start(struct guardian *g, const struct wire_message *m, const struct wire_spec *spec)
 {
 	struct guardian_spawn s = {
-		.spec = spec, .null_fd = g->null_fd, .open_files = g->open_files};
+		.request = m, .spec = spec, .null_fd = g->null_fd, .open_files = g->open_files};
 	struct child *c = guardian_child_new(g, m);
 	if (!c) {
 		guardian_refuse(g, m, ENOMEM, WIRE_STEP_REQUEST);
 		return;
 	}
 	int64_t started_ms = loop_clock_ms();
-	if (!guardian_spawn(&s)) {
+	if (!guardian_identify(&s) || !guardian_spawn(&s)) {
 		free(c);
 		guardian_refuse(g, m, s.error, s.step);
 		return;

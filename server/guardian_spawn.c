@@ -70,22 +70,73 @@ static void execute(struct birth *b)
 	errno = found;
 }
 
-static int set_up_process(struct birth *b)
+/* The kernel forgets it when the user changes. */
+static int die_with_guardian(struct birth *b)
 {
-	struct rlimit limit;
-	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return fail(b, WIRE_STEP_SESSION);
 	/* It may have died before the line above; then nobody would tell us. */
 	if (getppid() != b->guardian) {
 		errno = ESRCH;
 		return fail(b, WIRE_STEP_SESSION);
 	}
-	umask(022);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = b->spawn->open_files;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 	return 0;
+}
+
+static int set_up_process(struct birth *b)
+{
+	if (setsid() < 0)
+		return fail(b, WIRE_STEP_SESSION);
+	umask(b->spawn->request->umask < 0 ? 022 : (mode_t)b->spawn->request->umask);
+	return die_with_guardian(b);
+}
+
+/* Soft and hard alike: a limit that the program could lift would be none. */
+static int set_limit(int resource, int64_t value)
+{
+	rlim_t most = value == SETUP_UNLIMITED ? RLIM_INFINITY : (rlim_t)value;
+	return setrlimit((__rlimit_resource_t)resource, &(struct rlimit){most, most});
+}
+
+static int set_up_limits(struct birth *b)
+{
+	static const int resources[SETUP_LIMIT_COUNT] = {
+		[SETUP_NOFILE] = RLIMIT_NOFILE,
+		[SETUP_NPROC] = RLIMIT_NPROC,
+		[SETUP_CORE] = RLIMIT_CORE,
+		[SETUP_FSIZE] = RLIMIT_FSIZE,
+		[SETUP_DATA] = RLIMIT_DATA,
+		[SETUP_STACK] = RLIMIT_STACK,
+		[SETUP_AS] = RLIMIT_AS,
+		[SETUP_MEMLOCK] = RLIMIT_MEMLOCK,
+		[SETUP_CPU] = RLIMIT_CPU,
+	};
+	const struct wire_message *m = b->spawn->request;
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = b->spawn->open_files;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	for (int i = 0; i < SETUP_LIMIT_COUNT; i++)
+		if (m->limits_given >> i & 1 && set_limit(resources[i], m->limits[i]) < 0)
+			return fail(b, (enum wire_step)(WIRE_STEP_LIMITS + i));
+	return 0;
+}
+
+/*
+ * Groups, then the group, then the user: each takes what the next one gives up. By the system
+ * calls, since the C library's would change all threads of the process whose memory this is.
+ */
+static int become(struct birth *b)
+{
+	const struct guardian_identity *i = &b->spawn->identity;
+	if (i->user && syscall(SYS_setgroups, (size_t)i->group_count, i->groups) < 0)
+		return fail(b, WIRE_STEP_GROUP);
+	if (i->group && syscall(SYS_setresgid, i->gid, i->gid, i->gid) < 0)
+		return fail(b, WIRE_STEP_GROUP);
+	if (i->user && syscall(SYS_setresuid, i->uid, i->uid, i->uid) < 0)
+		return fail(b, WIRE_STEP_USER);
+	return i->user ? die_with_guardian(b) : 0;
 }
 
 /* The write ends are above 2 (the guardian keeps 0 to 2 in use), so no dup2 hits the other. */
@@ -94,6 +145,10 @@ static int set_up_descriptors(struct birth *b)
 	if (dup2(b->spawn->null_fd, 0) < 0 || dup2(b->input_end[0], 1) < 0 ||
 		dup2(b->input_end[1], 2) < 0 || close_range(3, ~0U, 0) < 0)
 		return fail(b, WIRE_STEP_DESCRIPTORS);
+	/* So that it may open /dev/stdout, as many a program does. */
+	for (int fd = 1; fd <= 2 && b->spawn->identity.user; fd++)
+		if (fchown(fd, b->spawn->identity.uid, b->spawn->identity.gid) < 0)
+			return fail(b, WIRE_STEP_DESCRIPTORS);
 	return 0;
 }
 
@@ -115,7 +170,8 @@ static void reset_signals(void)
 static __attribute__((no_sanitize("address", "undefined"))) int child_main(void *data)
 {
 	struct birth *b = data;
-	if (set_up_process(b) < 0 || set_up_descriptors(b) < 0)
+	if (set_up_process(b) < 0 || set_up_descriptors(b) < 0 || set_up_limits(b) < 0 ||
+		become(b) < 0)
 		_exit(127);
 	if (chdir(b->spawn->spec->cwd) < 0) {
 		fail(b, WIRE_STEP_CHDIR);

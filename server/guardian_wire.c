@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define FDS_MAX 2
+#define WIRE_HEADS 3 /* strings of a spec that come before its arguments */
 
 /* Wide enough for FDS_MAX descriptors, and aligned as the kernel wants it. */
 union control {
@@ -34,8 +35,11 @@ const char *wire_step_text(int step)
 #define X(name, text) [WIRE_STEP_##name] = text,
 		WIRE_STEPS(X)
 #undef X
+#define X(code, name) [WIRE_STEP_LIMITS + SETUP_##code] = "limits." name,
+			SETUP_LIMITS(X)
+#undef X
 	};
-	return step >= 0 && step < WIRE_STEP_COUNT ? texts[step] : "unknown";
+	return step >= 0 && step < WIRE_STEP_END ? texts[step] : "unknown";
 }
 
 enum err wire_pair(int ret_fds[2])
@@ -239,21 +243,32 @@ static char *put(char *at, const char *const *strings, uint32_t count)
 	return at;
 }
 
-enum err wire_pack(struct wire_message *m, const char *cwd, const char *const *argv,
-	const char *const *envp, char **ret_spec)
+static void put_setup(struct wire_message *m, const struct setup *s)
 {
-	uint32_t cwd_count, arguments, variables;
-	size_t bytes = measure((const char *const[]){cwd, NULL}, &cwd_count);
+	m->umask = s->umask_given ? s->umask : -1;
+	m->limits_given = s->limits_given;
+	memcpy(m->limits, s->limits, sizeof m->limits);
+}
+
+enum err wire_pack(struct wire_message *m, const char *cwd, const struct setup *setup,
+	const char *const *argv, const char *const *envp, char **ret_spec)
+{
+	static const struct setup none;
+	const struct setup *s = setup ? setup : &none;
+	const char *const head[] = {cwd, s->user ? s->user : "", s->group ? s->group : "", NULL};
+	uint32_t arguments, variables, heads;
+	size_t bytes = measure(head, &heads);
 	bytes += measure(argv, &arguments);
 	bytes += measure(envp, &variables);
-	if (!cwd_count || !arguments || !argv[0][0])
+	if (heads != WIRE_HEADS || !arguments || !argv[0][0])
 		return ERR_MALFORMED;
 	if (bytes > WIRE_SPEC_BYTES_MAX)
 		return ERR_LIMIT;
 	char *spec = malloc(bytes);
 	if (!spec)
 		return ERR_NO_MEMORY;
-	put(put(put(spec, &cwd, 1), argv, arguments), envp, variables);
+	put(put(put(spec, head, heads), argv, arguments), envp, variables);
+	put_setup(m, s);
 	m->argument_count = arguments;
 	m->variable_count = variables;
 	m->spec_bytes = (uint32_t)bytes;
@@ -277,21 +292,23 @@ static bool split(char **at, const char *end, char **ret_strings, uint32_t count
 enum err wire_unpack(const struct wire_message *m, char *spec, struct wire_spec **ret)
 {
 	/* Every string has at least its NUL, so a larger count is a lie. */
-	uint64_t count = 1 + (uint64_t)m->argument_count + m->variable_count;
+	uint64_t count = WIRE_HEADS + (uint64_t)m->argument_count + m->variable_count;
 	if (!spec || !m->argument_count || count > m->spec_bytes || spec[m->spec_bytes - 1])
 		return ERR_MALFORMED;
-	struct wire_spec *s = malloc(sizeof *s + (count + 1) * sizeof(char *));
+	struct wire_spec *s = malloc(sizeof *s + (count + 2) * sizeof(char *));
 	if (!s)
 		return ERR_NO_MEMORY;
-	char *at = spec + strlen(spec) + 1, *end = spec + m->spec_bytes;
-	s->cwd = spec;
+	char *at = spec, *end = spec + m->spec_bytes, *heads[WIRE_HEADS + 1];
 	s->argv = (char **)(s + 1);
 	s->envp = s->argv + m->argument_count + 1;
-	if (!split(&at, end, s->argv, m->argument_count) ||
+	if (!split(&at, end, heads, WIRE_HEADS) || !split(&at, end, s->argv, m->argument_count) ||
 		!split(&at, end, s->envp, m->variable_count) || at != end) {
 		free(s);
 		return ERR_MALFORMED;
 	}
+	s->cwd = heads[0];
+	s->user = heads[1];
+	s->group = heads[2];
 	*ret = s;
 	return ERR_OK;
 }

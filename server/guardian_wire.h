@@ -26,8 +26,9 @@
 #include <sys/types.h>
 
 #include "server/core/err.h"
+#include "server/core/setup.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 /* "supervisor/spec:instance" with its NUL: three names of 128, rounded up. */
 #define WIRE_REF_SIZE 392
 /* A spec up to this size travels in the packet, a bigger one in a memory file. */
@@ -54,6 +55,8 @@ enum wire_verb {
 	X(PIPE, "pipe")                                                                            \
 	X(FORK, "fork")                                                                            \
 	X(SESSION, "session")                                                                      \
+	X(USER, "user")                                                                            \
+	X(GROUP, "group")                                                                          \
 	X(DESCRIPTORS, "descriptors")                                                              \
 	X(CHDIR, "chdir")                                                                          \
 	X(EXEC, "exec")
@@ -62,7 +65,9 @@ enum wire_step {
 #define X(step, text) WIRE_STEP_##step,
 	WIRE_STEPS(X)
 #undef X
-		WIRE_STEP_COUNT
+		WIRE_STEP_COUNT,
+	WIRE_STEP_LIMITS = WIRE_STEP_COUNT, /* and the setup_limit */
+	WIRE_STEP_END = WIRE_STEP_LIMITS + SETUP_LIMIT_COUNT
 };
 
 struct wire_message {
@@ -79,7 +84,11 @@ struct wire_message {
 	int32_t code;   /* EXIT: the exit code when `signal` is 0 */
 	int32_t error;  /* an errno, 0 for success */
 	int32_t step;   /* enum wire_step */
-	uint32_t argument_count; /* SPAWN: what follows is cwd, arguments, environment, */
+	uint32_t limits_given; /* SPAWN: as in struct setup */
+	int64_t limits[SETUP_LIMIT_COUNT];
+	int32_t umask; /* SPAWN; -1: not given */
+	uint32_t
+		argument_count; /* SPAWN: what follows is cwd, user, group, arguments, variables, */
 	uint32_t variable_count; /* each ended by a NUL, */
 	uint32_t spec_bytes;     /* all in all this many bytes */
 	uint8_t group;
@@ -91,6 +100,8 @@ struct wire_message {
 /* A spec taken apart; the strings lie in the block that it was made of. */
 struct wire_spec {
 	char *cwd;
+	char *user;  /* "" for none */
+	char *group; /* "" for none */
 	char **argv;
 	char **envp;
 };
@@ -121,11 +132,12 @@ enum err wire_recv(
 	int socket_fd, struct wire_message *ret_message, char **ret_spec, int ret_fds[2]);
 
 /*
- * Packs a spec and sets the three counts of `m`; the block is the caller's to free.
- * Errors: NO_MEMORY, LIMIT (larger than WIRE_SPEC_BYTES_MAX), MALFORMED (no command).
+ * Packs a spec and sets the counts, limits and mask of `m`; `setup` may be NULL; the block is the
+ * caller's to free. Errors: NO_MEMORY, LIMIT (larger than WIRE_SPEC_BYTES_MAX), MALFORMED (no
+ * command).
  */
-enum err wire_pack(struct wire_message *m, const char *cwd, const char *const *argv,
-	const char *const *envp, char **ret_spec);
+enum err wire_pack(struct wire_message *m, const char *cwd, const struct setup *setup,
+	const char *const *argv, const char *const *envp, char **ret_spec);
 /*
  * The reverse: *ret is one allocated block that the caller frees, pointing into `spec`.
  * Errors: NO_MEMORY, MALFORMED (the counts and the bytes disagree).

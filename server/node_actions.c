@@ -82,11 +82,12 @@ static void do_spawn(struct node *n, const struct action *a)
 	run_dir_drop(n->run_dirs, a->ref);
 	item = pending_add(n, a->ref, a->epoch);
 	item->failed = true;
-	snprintf(item->error, sizeof item->error, "request: %s",
-		e == ERR_NO_MEMORY ? "ENOMEM"
-		: e == ERR_LIMIT   ? "EAGAIN"
-		: e == ERR_EXISTS  ? "EEXIST"
-				   : "EINVAL");
+	snprintf(item->error, sizeof item->error, "%s",
+		e == ERR_NO_MEMORY   ? "request: ENOMEM"
+		: e == ERR_LIMIT     ? "request: EAGAIN"
+		: e == ERR_EXISTS    ? "request: EEXIST"
+		: e == ERR_FORBIDDEN ? "user: EPERM"
+				     : "request: EINVAL");
 }
 
 /* Whatever comes of it, the signal is sent. */

@@ -1,9 +1,11 @@
 #include "server/node_inside.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/log.h"
 
@@ -114,6 +116,28 @@ static const char **words_of(const struct action *a)
 	return words;
 }
 
+/* The name of the user that the daemon runs as; "" when it has none. */
+static const char *own_user(void)
+{
+	static char name[256];
+	const struct passwd *entry = name[0] ? NULL : getpwuid(geteuid());
+
+	if (entry)
+		snprintf(name, sizeof name, "%s", entry->pw_name);
+	return name;
+}
+
+/* May children of this node run as `user`? */
+static bool is_allowed(const struct node *n, const char *user)
+{
+	const struct option_list *users = &n->config.options->exec_user;
+
+	for (size_t i = 0; i < users->count; i++)
+		if (strcmp(users->items[i], user) == 0)
+			return true;
+	return strcmp(own_user(), user) == 0;
+}
+
 static enum err spawn(
 	struct node *n, const struct action *a, const char *const *argv, const char *const *envp)
 {
@@ -122,10 +146,13 @@ static enum err spawn(
 		.argv = argv,
 		.envp = envp,
 		.cwd = s.cwd,
+		.setup = &s.setup,
 		.log_bytes_max = s.log_bytes_max,
 		.log_files_max = s.log_files_max,
 	};
 
+	if (s.setup.user && !is_allowed(n, s.setup.user))
+		return ERR_FORBIDDEN;
 	return processes_spawn(n->processes, a->ref, a->epoch, &spec);
 }
 

@@ -49,6 +49,7 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 	char *secret; /* what peers must show, or NULL */
 	bool insecure_plain_http;
 	struct option_list allow_host;
+	struct option_list exec_user; /* whom children may run as, beside the daemon's own */
 	int64_t startup_grace_ms;
 	int64_t restart_grace_ms;
 	int64_t back_within_ms;

@@ -61,7 +61,8 @@ static enum err process_fill(
 		if (e)
 			return e;
 	}
-	enum err e = wire_pack(&one->counts, s->cwd ? s->cwd : "/", s->argv, s->envp, &one->spec);
+	enum err e = wire_pack(
+		&one->counts, s->cwd ? s->cwd : "/", s->setup, s->argv, s->envp, &one->spec);
 	if (!e)
 		p->spec_bytes += one->counts.spec_bytes;
 	return e;

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "server/core/err.h"
+#include "server/core/setup.h"
 #include "server/loop.h"
 
 /* Requests that wait for the guardian to take them; one more is LIMIT. */
@@ -39,8 +40,9 @@ struct process_spec {
 	const char *const
 		*envp;   /* "NAME=value", ended by NULL: all that the process sees; or NULL */
 	const char *cwd; /* NULL: / */
-	uint64_t log_bytes_max; /* a file; 0: LOGS_BYTES_DEFAULT */
-	unsigned log_files_max; /* a stream; 0: LOGS_FILES_DEFAULT */
+	const struct setup *setup; /* NULL: nothing is said */
+	uint64_t log_bytes_max;    /* a file; 0: LOGS_BYTES_DEFAULT */
+	unsigned log_files_max;    /* a stream; 0: LOGS_FILES_DEFAULT */
 };
 
 struct process_exit {
@@ -56,10 +58,10 @@ struct process_exit {
 /*
  * Called from the loop, never from inside a call of this file. The strings are borrowed.
  * `failed`: no such process came to be; errno_value says why and `step` where: "chdir", "exec",
- * "pipe", "fork", "session", "descriptors", "limit" (too many), "request" (not understood).
- * `guardian_lost`: once, when all that the lost guardian had left behind is dead; the `exited` of
- * every child that was running follow at once. Starts that were under way are made again under the
- * new guardian, and nothing is said about them.
+ * "pipe", "fork", "session", "user", "group", "limits.nofile" (and the others), "descriptors",
+ * "limit" (too many), "request" (not understood). `guardian_lost`: once, when all that the lost
+ * guardian had left behind is dead; the `exited` of every child that was running follow at once.
+ * Starts that were under way are made again under the new guardian, and nothing is said about them.
  */
 struct processes_events {
 	void (*started)(void *data, const char *ref, uint64_t epoch, int pid);

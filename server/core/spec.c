@@ -35,6 +35,7 @@ uint64_t spec_process_hash(const struct spec_record *s)
 		variables += mix(1, *v);
 	hash = XXH3_64bits_withSeed(&variables, sizeof(variables), hash);
 	hash = mix_notify(hash, &s->checks);
+	hash = setup_mix(hash, &s->setup);
 	return s->given & GIVEN_CWD ? mix(hash, s->cwd) : hash;
 }
 
@@ -53,6 +54,7 @@ static uint64_t inherited_hash(const struct spec_record *own, const struct spec_
 {
 	uint64_t hash = own->process_hash, variables = 0;
 	bool words = defaults->command && defaults->command[0];
+	struct setup left = setup_left(&own->setup, &defaults->setup);
 
 	for (char *const *v = defaults->env; v && *v; v++)
 		variables += spec_sets(own, *v) ? 0 : mix(1, *v);
@@ -62,13 +64,14 @@ static uint64_t inherited_hash(const struct spec_record *own, const struct spec_
 		hash = XXH3_64bits_withSeed(&variables, sizeof(variables), hash);
 	if (!(own->given & GIVEN_CWD) && defaults->given & GIVEN_CWD)
 		hash = mix(hash, defaults->cwd);
-	return hash;
+	return setup_mix(hash, &left);
 }
 
 struct spec_record spec_inherit(const struct spec_record *own, const struct spec_record *defaults)
 {
 	struct spec_record s = *own;
 	uint32_t left = defaults ? defaults->given & ~own->given : 0;
+	struct setup setup;
 
 	if (!defaults)
 		return s;
@@ -98,6 +101,8 @@ struct spec_record spec_inherit(const struct spec_record *own, const struct spec
 		s.checks.health = defaults->checks.health;
 		s.checks.health_count = defaults->checks.health_count;
 	}
+	setup = setup_left(&own->setup, &defaults->setup);
+	s.setup = setup_with(&own->setup, &setup);
 	s.process_hash = inherited_hash(own, defaults);
 	if (mix_notify(0, &s.checks) != mix_notify(0, &own->checks))
 		s.process_hash = mix_notify(s.process_hash + 1, &s.checks);

@@ -14,6 +14,7 @@
 
 #include "server/core/checks.h"
 #include "server/core/names.h"
+#include "server/core/setup.h"
 
 struct restart_rule { /* budget and back-off of one child */
 	enum restart_type type;
@@ -52,6 +53,7 @@ struct spec_record {
 	char **command; /* NULL-terminated; of defaults: arguments that go before its own */
 	char **env;     /* "NAME=value", NULL-terminated */
 	char *cwd;
+	struct setup setup;
 	struct restart_rule restart;
 	int shutdown_signal;
 	int64_t shutdown_timeout_ms;
@@ -75,7 +77,8 @@ struct supervisor_record {
 
 /*
  * The hash of the members that only a new process can have: command, environment, working
- * directory, and whether it is given a socket to tell of itself. What a spec leaves to its supervisor is no part of it.
+ * directory, setup, and whether it is given a socket to tell of itself. What a spec leaves to its
+ * supervisor is no part of it.
  */
 uint64_t spec_process_hash(const struct spec_record *s);
 

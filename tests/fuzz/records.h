@@ -36,6 +36,11 @@ static inline void records_spec(struct text *out, const struct spec_record *s)
 {
 	records_words(out, s->command);
 	records_words(out, s->env);
+	text_addf(out, " %s:%s %d %o", s->setup.user ? s->setup.user : "",
+		s->setup.group ? s->setup.group : "", s->setup.umask_given, s->setup.umask);
+	for (int i = 0; i < SETUP_LIMIT_COUNT; i++)
+		text_addf(out, " %d %lld", s->setup.limits_given >> i & 1,
+			(long long)s->setup.limits[i]);
 	text_adds(out, s->cwd);
 	records_checks(out, &s->checks);
 	text_add(out, (const char *)s->success_exit, sizeof(s->success_exit));

@@ -15,6 +15,8 @@ static const char document[] = "spec:\n"
 			       "    env: {type: object, maxProperties: 2, x-key-pattern: "
 			       "'^[^=]+$', additionalProperties: {type: string}}\n"
 			       "    restart: {type: string, enum: [permanent, transient]}\n"
+			       "    cgroup: {type: integer, nullable: true, "
+			       "x-unsupported: true}\n"
 			       "    level: {type: integer, enum: [1, 2]}\n"
 			       "    count: {type: integer, minimum: 1, maximum: 5}\n"
 			       "    factor: {type: number, minimum: 1.5}\n"
@@ -105,6 +107,9 @@ Test(schema, each_fault_has_its_pointer_and_code)
 	static const struct row rows[] = {
 		{"{\"command\":[\"a\"]}", ""},
 		{"{\"command\":[\"a\"],\"id\":7}", ""},
+		{"{\"command\":[\"a\"],\"cgroup\":7}", "/cgroup unsupported"},
+		{"{\"command\":[\"a\"],\"cgroup\":\"x\"}", "/cgroup type"},
+		{"{\"command\":[\"a\"],\"cgroup\":null}", ""},
 		{"{}", "/command required"},
 		{"[]", " type"},
 		{"null", " type"},

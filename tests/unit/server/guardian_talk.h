@@ -84,14 +84,20 @@ static inline void say(const struct wire_message *m, const char *spec)
 	cr_assert_eq(e, ERR_OK);
 }
 
-static inline void spawn(const char *ref, uint64_t epoch, const char *cwd, const char *const *argv,
-	const char *const *envp)
+static inline void spawn_as(const char *ref, uint64_t epoch, const char *cwd,
+	const struct setup *setup, const char *const *argv, const char *const *envp)
 {
 	struct wire_message m = wire_message(WIRE_SPAWN, ref, epoch);
 	char *spec;
-	cr_assert_eq(wire_pack(&m, cwd, argv, envp, &spec), ERR_OK);
+	cr_assert_eq(wire_pack(&m, cwd, setup, argv, envp, &spec), ERR_OK);
 	say(&m, spec);
 	free(spec);
+}
+
+static inline void spawn(const char *ref, uint64_t epoch, const char *cwd, const char *const *argv,
+	const char *const *envp)
+{
+	spawn_as(ref, epoch, cwd, NULL, argv, envp);
 }
 
 static inline bool hear_within(struct heard *h, int wait_ms)
