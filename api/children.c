@@ -1,4 +1,5 @@
-/* Reading children: getChild, getChildHistory, listChildren, countChildren, waitChild. All from this node's map. */
+/* Reading children: getChild, getChildHistory, listChildren, countChildren, waitChild. All from
+ * this node's map. */
 #include "api/children.h"
 
 #include <stdio.h>
@@ -312,19 +313,28 @@ static void count_children(struct exchange *x)
 
 /* ---- waiting for a state ---- */
 
-static bool holds(const struct child *c, const char *state, size_t length)
+/* By itself: not what was told of an earlier spec, since the present one is about to be started. */
+static bool has_ended(const struct child *c)
 {
 	enum child_state s = c->view.state;
 
+	if (s == CHILD_STOPPED)
+		return true;
+	return (s == CHILD_EXITED || s == CHILD_FAILED) &&
+	       (c->view.current || !c->view.spec->record);
+}
+
+static bool holds(const struct child *c, const char *state, size_t length)
+{
 	if (length == strlen("deleted") && memcmp(state, "deleted", length) == 0)
 		return child_gone(c);
 	if (!c->view.spec)
 		return false;
 	if (length == strlen("exited") && memcmp(state, "exited", length) == 0)
-		return s == CHILD_EXITED || s == CHILD_FAILED || s == CHILD_STOPPED;
+		return has_ended(c);
 	if (length == strlen("ready") && memcmp(state, "ready", length) == 0)
 		return child_is_ready(c) && c->view.current;
-	return s == CHILD_RUNNING && c->view.current;
+	return c->view.state == CHILD_RUNNING && c->view.current;
 }
 
 /* The first state of the comma-separated list that holds, or NULL. */

@@ -431,6 +431,44 @@ CLUSTER_TEST(children, signal_reaches_the_process_from_any_node)
 		422, "invalid-spec");
 }
 
+/* Waits until both have written. */
+static bool both(const char *told)
+{
+	int64_t end = check_now_ms() + check_ms(CLUSTER_FAIL_MS);
+	const char *text = "";
+
+	while (check_now_ms() < end && !(strstr(text, "first") && strstr(text, "second"))) {
+		check_pause_ms(10);
+		text = file_wait(told, CLUSTER_FAIL_MS);
+	}
+	return strstr(text, "first") && strstr(text, "second");
+}
+
+/* The leader starts a second process of its group; both write who they are when they are told. */
+CLUSTER_TEST(children, a_signal_is_for_the_process_alone_or_for_its_group)
+{
+	struct cluster *c = three();
+	const char *told = text_of("%s/told", c->dir);
+	const char *spec =
+		text_of("{\"command\":[\"/bin/sh\",\"-c\",\"(trap 'echo second >>%s' USR1; "
+			"echo ready >>%s; while :; do sleep 0.05; done) & "
+			"trap 'echo first >>%s' USR1; while :; do sleep 0.05; done\"]}",
+			told, told, told);
+
+	child_start(&c->nodes[0], "web", spec);
+	file_until(told, "ready\n", CLUSTER_FAIL_MS);
+	child_until(&c->nodes[1], "web", "running", CLUSTER_SOON_MS);
+	expect_status(
+		node_call(&c->nodes[1], "POST", "{\"signal\":\"USR1\"}", CHILDREN "/web/signal"),
+		204);
+	file_until(told, "ready\nfirst\n", CLUSTER_FAIL_MS);
+	unlink(told);
+	expect_status(node_call(&c->nodes[1], "POST", "{\"signal\":\"USR1\",\"group\":true}",
+			      CHILDREN "/web/signal"),
+		204);
+	CHECK(both(told), "told only: %s", file_wait(told, CLUSTER_SOON_MS));
+}
+
 CLUSTER_TEST(children, restart_from_any_node_gives_a_new_process)
 {
 	struct cluster *c = three();
@@ -444,6 +482,71 @@ CLUSTER_TEST(children, restart_from_any_node_gives_a_new_process)
 		CHECK(procs_alive(pid), "the new process %d does not live", (int)pid);
 	}
 	children_until_processes("sleep 1000", 1, CLUSTER_SOON_MS);
+}
+
+static const char *reached(const struct node *at, const char *id, const char *until)
+{
+	struct http_reply *r =
+		node_call(at, "GET", NULL, CHILDREN "/%s/wait?until=%s&wait=10s", id, until);
+
+	return json_str(expect_status(r, 200)->json, "reached");
+}
+
+CLUSTER_TEST(children, wait_is_for_any_of_its_states)
+{
+	struct cluster *c = three();
+	struct http_request requests[3];
+	struct http_reply *replies[3];
+	static const char *const until[] = {"exited,deleted", "deleted,exited", "deleted"};
+
+	child_start(&c->nodes[0], "web", SLEEPER);
+	child_until(&c->nodes[1], "web", "running", CLUSTER_SOON_MS);
+	CHECK_STR(reached(&c->nodes[1], "web", "exited,running"), "running");
+	CHECK_STR(reached(&c->nodes[1], "web", "running"), "running");
+	expect_status(
+		child_put(&c->nodes[0], "job",
+			"{\"command\":[\"/bin/sh\",\"-c\",\"exit 3\"],\"restart\":\"temporary\"}"),
+		201);
+	child_until(&c->nodes[0], "job", "exited", CLUSTER_SOON_MS);
+	CHECK_STR(reached(&c->nodes[0], "job", "deleted,running,exited"), "exited");
+	for (int i = 0; i < 3; i++)
+		requests[i] = (struct http_request){
+			.url = node_url(
+				&c->nodes[1], CHILDREN "/web/wait?until=%s&wait=10s", until[i])};
+	struct http_flight *flight = http_begin(requests, 3);
+	CHECK(http_parked(flight, 200), "it runs, and they have answered");
+	child_delete(c, &c->nodes[2], "web");
+	http_finish(flight, replies);
+	for (int i = 0; i < 3; i++)
+		CHECK_STR(json_str(expect_status(replies[i], 200)->json, "reached"), "deleted");
+	expect_problem(
+		node_call(&c->nodes[0], "GET", NULL, CHILDREN "/web/wait?until=exited&wait=1s"),
+		404, "child-not-found");
+	CHECK_STR(reached(&c->nodes[0], "web", "running,deleted"), "deleted");
+	expect_problem(node_call(&c->nodes[0], "GET", NULL,
+			       CHILDREN "/job/wait?until=running,deleted&wait=100ms"),
+		504, "wait-timeout");
+}
+
+/* What ended was of the spec before: the new one is about to be started. */
+CLUSTER_TEST(children, wait_takes_no_earlier_end_for_that_of_a_new_spec)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct node *n = &c->nodes[0];
+
+	for (int i = 0; i < 20; i++) {
+		const char *spec =
+			text_of("{\"command\":[\"/bin/sh\",\"-c\",\"sleep 0.01; exit %d\"],"
+				"\"restart\":\"temporary\"}",
+				i);
+		struct http_reply *r;
+
+		r = node_call(n, "PUT", spec, CHILDREN "/job?wait=0&ack=memory");
+		CHECK(r->status / 100 == 2, "gave %ld: %s", r->status, r->body);
+		r = expect_status(
+			node_call(n, "GET", NULL, CHILDREN "/job/wait?until=exited&wait=10s"), 200);
+		CHECK_INT(json_number_at(r->json, "status.last_exit.code"), i);
+	}
 }
 
 CLUSTER_TEST(children, wait_answers_when_the_child_exits)

@@ -68,6 +68,23 @@ CLUSTER_TEST(restart, s032_fail_child_ends_at_the_fourth_failure)
 		CLUSTER_SOON_MS);
 }
 
+CLUSTER_TEST(restart, s032_a_failed_child_that_is_restarted_has_a_whole_budget_again)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	char *spec = trace_script(c, "exit 1",
+		"\"max_restarts\":3,\"max_seconds\":60,\"on_max_restarts\":\"fail_child\","
+		"\"backoff\":{\"initial_ms\":10,\"max_ms\":50}");
+
+	CHECK_INT(child_put(&c->nodes[0], "job", spec)->status, 201);
+	free(spec);
+	for (int times = 1; times <= 3; times++) {
+		child_until(&c->nodes[0], "job", "failed", 4000);
+		trace_until_starts(c, "job", NULL, 4 * times, CLUSTER_SOON_MS);
+		trace_stays(c, 200);
+		expect_success(node_call(&c->nodes[0], "POST", NULL, CHILDREN "/job/restart"));
+	}
+}
+
 CLUSTER_TEST(restart, s032_backoff_goes_on_at_the_cap)
 {
 	struct cluster *c = cluster_start(1, NULL);
