@@ -221,6 +221,7 @@ void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, enum s
 	a->timeout_ms = c->stop_timeout_ms < timeout_max_ms ? c->stop_timeout_ms : timeout_max_ms;
 	a->why = why;
 	say(h, "child.stopping", c->ref, "%s", stop_reason_name(why));
+	starts_count(h, c);
 	probe_drop(h, c); /* behind all that is said of `a`: an action more may move it */
 }
 

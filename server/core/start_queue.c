@@ -5,9 +5,11 @@
  */
 #include "server/core/parts.h"
 
+/* Until it runs or, when its spec says what that means, until it is ready. */
 static bool is_starting(const struct child *c)
 {
-	return c->process == PROCESS_STARTING;
+	return c->process == PROCESS_STARTING ||
+	       (c->process == PROCESS_RUNNING && c->health && !c->health->ready);
 }
 
 /* How many more may start. */

@@ -251,10 +251,10 @@ static void look_at(struct horde *h, struct child *c)
 	for (int i = 0; i < DECISIONS_MAX; i++) {
 		enum decision d;
 
-		starts_count(h, c);
 		look_up(h, c->ref, &v);
 		refresh(h, c, &v);
 		spare_temporary(h, c, &v);
+		starts_count(h, c); /* by its checks as they are armed now */
 		s = situation_of(h, c, &v);
 		d = reconcile(&s);
 		if (v.spec && v.assigned == ASSIGNED_HERE &&

@@ -205,6 +205,83 @@ Test(start_queue, a_node_that_ends_starts_nobody)
 	node_free(&n);
 }
 
+static struct record *with_ready(int64_t limit_ms)
+{
+	struct record *r = plain_spec(1);
+
+	r->spec.checks.ready = calloc(1, sizeof(struct check));
+	*r->spec.checks.ready = (struct check){
+		.kind = CHECK_NOTIFY, .period_ms = 1000, .timeout_ms = 1000, .limit_ms = limit_ms};
+	return r;
+}
+
+static void notified(struct node *n, const char *ref)
+{
+	struct event e = {.kind = EVENT_NOTIFIED};
+
+	e.notified.ref = ref;
+	e.notified.epoch = child_find(n->h, ref)->process_epoch;
+	e.notified.what = NOTIFIED_READY;
+	node_does(n, &e);
+}
+
+/* a, which is to get ready, and b behind it. */
+static struct node node_getting_ready(void)
+{
+	struct node n = node_with(1);
+
+	cr_assert_eq(node_put(&n, "default/a", with_ready(5000)), ERR_OK);
+	put(&n, 'b');
+	ends(&n, "default/a", EVENT_STARTED);
+	cr_assert_eq(node_child(&n, "default/a").state, CHILD_RUNNING);
+	cr_assert_str_eq(spawned(&n), "a");
+	return n;
+}
+
+Test(start_queue, what_is_to_get_ready_is_starting_until_it_is)
+{
+	struct node n = node_getting_ready();
+
+	notified(&n, "default/a");
+	cr_assert_str_eq(spawned(&n), "b");
+	ends(&n, "default/b", EVENT_STARTED);
+	cr_assert_eq(n.h->starting, 0);
+	node_free(&n);
+}
+
+Test(start_queue, or_until_its_time_limit)
+{
+	struct node n = node_getting_ready();
+
+	node_wait(&n, 4999);
+	cr_assert_str_eq(spawned(&n), "");
+	node_wait(&n, 1);
+	cr_assert_str_eq(spawned(&n), "b", "before a has ended");
+	node_free(&n);
+}
+
+Test(start_queue, or_until_its_end)
+{
+	struct node n = node_getting_ready();
+
+	ends(&n, "default/a", EVENT_EXITED);
+	cr_assert_str_eq(spawned(&n), "b");
+	node_free(&n);
+}
+
+Test(start_queue, one_with_health_checks_alone_starts_no_longer_than_others)
+{
+	struct record *r = plain_spec(1);
+	struct node n = node_with(1);
+
+	r->spec.checks.watchdog_ms = 60000;
+	cr_assert_eq(node_put(&n, "default/a", r), ERR_OK);
+	put(&n, 'b');
+	ends(&n, "default/a", EVENT_STARTED);
+	cr_assert_str_eq(spawned(&n), "ab");
+	node_free(&n);
+}
+
 Test(start_queue, a_thousand_are_started_in_their_order)
 {
 	struct node n = node_with(4);
