@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "server/exec_users.h"
 #include "server/guardian.h"
 #include "server/listen.h"
 #include "server/log.h"
@@ -126,6 +127,7 @@ static int with_options(const struct options *o)
 		close(signal_fd);
 		return fail(problem.detail);
 	}
+	exec_users_let_through(o);
 	code = with_store(o, &directory, signal_fd);
 	directory_close(&directory);
 	close(signal_fd);

@@ -1,12 +1,11 @@
 #include "server/node_inside.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "server/exec_users.h"
 #include "server/log.h"
 
 /*
@@ -59,9 +58,16 @@ static void add_given(
 /* Where there is no room for one, the process runs without. */
 static void add_run_dir(struct environment *env, const struct node *n, const struct action *a)
 {
+	struct spec_record s = spec_inherit(a->spec, a->defaults);
+	uid_t uid = RUN_DIR_SAME;
+	gid_t gid = RUN_DIR_SAME;
 	char path[PATH_MAX];
-	enum err e = run_dir_make(n->run_dirs, a->ref, RUN_DIR_SAME, RUN_DIR_SAME, path);
+	enum err e;
 
+	/* One who is unknown has no start either. */
+	if (s.setup.user && !exec_user_ids(s.setup.user, &uid, &gid))
+		return;
+	e = run_dir_make(n->run_dirs, a->ref, uid, gid, path);
 	if (!e)
 		add_own(env, "HORDE_RUN_DIR", path, strlen(path));
 	else
@@ -116,28 +122,6 @@ static const char **words_of(const struct action *a)
 	return words;
 }
 
-/* The name of the user that the daemon runs as; "" when it has none. */
-static const char *own_user(void)
-{
-	static char name[256];
-	const struct passwd *entry = name[0] ? NULL : getpwuid(geteuid());
-
-	if (entry)
-		snprintf(name, sizeof name, "%s", entry->pw_name);
-	return name;
-}
-
-/* May children of this node run as `user`? */
-static bool is_allowed(const struct node *n, const char *user)
-{
-	const struct option_list *users = &n->config.options->exec_user;
-
-	for (size_t i = 0; i < users->count; i++)
-		if (strcmp(users->items[i], user) == 0)
-			return true;
-	return strcmp(own_user(), user) == 0;
-}
-
 static enum err spawn(
 	struct node *n, const struct action *a, const char *const *argv, const char *const *envp)
 {
@@ -151,7 +135,7 @@ static enum err spawn(
 		.log_files_max = s.log_files_max,
 	};
 
-	if (s.setup.user && !is_allowed(n, s.setup.user))
+	if (s.setup.user && !exec_user_allowed(n->config.options, s.setup.user))
 		return ERR_FORBIDDEN;
 	return processes_spawn(n->processes, a->ref, a->epoch, &spec);
 }

@@ -45,6 +45,27 @@ CLUSTER_TEST(setup, the_process_has_the_user_mask_and_limits_of_its_spec)
 		"nobody\nnogroup\n/\n");
 }
 
+/* It is told why it ends like any other, and nothing else of the daemon's is open to it. */
+CLUSTER_TEST(setup, another_user_has_its_run_directory_and_reads_why_it_ends)
+{
+	struct cluster *c = cluster_start(1, &(struct cluster_options){.args = allowed});
+	const char *ready = text_of("%s/ready", c->dir), *told = text_of("%s/told", c->dir);
+	const char *spec;
+
+	if (!as_root())
+		return;
+	CHECK_INT(chmod(c->dir, 0777), 0);
+	spec = text_of("{\"command\":[\"/bin/sh\",\"-c\",\"trap 'cp $HORDE_RUN_DIR/stop_reason "
+		       "%s.new; mv %s.new %s; exit' TERM; touch $HORDE_RUN_DIR/mine && cat "
+		       "$HORDE_RUN_DIR/../../../horde.db || touch %s; while :; do sleep 0.1; "
+		       "done\"],\"user\":\"nobody\"}",
+		told, told, told, ready);
+	child_start(&c->nodes[0], "web", spec);
+	file_wait(ready, CLUSTER_SOON_MS);
+	child_delete(c, &c->nodes[0], "web");
+	CHECK_STR(file_wait(told, CLUSTER_SOON_MS), "deleted\n");
+}
+
 static const char *error_of(struct http_reply *r)
 {
 	return json_str(r->json, "status.error");
