@@ -190,6 +190,8 @@ void child_put_status(struct text *out, const struct horde *h, const struct chil
 		json_put_bool(out, "ready", child_is_ready(c));
 	if (s && s->ready_at_ms > 0)
 		json_put_time(out, "ready_at", s->ready_at_ms);
+	if (s && s->text && s->text[0])
+		json_put_string(out, "status_text", s->text);
 	if (s)
 		put_last_exit(out, &s->last_exit);
 	json_end_object(out);

@@ -86,4 +86,5 @@ void decode_checks(struct decoding *d, const json_t *spec, struct checks *ret)
 {
 	take_ready(d, spec, ret);
 	take_health(d, spec, ret);
+	ret->watchdog_ms = take_ms(d, spec, "watchdog_ms", CHECK_MS_MIN, 0);
 }

@@ -147,6 +147,7 @@ static uint32_t take_given(const json_t *spec)
 		{GIVEN_RETAIN, NULL, "retain_ms"},
 		{GIVEN_READY, NULL, "ready"},
 		{GIVEN_HEALTH, NULL, "health"},
+		{GIVEN_WATCHDOG, NULL, "watchdog_ms"},
 	};
 	uint32_t given = 0;
 

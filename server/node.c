@@ -218,6 +218,23 @@ static enum err make_probes(struct node *n)
 	return probes_new(&c, &n->probes);
 }
 
+static int guardian_pid(void *data)
+{
+	return processes_guardian_pid(((struct node *)data)->processes);
+}
+
+static enum err make_notify(struct node *n, char why[NODE_WHY_BYTES])
+{
+	struct notify_config c = {
+		.loop = n->config.loop, .guardian_pid = guardian_pid, .event = on_event, .data = n};
+	enum err e = notify_new(&c, &n->notify);
+
+	if (e)
+		snprintf(why, NODE_WHY_BYTES, "cannot make the socket for sd_notify: %s",
+			e == ERR_SYSTEM ? strerror(errno) : err_text(e));
+	return e;
+}
+
 static enum err make_processes(struct node *n, char why[NODE_WHY_BYTES])
 {
 	struct processes_events events = node_process_events;
@@ -296,6 +313,8 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e)
 		e = make_probes(n);
 	if (!e)
+		e = make_notify(n, why);
+	if (!e)
 		e = await_processes(n, why);
 	if (!e)
 		e = node_serve(n, why);
@@ -355,6 +374,7 @@ void node_free(struct node *n)
 	if (n->processes)
 		processes_free(n->processes);
 	run_dirs_close(n->run_dirs);
+	notify_free(n->notify);
 	horde_free(n->horde);
 	actions_fini(&n->actions);
 	node_store_fini(n);

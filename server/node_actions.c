@@ -238,11 +238,13 @@ void node_carry_out(struct node *n)
 static void on_started(void *data, const char *ref, uint64_t epoch, int pid)
 {
 	struct event e = {.kind = EVENT_STARTED};
+	struct node *n = data;
 
 	e.process.ref = ref;
 	e.process.epoch = epoch;
 	e.process.pid = pid;
-	node_step(data, &e);
+	node_step(n, &e);
+	notify_started(n->notify, ref, epoch, pid);
 }
 
 /* Unless another one follows at once, which takes it over. */
@@ -260,6 +262,7 @@ static void on_failed(
 	char error[64];
 
 	snprintf(error, sizeof error, "%s: %s", step, name ? name : "unknown error");
+	notify_failed(n->notify, ref, epoch);
 	start_failed(n, ref, epoch, error);
 	drop_run_dir(n, ref);
 }
@@ -269,6 +272,7 @@ static void on_exited(void *data, const char *ref, uint64_t epoch, const struct 
 	struct event e = {.kind = EVENT_EXITED};
 	struct node *n = data;
 
+	notify_ended(n->notify, exit->pid);
 	e.process.ref = ref;
 	e.process.epoch = epoch;
 	e.process.pid = exit->pid;

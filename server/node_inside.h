@@ -6,6 +6,7 @@
 #include "api/service.h"
 #include "server/core/horde.h"
 #include "server/node.h"
+#include "server/notify.h"
 #include "server/peers.h"
 #include "server/probes.h"
 #include "server/processes.h"
@@ -37,6 +38,7 @@ struct node {
 	struct processes *processes;
 	struct run_dirs *run_dirs; /* NULL: there is no place for them */
 	struct probes *probes;
+	struct notify *notify;
 	struct writer *writer;
 	struct loop_io stored_io;
 	struct actions actions; /* of the step under way */

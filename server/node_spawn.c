@@ -13,7 +13,7 @@
  * environment, where the secrets may be.
  */
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define OWN_VARIABLES 7
+#define OWN_VARIABLES 9
 
 struct environment {
 	const char **items; /* the last is NULL */
@@ -75,6 +75,21 @@ static void add_run_dir(struct environment *env, const struct node *n, const str
 			e == ERR_SYSTEM ? strerror(errno) : err_text(e));
 }
 
+/* sd_notify(3), sd_watchdog_enabled(3) */
+static void add_notify(struct environment *env, const struct node *n, const struct action *a)
+{
+	struct spec_record s = spec_inherit(a->spec, a->defaults);
+	const char *address = notify_address(n->notify);
+	char usec[24];
+
+	if (!checks_notify(&s.checks))
+		return;
+	add_own(env, "NOTIFY_SOCKET", address, strlen(address));
+	snprintf(usec, sizeof usec, "%lld", (long long)s.checks.watchdog_ms * 1000);
+	if (s.checks.watchdog_ms > 0)
+		add_own(env, "WATCHDOG_USEC", usec, strlen(usec));
+}
+
 static void fill(struct environment *env, const struct node *n, const struct action *a)
 {
 	const char *slash = strchr(a->ref, '/');
@@ -90,6 +105,7 @@ static void fill(struct environment *env, const struct node *n, const struct act
 	add_own(env, "HORDE_URL", n->config.local_url, strlen(n->config.local_url));
 	add_own(env, "HORDE_EPOCH", epoch, strlen(epoch));
 	add_run_dir(env, n, a);
+	add_notify(env, n, a);
 	if (a->defaults)
 		add_given(env, a->defaults, a->spec);
 	add_given(env, a->spec, NULL);
@@ -126,6 +142,7 @@ static enum err spawn(
 	struct node *n, const struct action *a, const char *const *argv, const char *const *envp)
 {
 	struct spec_record s = spec_inherit(a->spec, a->defaults);
+	enum err e = ERR_OK;
 	struct process_spec spec = {
 		.argv = argv,
 		.envp = envp,
@@ -137,7 +154,13 @@ static enum err spawn(
 
 	if (s.setup.user && !exec_user_allowed(n->config.options, s.setup.user))
 		return ERR_FORBIDDEN;
-	return processes_spawn(n->processes, a->ref, a->epoch, &spec);
+	if (checks_notify(&s.checks))
+		e = notify_expect(n->notify, a->ref, a->epoch);
+	if (!e)
+		e = processes_spawn(n->processes, a->ref, a->epoch, &spec);
+	if (e)
+		notify_failed(n->notify, a->ref, a->epoch);
+	return e;
 }
 
 enum err node_spawn(struct node *n, const struct action *a)

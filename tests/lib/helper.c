@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/lib/check.h"
@@ -83,9 +85,75 @@ static void serve(int port, const char *path)
 	}
 }
 
+/* As sd_notify(3) says; for the abstract namespace alone. */
+static void send_to(const char *address, const char *text)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	size_t bytes = address ? strlen(address) : 0;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char lines[PATH_MAX];
+
+	if (bytes < 2 || bytes > sizeof at.sun_path || address[0] != '@')
+		_exit(72);
+	memcpy(at.sun_path + 1, address + 1, bytes - 1);
+	snprintf(lines, sizeof lines, "%s", text);
+	for (char *p = lines; (p = strchr(p, '|'));)
+		*p = '\n';
+	if (sendto(fd, lines, strlen(lines), 0, (struct sockaddr *)&at,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes)) < 0)
+		_exit(73);
+	close(fd);
+}
+
+/* It stays until its word was read, or for a while. */
+static void send_by_fork(const char *text)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setsid();
+		send_to(getenv("NOTIFY_SOCKET"), text);
+		pause();
+		_exit(0);
+	}
+}
+
+static void tell_address(const char *path)
+{
+	char text[256], part[PATH_MAX];
+	const char *usec = getenv("WATCHDOG_USEC"), *address = getenv("NOTIFY_SOCKET");
+	FILE *f;
+
+	if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part)
+		_exit(74);
+	snprintf(text, sizeof text, "%s %s\n", address ? address : "-", usec ? usec : "-");
+	f = fopen(part, "we");
+	if (!f || fputs(text, f) < 0 || fclose(f) || rename(part, path))
+		_exit(74);
+}
+
+static void send_to_named(const char *path, const char *text)
+{
+	char address[256] = "";
+	FILE *f = fopen(path, "re");
+
+	if (!f || fscanf(f, "%255s", address) != 1)
+		_exit(75);
+	fclose(f);
+	send_to(address, text);
+}
+
+static void feed(int ms, const char *until)
+{
+	while (access(until, F_OK) != 0) {
+		send_to(getenv("NOTIFY_SOCKET"), "WATCHDOG=1");
+		usleep((useconds_t)ms * 1000);
+	}
+}
+
 static void do_step(const char *step)
 {
-	char word[PATH_MAX] = "";
+	char word[PATH_MAX] = "", text[1024] = "";
 	int number = 0;
 
 	if (sscanf(step, "await %4095s", word) == 1)
@@ -96,6 +164,16 @@ static void do_step(const char *step)
 		listen_at(number);
 	else if (sscanf(step, "http %d %4095s", &number, word) == 2)
 		serve(number, word);
+	else if (sscanf(step, "notify %1023[^;]", text) == 1)
+		send_to(getenv("NOTIFY_SOCKET"), text);
+	else if (sscanf(step, "fork %1023[^;]", text) == 1)
+		send_by_fork(text);
+	else if (sscanf(step, "tell %4095s", word) == 1)
+		tell_address(word);
+	else if (sscanf(step, "to %4095s %1023[^;]", word, text) == 2)
+		send_to_named(word, text);
+	else if (sscanf(step, "feed %d %4095s", &number, word) == 2)
+		feed(number, word);
 	else if (sscanf(step, "exit %d", &number) == 1)
 		_exit(number);
 	else

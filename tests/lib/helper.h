@@ -5,8 +5,15 @@
  *	await FILE       until there is such a file
  *	touch FILE       makes one
  *	tcp PORT         listens; nobody accepts
- *	http PORT FILE   answers every request with the status that FILE holds, 200 without it; for
- *ever exit CODE        ends; at the end of the script it sleeps for ever
+ *	http PORT FILE   answers with the status that FILE holds, or 200; for ever
+ *	notify TEXT      sends it to NOTIFY_SOCKET, '|' for a newline
+ *	fork TEXT        the same from a child that leaves its session
+ *	tell FILE        writes NOTIFY_SOCKET and WATCHDOG_USEC there
+ *	to FILE TEXT     sends it to the socket that is named there
+ *	feed MS FILE     sends WATCHDOG=1 so often, until there is such a file
+ *	exit CODE        ends
+ *
+ * At the end of the script it sleeps for ever.
  */
 #ifndef HORDE_TESTS_HELPER_H
 #define HORDE_TESTS_HELPER_H

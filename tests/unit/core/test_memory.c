@@ -82,6 +82,41 @@ Test(memory, one_that_was_kept_long_enough_goes_once)
 	each_fails(retain_story);
 }
 
+/* It is ended for not being ready in time, and runs again. */
+static bool ready_story(long fail_at)
+{
+	struct record *r = plain_spec(1);
+	struct node n = node_make("n1", 0);
+	bool failed;
+
+	r->spec.checks.ready = calloc(1, sizeof(struct check));
+	*r->spec.checks.ready = (struct check){
+		.kind = CHECK_TCP, .period_ms = 1000, .timeout_ms = 100, .limit_ms = 5000};
+	n.fail_at = fail_at;
+	if (node_put(&n, "default/a", r) != ERR_OK) {
+		n.fail_at = 0;
+		node_free(&n);
+		return true; /* as in put_story */
+	}
+	node_wait(&n, 200);
+	node_started(&n, "default/a", 4);
+	node_wait(&n, 7000);
+	failed = n.fail_at == 0;
+	n.fail_at = 0;
+	node_wait(&n, 1000);
+	cr_expect_eq(count(n.trace, "STOP a 15 5000|"), 1, "%ld: %s", fail_at, n.trace);
+	node_exited(&n, "default/a", 0, 0);
+	node_wait(&n, 1000);
+	cr_expect_eq(count(n.trace, "SPAWN a|"), 2, "%ld: %s", fail_at, n.trace);
+	node_free(&n);
+	return failed;
+}
+
+Test(memory, one_that_is_not_ready_in_time_runs_again_once)
+{
+	each_fails(ready_story);
+}
+
 static bool start_story(long fail_at)
 {
 	struct node n = node_bare(config_of("n1", 0));

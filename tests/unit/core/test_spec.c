@@ -135,3 +135,54 @@ Test(spec, what_is_inherited_takes_a_new_process_only_where_it_is_not_overridden
 	d = defaults(GIVEN_RESTART | GIVEN_MAX_RESTARTS | GIVEN_SHUTDOWN_SIGNAL | GIVEN_LOG_BYTES);
 	cr_expect_eq(spec_inherit(&mine, &d).process_hash, hash);
 }
+
+static struct check notify_check = {.kind = CHECK_NOTIFY}, tcp_check = {.kind = CHECK_TCP};
+
+Test(spec, of_its_checks_only_what_the_process_is_given_takes_a_new_one)
+{
+	struct spec_record s = own();
+	uint64_t hash = s.process_hash, notify;
+
+	s.checks.ready = &tcp_check;
+	s.checks.health = &tcp_check;
+	s.checks.health_count = 1;
+	cr_expect_eq(spec_process_hash(&s), hash);
+	s.checks.ready = &notify_check;
+	notify = spec_process_hash(&s);
+	cr_expect_neq(notify, hash, "NOTIFY_SOCKET");
+	s.checks.watchdog_ms = 1000;
+	cr_expect_neq(spec_process_hash(&s), notify, "WATCHDOG_USEC");
+	s.checks.ready = NULL;
+	cr_expect_neq(spec_process_hash(&s), hash);
+}
+
+Test(spec, checks_are_inherited_one_by_one)
+{
+	struct spec_record mine = own(), d = defaults(0), s;
+	uint64_t hash = mine.process_hash;
+
+	d.checks = (struct checks){&notify_check, &tcp_check, 1, 1000};
+	s = spec_inherit(&mine, &d);
+	cr_expect_null(s.checks.ready, "they are not given");
+	cr_expect_eq(s.process_hash, hash);
+	d.given = GIVEN_HEALTH;
+	s = spec_inherit(&mine, &d);
+	cr_expect_eq(s.checks.health, &tcp_check);
+	cr_expect_eq(s.checks.health_count, 1);
+	cr_expect_null(s.checks.ready);
+	cr_expect_eq(s.process_hash, hash);
+	d.given = GIVEN_READY;
+	s = spec_inherit(&mine, &d);
+	cr_expect_eq(s.checks.ready, &notify_check);
+	cr_expect_neq(s.process_hash, hash);
+	d.given = GIVEN_WATCHDOG;
+	s = spec_inherit(&mine, &d);
+	cr_expect_eq(s.checks.watchdog_ms, 1000);
+	cr_expect_neq(s.process_hash, hash);
+	mine.given = GIVEN_READY | GIVEN_HEALTH | GIVEN_WATCHDOG;
+	d.given = mine.given;
+	s = spec_inherit(&mine, &d);
+	cr_expect_null(s.checks.ready, "it says itself that it has none");
+	cr_expect_eq(s.checks.health_count, 0);
+	cr_expect_eq(s.process_hash, hash);
+}
