@@ -195,3 +195,29 @@ CLUSTER_TEST(oneshots, s015_children_are_spread_evenly)
 		CHECK(on(count, &c->nodes[i]) >= 70 && on(count, &c->nodes[i]) <= 130,
 			"%s has %lld", c->nodes[i].name, on(count, &c->nodes[i]));
 }
+
+/* None of them will ever be ready, so each takes its place until its time limit. */
+CLUSTER_TEST(oneshots, a_node_starts_a_few_at_a_time_and_the_others_wait_for_their_turn)
+{
+	static const char *const few[] = {"--start-parallel", "2", NULL};
+	struct cluster *c = cluster_start(1, &(struct cluster_options){.args = few});
+	struct node *n = &c->nodes[0];
+	char *spec = trace_spec(c, text_of("\"restart\":\"temporary\",\"ready\":{\"kind\":\"tcp\","
+					   "\"port\":%d,\"timeout_ms\":%ld}",
+					   cluster_free_port(), check_ms(2000)));
+	struct http_reply *reply;
+	char *body = items("slow", 0, 6, spec);
+
+	reply = node_call(n, "POST", body, BATCH);
+	CHECK(reply->status / 100 == 2, "gave %ld: %s", reply->status, reply->body);
+	free(body);
+	free(spec);
+	trace_until_starts(c, NULL, NULL, 2, CLUSTER_SOON_MS);
+	http_until_int(node_url(n, COUNT), "by_state.pending", 4, check_ms(500));
+	trace_stays(c, 300);
+	/* The first of those that wait is gone before its turn, and takes nobody's. */
+	child_delete(c, n, "slow-2");
+	until_all(c, "exited", 5);
+	trace_until_starts(c, NULL, NULL, 5, CLUSTER_SOON_MS);
+	CHECK_INT(trace_starts(c, "slow-2", NULL), 0);
+}
