@@ -1,151 +1,133 @@
 #include "server/logs.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-/* ---- files --------------------------------------------------------------------------------- */
+#include "server/core/text.h"
 
-/* Two names, neither of which leads anywhere else. */
-static bool is_ref(const char *ref)
+/* ---- records ------------------------------------------------------------------------------- */
+
+static void add_time(struct text *out)
 {
-	const char *slash = strchr(ref, '/');
-	return slash && slash > ref && slash[1] && !strchr(slash + 1, '/') && ref[0] != '.' &&
-	       slash[1] != '.';
+	static time_t second = -1;
+	static char text[24];
+	struct timespec now;
+	struct tm parts;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != second) {
+		second = now.tv_sec;
+		gmtime_r(&second, &parts);
+		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+	}
+	text_addf(out, "%s.%03dZ ", text, (int)(now.tv_nsec / 1000000));
 }
 
-enum err log_file_init(struct log_file *f, const char *logs_dir, const char *ref,
-	const char *stream, uint64_t bytes_max, unsigned files_max)
+/* The part that waits, and `bytes` behind it. */
+static void add_record(
+	struct log_stream *s, struct text *out, char flag, const char *bytes, size_t count)
 {
-	char *path;
-	if (!is_ref(ref))
-		return ERR_MALFORMED;
-	if (asprintf(&path, "%s/%s.%s.log", logs_dir, ref, stream) < 0)
-		return ERR_NO_MEMORY;
-	*f = (struct log_file){.path = path,
-		.bytes_max = bytes_max ? bytes_max : LOGS_BYTES_DEFAULT,
-		.files_max = files_max ? files_max : LOGS_FILES_DEFAULT};
-	if (f->files_max > LOGS_FILES_MAX)
-		f->files_max = LOGS_FILES_MAX;
-	return ERR_OK;
+	add_time(out);
+	text_addf(out, "%s %c ", s->name, flag);
+	if (s->part)
+		text_add(out, s->part, s->part_bytes);
+	text_add(out, bytes, count);
+	text_add(out, "\n", 1);
+	free(s->part);
+	s->part = NULL;
+	s->part_bytes = 0;
 }
 
-void log_file_fini(struct log_file *f)
+static void keep(struct log_stream *s, struct text *out)
 {
-	free(f->path);
-	f->path = NULL;
+	if (text_ok(out))
+		log_file_append(s->file, out->bytes, out->used);
+	else
+		s->file->dropped_bytes += out->used;
+	text_fini(out);
+	if (s->grown)
+		s->grown(s->data);
 }
 
-/* Makes the supervisor's folder, and LOGS_DIR itself when that is missing too. */
-static void make_folders(const char *path)
+static void on_part_old(void *data)
 {
-	char folder[PATH_MAX];
-	size_t count = strlen(path);
-	if (count >= sizeof folder)
+	struct log_stream *s = data;
+	struct text out = TEXT_INIT;
+
+	if (!s->part)
 		return;
-	memcpy(folder, path, count + 1);
-	*strrchr(folder, '/') = 0;
-	if (mkdir(folder, 0700) == 0 || errno != ENOENT)
+	add_record(s, &out, 'P', "", 0);
+	keep(s, &out);
+}
+
+/* The beginning of a line; it waits for the rest, but not for long. */
+static void add_part(struct log_stream *s, struct text *out, const char *bytes, size_t count)
+{
+	bool waits = s->part != NULL;
+
+	if (!waits)
+		s->part = malloc(LOG_DATA_BYTES_MAX);
+	if (!s->part || (!waits && loop_timer_set(s->loop, &s->timer,
+					   loop_now_ms(s->loop) + LOGS_PART_MS, on_part_old, s))) {
+		free(s->part);
+		s->part = NULL;
+		add_record(s, out, 'P', bytes, count);
 		return;
-	char *slash = strrchr(folder, '/');
-	if (!slash)
-		return;
-	*slash = 0;
-	mkdir(folder, 0700);
-	*slash = '/';
-	mkdir(folder, 0700);
-}
-
-/* O_NOFOLLOW and O_NONBLOCK: a link or a pipe laid in our way is an error, not a trap. */
-static int open_file(const char *path, uint64_t *ret_bytes)
-{
-	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-	struct stat status;
-	int fd = open(path, flags, 0600);
-	if (fd < 0 && errno == ENOENT) {
-		make_folders(path);
-		fd = open(path, flags, 0600);
 	}
-	if (fd >= 0 && (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))) {
-		close(fd);
-		fd = -1;
-	}
-	if (fd >= 0)
-		*ret_bytes = (uint64_t)status.st_size;
-	return fd;
+	memcpy(s->part + s->part_bytes, bytes, count);
+	s->part_bytes += count;
 }
 
-static bool shift(const char *path, unsigned from)
+/* Cuts what was read into lines. */
+static void take(struct log_stream *s, const char *bytes, size_t count)
 {
-	char old[PATH_MAX], new[PATH_MAX];
-	int old_count = from ? snprintf(old, sizeof old, "%s.%u", path, from)
-			     : snprintf(old, sizeof old, "%s", path);
-	int new_count = snprintf(new, sizeof new, "%s.%u", path, from + 1);
-	if (old_count >= (int)sizeof old || new_count >= (int)sizeof new)
-		return false;
-	return rename(old, new) == 0 || errno == ENOENT;
-}
+	struct text out = TEXT_INIT;
 
-/* Oldest first; the last one is overwritten by its successor, so the number stays bounded. */
-static bool rotate(const struct log_file *f)
-{
-	bool done = true;
-	if (f->files_max == 1)
-		return truncate(f->path, 0) == 0;
-	for (unsigned i = f->files_max - 1; i-- > 0;)
-		done = shift(f->path, i) && done;
-	return done;
-}
-
-/* Writes as much as the present file has room for; 0 when nothing can be written. */
-static size_t append_once(struct log_file *f, const char *bytes, size_t count)
-{
-	uint64_t used;
-	int fd = open_file(f->path, &used);
-	if (fd >= 0 && used >= f->bytes_max) {
-		close(fd);
-		fd = rotate(f) ? open_file(f->path, &used) : -1;
-	}
-	if (fd < 0 || used >= f->bytes_max) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	if (count > f->bytes_max - used)
-		count = (size_t)(f->bytes_max - used);
-	ssize_t written;
-	do
-		written = write(fd, bytes, count);
-	while (written < 0 && errno == EINTR);
-	close(fd);
-	return written < 0 ? 0 : (size_t)written;
-}
-
-void log_file_append(struct log_file *f, const char *bytes, size_t count)
-{
 	while (count) {
-		size_t written = append_once(f, bytes, count);
-		if (!written)
-			break;
-		bytes += written;
-		count -= written;
+		const char *end = memchr(bytes, '\n', count);
+		size_t line = end ? (size_t)(end - bytes) : count;
+		size_t room = LOG_DATA_BYTES_MAX - s->part_bytes;
+
+		if (line > room) {
+			add_record(s, &out, 'P', bytes, room);
+			line = room;
+		} else if (end) {
+			add_record(s, &out, 'F', bytes, line++);
+		} else {
+			add_part(s, &out, bytes, line);
+		}
+		bytes += line;
+		count -= line;
 	}
-	f->dropped_bytes += count;
+	if (out.used || !text_ok(&out))
+		keep(s, &out);
 }
 
 /* ---- streams ------------------------------------------------------------------------------- */
 
+/* What is left of a line has no end. */
+static void take_end(struct log_stream *s)
+{
+	struct text out = TEXT_INIT;
+
+	if (!s->part)
+		return;
+	add_record(s, &out, 'F', "", 0);
+	keep(s, &out);
+}
+
 static void stop_reading(struct log_stream *s)
 {
 	loop_unwatch(s->loop, &s->io);
+	loop_timer_cancel(s->loop, &s->timer);
 	close(s->fd);
 	s->fd = -1;
+	take_end(s);
 }
 
 /* Returns what was read, 0 when there is nothing now, -1 at the end. */
@@ -157,7 +139,7 @@ static ssize_t read_some(struct log_stream *s)
 		count = read(s->fd, bytes, sizeof bytes);
 	while (count < 0 && errno == EINTR);
 	if (count > 0)
-		log_file_append(&s->file, bytes, (size_t)count);
+		take(s, bytes, (size_t)count);
 	if (count < 0 && errno == EAGAIN)
 		return 0;
 	return count > 0 ? count : -1;

@@ -40,9 +40,9 @@ static void process_free(struct processes *p, struct process *one)
 	spec_done(p, one);
 	for (int i = 0; i < 2; i++) {
 		log_stream_close(&one->output[i]);
-		p->dropped_bytes += one->output[i].file.dropped_bytes;
-		log_file_fini(&one->output[i].file);
 	}
+	p->dropped_bytes += one->log.dropped_bytes;
+	log_file_fini(&one->log);
 	free(one);
 }
 
@@ -56,13 +56,13 @@ static enum err process_fill(
 	one->stop = (struct request){.process = one, .verb = WIRE_SIGNAL};
 	one->output[0].fd = one->output[1].fd = -1;
 	for (int i = 0; i < 2; i++) {
-		enum err e = log_file_init(&one->output[i].file, p->logs_dir, ref, names[i],
-			s->log_bytes_max, s->log_files_max);
-		if (e)
-			return e;
+		one->output[i].name = names[i];
+		one->output[i].file = &one->log;
 	}
-	enum err e = wire_pack(
-		&one->counts, s->cwd ? s->cwd : "/", s->setup, s->argv, s->envp, &one->spec);
+	enum err e = log_file_init(&one->log, p->logs_dir, ref, s->log_bytes_max, s->log_files_max);
+	if (e)
+		return e;
+	e = wire_pack(&one->counts, s->cwd ? s->cwd : "/", s->setup, s->argv, s->envp, &one->spec);
 	if (!e)
 		p->spec_bytes += one->counts.spec_bytes;
 	return e;

@@ -41,8 +41,8 @@ struct process_spec {
 		*envp;   /* "NAME=value", ended by NULL: all that the process sees; or NULL */
 	const char *cwd; /* NULL: / */
 	const struct setup *setup; /* NULL: nothing is said */
-	uint64_t log_bytes_max;    /* a file; 0: LOGS_BYTES_DEFAULT */
-	unsigned log_files_max;    /* a stream; 0: LOGS_FILES_DEFAULT */
+	uint64_t log_bytes_max;    /* a file; 0: LOG_BYTES_DEFAULT */
+	unsigned log_files_max;    /* of a child; 0: LOG_FILES_DEFAULT */
 };
 
 struct process_exit {

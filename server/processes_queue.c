@@ -56,8 +56,7 @@ uint64_t processes_dropped_bytes(const struct processes *p)
 	uint64_t bytes = p->dropped_bytes;
 	for (unsigned i = 0; i < PROCESSES_BUCKETS; i++)
 		for (const struct process *one = p->buckets[i]; one; one = one->next)
-			bytes += one->output[0].file.dropped_bytes +
-				 one->output[1].file.dropped_bytes;
+			bytes += one->log.dropped_bytes;
 	return bytes;
 }
 

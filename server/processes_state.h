@@ -39,6 +39,7 @@ struct process {
 	char *spec;                 /* kept until the guardian has answered */
 	struct request start;       /* SPAWN; later GIVE */
 	struct request stop;
+	struct log_file log;
 	struct log_stream output[2];
 	struct process *next;
 };

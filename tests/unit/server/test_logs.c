@@ -1,200 +1,174 @@
-/* Log files stay below their caps, keep the newest bytes, and lose what cannot be written. */
-#include <criterion/criterion.h>
+/* What is read from a pipe is kept line by line, each with its time, and nothing is lost. */
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "server/log_read.h"
 #include "server/logs.h"
-
-static char dir[64];
-
-static void set_up(void)
-{
-	strcpy(dir, "/tmp/horde-logs-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
-}
-
-static void tear_down(void)
-{
-	char command[128];
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	cr_assert_eq(system(command), 0);
-}
+#include "tests/unit/server/logs_dir.h"
 
 TestSuite(logs, .init = set_up, .fini = tear_down, .timeout = 20);
 
-/* The size of logs/default/web.stdout.log + suffix, -1 when it is not there. */
-static long size_of(const char *suffix)
-{
-	char path[256];
-	struct stat status;
-	snprintf(path, sizeof path, "%s/logs/default/web.stdout.log%s", dir, suffix);
-	return stat(path, &status) < 0 ? -1 : (long)status.st_size;
-}
-
-static char first_byte(const char *suffix)
-{
-	char path[256], byte = 0;
-	snprintf(path, sizeof path, "%s/logs/default/web.stdout.log%s", dir, suffix);
-	int fd = open(path, O_RDONLY);
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(read(fd, &byte, 1), 1);
-	close(fd);
-	return byte;
-}
-
-static struct log_file file(uint64_t bytes_max, unsigned files_max)
-{
-	struct log_file f;
-	char logs[96];
-	snprintf(logs, sizeof logs, "%s/logs", dir);
-	cr_assert_eq(
-		log_file_init(&f, logs, "default/web", "stdout", bytes_max, files_max), ERR_OK);
-	return f;
-}
-
-Test(logs, files_rotate_at_the_cap_and_the_oldest_goes)
-{
-	struct log_file f = file(10, 3);
-	log_file_append(&f, "aaaaaaaaaabbbbbbbbbbcc", 22);
-	cr_assert_eq(size_of(""), 2);
-	cr_assert_eq(size_of(".1"), 10);
-	cr_assert_eq(size_of(".2"), 10);
-	cr_assert_eq(first_byte(".2"), 'a');
-	log_file_append(&f, "ccccccccdddd", 12);
-	cr_assert_eq(first_byte(""), 'd');
-	cr_assert_eq(size_of(""), 4);
-	cr_assert_eq(first_byte(".1"), 'c');
-	cr_assert_eq(first_byte(".2"), 'b');
-	cr_assert_eq(size_of(".3"), -1);
-	cr_assert_eq(f.dropped_bytes, 0);
-	log_file_fini(&f);
-}
-
-Test(logs, a_single_file_starts_over)
-{
-	struct log_file f = file(10, 1);
-	log_file_append(&f, "aaaaaaaaaabbb", 13);
-	cr_assert_eq(size_of(""), 3);
-	cr_assert_eq(first_byte(""), 'b');
-	cr_assert_eq(size_of(".1"), -1);
-	log_file_fini(&f);
-}
-
-Test(logs, a_second_life_appends)
-{
-	struct log_file f = file(100, 2);
-	log_file_append(&f, "one", 3);
-	log_file_fini(&f);
-	f = file(100, 2);
-	log_file_append(&f, "two", 3);
-	cr_assert_eq(size_of(""), 6);
-	log_file_fini(&f);
-}
-
-Test(logs, what_cannot_be_written_is_dropped_and_counted_and_it_recovers)
-{
-	struct rlimit limit, small;
-	struct log_file f = file(1000, 2);
-	signal(SIGXFSZ, SIG_IGN);
-	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	small = limit;
-	small.rlim_cur = 4;
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-	log_file_append(&f, "0123456789", 10);
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	cr_assert_eq(f.dropped_bytes, 6);
-	cr_assert_eq(size_of(""), 4);
-	log_file_append(&f, "0123456789", 10);
-	cr_assert_eq(f.dropped_bytes, 6);
-	cr_assert_eq(size_of(""), 14);
-	log_file_fini(&f);
-}
-
-Test(logs, a_folder_or_a_link_in_the_way_is_no_trap)
-{
-	char path[256], folder[128];
-	struct log_file f = file(1000, 2);
-	snprintf(folder, sizeof folder, "%s/logs", dir);
-	mkdir(folder, 0700);
-	strcat(folder, "/default");
-	mkdir(folder, 0700);
-	char target[128];
-	struct stat status;
-	snprintf(target, sizeof target, "%s/target", dir);
-	snprintf(path, sizeof path, "%s/web.stdout.log", folder);
-	cr_assert_eq(symlink(target, path), 0);
-	log_file_append(&f, "lost", 4);
-	cr_assert_eq(f.dropped_bytes, 4);
-	cr_assert_lt(stat(target, &status), 0);
-	cr_assert_eq(unlink(path), 0);
-	cr_assert_eq(mkdir(path, 0700), 0);
-	log_file_append(&f, "lost", 4);
-	cr_assert_eq(f.dropped_bytes, 8);
-	log_file_fini(&f);
-}
-
-Test(logs, a_name_that_leads_elsewhere_is_refused)
-{
-	static const char *const refs[] = {"", "web", "/web", "default/", "../web", "default/..",
-		"default/a/b", ".hidden/web", "default/.web"};
-	struct log_file f;
-	for (size_t i = 0; i < sizeof refs / sizeof *refs; i++)
-		cr_assert_eq(log_file_init(&f, dir, refs[i], "stdout", 0, 0), ERR_MALFORMED, "'%s'",
-			refs[i]);
-}
-
-static void stop_when_closed(struct loop *l, struct log_stream *s)
-{
-	if (s->fd < 0)
-		loop_stop(l);
-}
-
+static struct log_file file;
 static struct log_stream stream;
 static struct loop *loop;
+static int input;
+static unsigned grown;
 
-static int check_closed(void *data)
+static void on_grown(void *data)
 {
 	(void)data;
-	stop_when_closed(loop, &stream);
-	return 50;
+	grown++;
 }
 
-Test(logs, a_stream_is_read_to_its_end)
+static void open_stream(void)
 {
 	int ends[2];
-	char block[4096];
+
 	cr_assert_eq(loop_new(&loop), ERR_OK);
 	cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-	stream.file = file(1000000, 2);
+	file = file_of_web(1000000, 2);
+	stream = (struct log_stream){.file = &file, .name = "stdout", .grown = on_grown};
 	cr_assert_eq(log_stream_open(&stream, loop, ends[0]), ERR_OK);
-	memset(block, 'x', sizeof block);
-	for (int i = 0; i < 10; i++)
-		cr_assert_eq(write(ends[1], block, sizeof block), sizeof block);
-	close(ends[1]);
-	loop_run(loop, check_closed, NULL);
-	cr_assert_eq(size_of(""), 40960);
+	input = ends[1];
+}
+
+static void close_all(void)
+{
 	log_stream_close(&stream);
-	log_file_fini(&stream.file);
+	log_file_fini(&file);
 	loop_free(loop);
+}
+
+static void say(const char *bytes, size_t count)
+{
+	cr_assert_eq(write(input, bytes, count), (ssize_t)count);
+}
+
+static char records[131072];
+
+static bool add(void *data, const struct log_entry *e)
+{
+	size_t used = strlen(records);
+
+	(void)data;
+	snprintf(records + used, sizeof records - used, "%c:%.*s|", e->partial ? 'P' : 'F',
+		(int)e->bytes, e->data);
+	return true;
+}
+
+static const char *kept(void)
+{
+	struct log_query q = {.folder = web, .from_offset = true, .each = add};
+	struct log_page page;
+
+	records[0] = 0;
+	cr_assert_eq(log_read(&q, &page), ERR_OK);
+	return records;
+}
+
+static const char *until; /* what is to be kept before the loop ends */
+
+static int stop_when_kept(void *data)
+{
+	(void)data;
+	if (until ? strcmp(kept(), until) == 0 : stream.fd < 0)
+		loop_stop(loop);
+	return 20;
+}
+
+static void run_until(const char *what)
+{
+	until = what;
+	loop_run(loop, stop_when_kept, NULL);
+}
+
+Test(logs, each_line_is_a_record_with_the_time_it_came)
+{
+	struct log_query q = {.folder = web, .tail = 1, .each = add};
+	time_t before = time(NULL);
+	char path[LOG_PATH_BYTES], text[40] = "";
+	struct tm at = {0};
+	FILE *f;
+
+	open_stream();
+	say("one\n\ntwo\n", 9);
+	run_until("F:one|F:|F:two|");
+	cr_expect_geq(grown, 1);
+	cr_assert(log_files_path(q.folder, 0, path));
+	cr_assert((f = fopen(path, "r")));
+	cr_assert(fgets(text, sizeof text, f));
+	fclose(f);
+	cr_assert(strptime(text, "%Y-%m-%dT%H:%M:%S", &at));
+	cr_expect(timegm(&at) >= before && timegm(&at) <= time(NULL), "%s", text);
+	cr_expect_str_eq(text + 23, "Z stdout F one\n");
+	close(input);
+	close_all();
+}
+
+Test(logs, a_line_is_put_together_of_what_comes_in_pieces)
+{
+	open_stream();
+	say("he", 2);
+	say("ll", 2);
+	say("o\nwor", 5);
+	run_until("F:hello|");
+	say("ld\n", 3);
+	run_until("F:hello|F:world|");
+	close(input);
+	close_all();
+}
+
+Test(logs, what_has_no_end_is_kept_as_a_part_after_a_moment)
+{
+	open_stream();
+	say("login: ", 7);
+	run_until("P:login: |");
+	say("me\n", 3);
+	run_until("P:login: |F:me|");
+	close(input);
+	close_all();
+}
+
+Test(logs, a_long_line_is_cut_and_the_last_one_needs_no_end)
+{
+	static char line[LOG_DATA_BYTES_MAX * 2 + 2], expected[LOG_DATA_BYTES_MAX * 2 + 16];
+
+	memset(line, 'x', sizeof line);
+	open_stream();
+	say(line, LOG_DATA_BYTES_MAX * 2 + 1);
+	close(input);
+	run_until(NULL);
+	snprintf(expected, sizeof expected, "P:%.*s|P:%.*s|F:x|", LOG_DATA_BYTES_MAX, line,
+		LOG_DATA_BYTES_MAX, line);
+	cr_expect_str_eq(kept(), expected);
+	close_all();
+}
+
+Test(logs, bytes_are_kept_as_they_are)
+{
+	struct log_query q = {.folder = web, .from_offset = true};
+	char path[LOG_PATH_BYTES], bytes[64];
+	int fd;
+
+	open_stream();
+	say("\xff\0\r\x01\n", 5);
+	close(input);
+	run_until(NULL);
+	cr_assert(log_files_path(q.folder, 0, path));
+	cr_assert_geq(fd = open(path, O_RDONLY), 0);
+	cr_expect_eq(read(fd, bytes, sizeof bytes), LOG_HEAD_BYTES + 5);
+	cr_expect_eq(memcmp(bytes + LOG_HEAD_BYTES, "\xff\0\r\x01\n", 5), 0);
+	close(fd);
+	close_all();
 }
 
 Test(logs, closing_a_stream_keeps_what_was_written_though_a_writer_is_left)
 {
-	int ends[2];
-	cr_assert_eq(loop_new(&loop), ERR_OK);
-	cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-	stream.file = file(1000000, 2);
-	cr_assert_eq(log_stream_open(&stream, loop, ends[0]), ERR_OK);
-	cr_assert_eq(write(ends[1], "last words", 10), 10);
+	open_stream();
+	say("last words", 10);
 	log_stream_close(&stream);
-	cr_assert_eq(size_of(""), 10);
-	log_file_fini(&stream.file);
-	loop_free(loop);
-	close(ends[1]);
+	cr_expect_str_eq(kept(), "F:last words|");
+	close_all();
+	close(input);
 }

@@ -19,6 +19,7 @@
 
 #include "server/guardian.h"
 #include "server/loop.h"
+#include "server/log_read.h"
 #include "server/processes.h"
 
 #define PATIENCE_MS 20000
@@ -156,16 +157,13 @@ static void await(const unsigned *counter, unsigned count)
 	loop_run(loop, stop_when_reached, NULL);
 }
 
-static char *log_text(const char *name)
+/* What a child printed to one stream, as it printed it. */
+static char *log_text(const char *ref, const char *stream)
 {
 	static char text[4096];
-	char path[256];
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	int fd = open(path, O_RDONLY);
-	cr_assert_geq(fd, 0, "%s", path);
-	ssize_t count = read(fd, text, sizeof text - 1);
-	close(fd);
-	text[count < 0 ? 0 : count] = 0;
+	char folder[256];
+	snprintf(folder, sizeof folder, "%s/%s", dir, ref);
+	text[log_read_tail(folder, 0, stream, text, sizeof text - 1)] = 0;
 	return text;
 }
 
@@ -184,8 +182,8 @@ Test(processes, a_process_starts_prints_into_its_logs_and_ends)
 	cr_assert_eq(seen.exit.signal, 0);
 	cr_assert_not(seen.exit.guardian_lost);
 	cr_assert_eq(processes_count(processes), 0);
-	cr_assert_str_eq(log_text("default/web.stdout.log"), "out\n");
-	cr_assert_str_eq(log_text("default/web.stderr.log"), "err\n");
+	cr_assert_str_eq(log_text("default/web", "stdout"), "out\n");
+	cr_assert_str_eq(log_text("default/web", "stderr"), "err\n");
 	cr_assert_eq(processes_dropped_bytes(processes), 0);
 }
 
@@ -271,8 +269,9 @@ Test(processes, a_flood_of_output_is_capped_and_does_not_stop_the_loop)
 		.envp = envp,
 		.log_bytes_max = 100000,
 		.log_files_max = 2};
+	struct log_files files;
 	struct stat status;
-	char path[128];
+	char path[128], file[LOG_PATH_BYTES];
 	cr_assert_eq(processes_spawn(processes, "default/yes", 1, &spec), ERR_OK);
 	await(&seen.started, 1);
 	for (unsigned i = 1; i <= 20; i++) {
@@ -281,14 +280,14 @@ Test(processes, a_flood_of_output_is_capped_and_does_not_stop_the_loop)
 	}
 	processes_stop(processes, "default/yes", 1, SIGTERM, 1000);
 	await(&seen.exited, 21);
-	static const char *const suffixes[] = {"", ".1"};
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof path, "%s/default/yes.stdout.log%s", dir, suffixes[i]);
-		cr_assert_eq(stat(path, &status), 0);
+	snprintf(path, sizeof path, "%s/default/yes", dir);
+	log_files_list(path, &files);
+	cr_assert_eq(files.count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert(log_files_path(path, files.starts[i], file));
+		cr_assert_eq(stat(file, &status), 0);
 		cr_assert_leq(status.st_size, 100000);
 	}
-	snprintf(path, sizeof path, "%s/default/yes.stdout.log.2", dir);
-	cr_assert_lt(stat(path, &status), 0);
 }
 
 Test(processes, logs_that_cannot_be_written_stop_nobody)
@@ -298,7 +297,8 @@ Test(processes, logs_that_cannot_be_written_stop_nobody)
 	cr_assert_eq(spawn("default/web", 1, "head -c 200000 /dev/zero; exit 5"), ERR_OK);
 	await(&seen.exited, 1);
 	cr_assert_eq(seen.exit.code, 5);
-	cr_assert_eq(processes_dropped_bytes(processes), 200000);
+	/* With the heads of the records. */
+	cr_assert_eq(processes_dropped_bytes(processes), 200000 + 50 * (LOG_HEAD_BYTES + 1));
 }
 
 Test(processes, a_process_whose_pipes_found_no_room_is_read_once_there_is_some)
@@ -311,15 +311,13 @@ Test(processes, a_process_whose_pipes_found_no_room_is_read_once_there_is_some)
 	cr_assert_eq(spawn("default/web", 1, "echo late; exec sleep 1000"), ERR_OK);
 	await(&seen.started, 1);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	char path[128];
-	snprintf(path, sizeof path, "%s/default/web.stdout.log", dir);
-	for (unsigned i = 0; access(path, F_OK) < 0; i++) {
+	for (unsigned i = 0; !*log_text("default/web", "stdout"); i++) {
 		cr_assert_lt(i, 100);
 		seen.exited = 0;
 		spawn("default/other", i, "sleep 0.02");
 		await(&seen.exited, 1);
 	}
-	cr_assert_str_eq(log_text("default/web.stdout.log"), "late\n");
+	cr_assert_str_eq(log_text("default/web", "stdout"), "late\n");
 }
 
 /* ---- many ---------------------------------------------------------------------------------- */
@@ -355,13 +353,9 @@ Test(processes, hundreds_start_and_end_and_each_is_reported_once)
 
 static bool read_family(unsigned i, pid_t pids[3])
 {
-	char path[128];
-	snprintf(path, sizeof path, "%s/default/%u.stdout.log", dir, i);
-	FILE *file = fopen(path, "r");
-	int count = file ? fscanf(file, "%d %d %d", &pids[0], &pids[1], &pids[2]) : 0;
-	if (file)
-		fclose(file);
-	return count == 3;
+	char ref[32];
+	snprintf(ref, sizeof ref, "default/%u", i);
+	return sscanf(log_text(ref, "stdout"), "%d %d %d", &pids[0], &pids[1], &pids[2]) == 3;
 }
 
 static unsigned families;
