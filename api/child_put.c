@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/checks.h"
+#include "api/claims.h"
 #include "api/json_read.h"
 #include "api/records.h"
 
@@ -66,7 +67,7 @@ enum err child_prepare(struct exchange *x, const char *pointer, const json_t *sp
 		fault(x, pointer, over, "too-large", "it is too large as a whole");
 		return ERR_MALFORMED;
 	}
-	if (!checks_sound(x, pointer, spec))
+	if (!(checks_sound(x, pointer, spec) & claims_sound(x, pointer, spec)))
 		return ERR_MALFORMED;
 	e = spec_canonical(spec, &canonical);
 	if (e == ERR_OK) {

@@ -206,6 +206,7 @@ void decode_spec(
 		d->wrong = true;
 	s->command = take_words(d, spec, "command", 1);
 	take_members(d, spec, s);
+	decode_claims(d, spec, &s->claims);
 	s->desired_running = strcmp(desired, "running") == 0;
 	if (!s->desired_running && strcmp(desired, "stopped") != 0)
 		d->wrong = true;

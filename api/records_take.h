@@ -41,6 +41,9 @@ void decode_checks(struct decoding *d, const json_t *spec, struct checks *ret);
 /* ---- records_setup.c: a part of a spec ---- */
 void take_setup(struct decoding *d, const json_t *spec, struct setup *s);
 
+/* ---- records_claims.c: the names that a spec asks for ---- */
+void decode_claims(struct decoding *d, const json_t *spec, struct claims *ret);
+
 /* ---- records_spec.c: what the API writes of children and supervisors ---- */
 void decode_spec(
 	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct spec_record *s);

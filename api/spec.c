@@ -12,8 +12,6 @@ static const char *const added_to_specs[] = {
 static const char *const added_to_options[] = {
 	"name", "created_at", "etag", "state", "stopped_by", NULL};
 
-/* 15 digits bring every short decimal back as it was written; 17 would make 0.1 unreadable. */
-#define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
 
 static enum err canonical(const json_t *object, const char *const *read_only, struct text *out)
 {
@@ -24,7 +22,7 @@ static enum err canonical(const json_t *object, const char *const *read_only, st
 		return ERR_NO_MEMORY;
 	for (; *read_only; read_only++)
 		json_object_del(copy, *read_only);
-	dump = json_dumps(copy, DUMP_FLAGS);
+	dump = json_dumps(copy, SPEC_DUMP_FLAGS);
 	json_decref(copy);
 	if (!dump)
 		return ERR_NO_MEMORY;

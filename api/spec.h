@@ -21,6 +21,10 @@
 #define SPEC_ENV_MAX 1024u
 #define SPEC_LABELS_MAX 64u
 
+/* How specs are dumped. 15 digits bring every short decimal back as it was written; 17 would make
+ * 0.1 unreadable. */
+#define SPEC_DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
+
 struct spec_parts { /* borrowed from the value's text */
 	int64_t created_at_ms;
 	bool running; /* desired */

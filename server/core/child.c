@@ -194,6 +194,7 @@ void child_start(struct horde *h, struct child *c, const struct view *v)
 	if (c->ended_untold)
 		child_note(h, c, CHILD_PENDING, c->reason); /* no status told it in between */
 	c->fault = REASON_NONE;
+	c->claimed = 0;
 	c->process_epoch = c->epoch;
 	c->process_hash = v->spec->process_hash;
 	c->own_process_hash = v->spec_entry->record->spec.process_hash;
@@ -246,7 +247,9 @@ static void note_exit(
 		.at_ms = h->wall_ms,
 		.uptime_ms = error ? 0 : h->now_ms - c->started_ms,
 	};
-	if (!error && c->fault)
+	if (!error && c->fault == REASON_NAME_CONFLICT)
+		error = "a name is taken";
+	else if (!error && c->fault)
 		error = c->health->why;
 	if (error)
 		snprintf(c->last_exit.error, sizeof(c->last_exit.error), "%s", error);
@@ -304,10 +307,10 @@ static bool is_declined(const struct child *c, const struct process_end *end, co
 	return spec && spec->checks.ready && !c->fault && is_success(spec, end, error);
 }
 
-static void decline(struct child *c)
+static void finish(struct child *c, enum child_state state, enum reason reason)
 {
-	c->state = CHILD_EXITED;
-	c->reason = REASON_DECLINED;
+	c->state = state;
+	c->reason = reason;
 }
 
 /* No failure of its own: it goes on, unless it is one that is never started twice. */
@@ -345,7 +348,9 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 	else if (on_purpose && c->moving && spec && spec->desired_running)
 		moved_on(h, c);
 	else if (!on_purpose && !ready && is_declined(c, end, error, spec))
-		decline(c);
+		finish(c, CHILD_EXITED, REASON_DECLINED);
+	else if (c->fault == REASON_NAME_CONFLICT)
+		finish(c, CHILD_STOPPED, REASON_NAME_CONFLICT);
 	else if (!on_purpose && spec)
 		counted(h, c, !c->fault && is_success(spec, end, error), spec);
 	c->moving = false;

@@ -26,6 +26,7 @@ struct child {
 	int64_t started_ms;
 	int64_t started_wall_ms;
 	struct health *health; /* of its process, while that has checks; else NULL */
+	uint64_t claimed;      /* hash of the names that it was given; 0: none yet */
 	enum reason fault;     /* why it is being ended as if it had failed; or NONE */
 	/* its life here, in `epoch`, of the spec `spec_hash` */
 	uint64_t epoch;

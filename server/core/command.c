@@ -85,6 +85,10 @@ enum err supervise_put(struct horde *h, const struct event *e)
 		return err;
 	h->out->created = created;
 	h->out->applied = how;
+	/* What was put over can be read until the step ends. */
+	if (present && present->record)
+		registry_unlist(h, ref, &present->record->spec.claims,
+			e->put.record ? &e->put.record->spec.claims : NULL);
 	if (created)
 		say(h, "child.created", key_rest(get(h, "spec", ref)->key), "by the API");
 	if (wanted && place_new(h, ref, created) != ERR_OK)

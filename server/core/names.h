@@ -40,8 +40,8 @@
 	X(REPLACED, "replaced")                                                                    \
 	X(RESTART, "restart")                                                                      \
 	X(MOVE, "move")                                                                            \
-	X(CONFLICT, "conflict") X(NODE_RESTART, "node_restart") X(NODE_LEAVE, "node_leave")                  \
-		X(START_TIMEOUT, "start_timeout") X(HEALTH, "health")
+	X(CONFLICT, "conflict") X(NODE_RESTART, "node_restart") X(NODE_LEAVE, "node_leave")         \
+	X(START_TIMEOUT, "start_timeout") X(HEALTH, "health") X(NAME_CONFLICT, "name_conflict")
 
 /* Each list above becomes `enum <name>`, its count, a name function and a lookup by name. */
 #define ENUM_ITEM_MEMBER(c, t) MEMBER_##c,

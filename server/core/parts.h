@@ -213,6 +213,15 @@ bool orphan_place(
 enum err registry_register(struct horde *h, const struct event *e);
 enum err registry_update(struct horde *h, const struct event *e);
 enum err registry_unregister(struct horde *h, const struct event *e);
+/*
+ * Gives a child that is ready the names that its spec asks for, once for each spec and assignment.
+ * `ret_taken` is one that another owner has, or NULL. Errors: NO_MEMORY (to be done again).
+ */
+enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
+	const struct entry **ret_taken);
+/* Ends the names of a child that its spec asked for before and does not now; NULL: it has none. */
+void registry_unlist(struct horde *h, const char *ref, const struct claims *before,
+	const struct claims *now);
 /* Ends the names of a child that ended, of its epochs up to `epoch`. */
 void registry_end(struct horde *h, const char *ref, uint64_t epoch);
 

@@ -139,6 +139,7 @@ static void free_spec(struct spec_record *s)
 	free_strings(s->env);
 	free(s->cwd);
 	checks_fini(&s->checks);
+	claims_fini(&s->claims);
 	setup_fini(&s->setup);
 }
 
@@ -206,6 +207,7 @@ static bool dup_spec(const struct spec_record *s, struct spec_record *copy)
 
 	ok = dup_strings(s->env, &copy->env) && ok;
 	ok = checks_dup(&s->checks, &copy->checks) && ok;
+	ok = claims_dup(&s->claims, &copy->claims) && ok;
 	ok = setup_dup(&s->setup, &copy->setup) && ok;
 	return dup_string(s->cwd, &copy->cwd) && ok;
 }

@@ -123,6 +123,95 @@ enum err registry_unregister(struct horde *h, const struct event *e)
 	return map_remove(h->map, e->entry.key, e->entry.key_bytes, stamp(h), &h->out->changes);
 }
 
+/* ---- what specs ask for ---- */
+
+/* It is this child's, whatever its epoch. */
+static bool is_of(const struct entry *e, const char *ref)
+{
+	struct entry_record owner;
+
+	return entry_name(e, &owner) && same_owner(&owner, OWNER_CHILD, ref);
+}
+
+/* The entry says already what the claim does, of the present assignment. */
+static bool is_held(const struct horde *h, const struct entry *e, const struct claim *claim,
+	const struct child *c)
+{
+	struct entry_record owner;
+	char room[ENTRY_ROOM];
+
+	return e && !e->sibling && entry_name(e, &owner) && owner.epoch == c->epoch &&
+	       origin_equal(owner.node, h->config.node_id) &&
+	       owner.value_bytes == strlen(claim->value) &&
+	       memcmp(entry_text(e, room) + owner.value_at, claim->value, owner.value_bytes) == 0;
+}
+
+static enum err hold_one(struct horde *h, const struct child *c, const struct claim *claim)
+{
+	const struct entry *present = map_get(h->map, claim->key, claim->key_bytes);
+	struct entry_record fields = {.owner_kind = OWNER_CHILD,
+		.node = h->config.node_id,
+		.epoch = c->epoch,
+		.created = stamp(h)};
+	struct event e = {.kind = EVENT_REGISTER};
+	struct entry_record old;
+
+	if (is_held(h, present, claim, c))
+		return ERR_OK;
+	if (present && entry_name(present, &old))
+		fields.created = old.created;
+	e.entry.key = claim->key;
+	e.entry.key_bytes = claim->key_bytes;
+	e.entry.value = claim->value;
+	e.entry.value_bytes = strlen(claim->value);
+	return put_entry(h, &e, &fields, c->ref);
+}
+
+static const struct entry *taken(
+	const struct horde *h, const struct child *c, const struct claims *claims)
+{
+	for (uint32_t i = 0; i < claims->count; i++) {
+		const struct entry *e =
+			map_get(h->map, claims->items[i].key, claims->items[i].key_bytes);
+
+		if (e && !is_of(e, c->ref))
+			return e;
+	}
+	return NULL;
+}
+
+enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
+	const struct entry **ret_taken)
+{
+	uint64_t wanted = claims_hash(claims) ^ c->epoch;
+	enum err err = ERR_OK;
+
+	*ret_taken = taken(h, c, claims);
+	if (*ret_taken || c->claimed == wanted)
+		return ERR_OK; /* one that an admin has freed since stays free */
+	for (uint32_t i = 0; err == ERR_OK && i < claims->count; i++)
+		err = hold_one(h, c, &claims->items[i]);
+	if (err == ERR_OK)
+		c->claimed = wanted;
+	return err;
+}
+
+static enum err end_one(struct horde *h, const struct entry *e, const char *ref, uint64_t epoch);
+
+void registry_unlist(
+	struct horde *h, const char *ref, const struct claims *before, const struct claims *now)
+{
+	for (uint32_t i = 0; i < before->count; i++) {
+		const struct claim *claim = &before->items[i];
+		const struct entry *e = map_get(h->map, claim->key, claim->key_bytes);
+
+		if (e && !(now && claims_have(now, claim->key)))
+			end_one(h, e, ref, UINT64_MAX);
+	}
+}
+
+/* ---- the end of an owner ---- */
+
 static bool names(const struct entry *e, const char *ref, uint64_t epoch)
 {
 	struct entry_record name;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "server/core/checks.h"
+#include "server/core/claims.h"
 #include "server/core/names.h"
 #include "server/core/setup.h"
 
@@ -62,6 +63,7 @@ struct spec_record {
 	uint32_t log_files_max;
 	int64_t retain_ms; /* so long after its end an exited one is kept; 0: for ever */
 	struct checks checks;
+	struct claims claims; /* never inherited */
 	bool desired_running;
 	uint32_t given;        /* enum spec_given: what it says itself */
 	uint64_t hash;         /* as asked for, without `desired`, the times and `retain_ms` */

@@ -101,7 +101,8 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	}
 	if (s && s->epoch == c->epoch && s->spec_hash == c->spec_hash &&
 		origin_equal(s->node, h->config.node_id) &&
-		(s->state == CHILD_EXITED || s->state == CHILD_FAILED)) {
+		(s->state == CHILD_EXITED || s->state == CHILD_FAILED ||
+			s->reason == REASON_NAME_CONFLICT)) {
 		c->state = s->state; /* written when its node died: never started twice */
 		c->reason = s->reason;
 	}
@@ -230,6 +231,34 @@ static void end_names(
 		registry_end(h, c->ref, epoch);
 }
 
+/* Another owner has one of its names: it gives way, and is not started again. */
+static void give_way(struct horde *h, struct child *c, const struct entry *e)
+{
+	struct entry_record owner = {.owner_id = "?"};
+
+	entry_name(e, &owner);
+	say(h, "entry.conflict_resolved", c->ref, "%.60s is owned by %.60s", key_rest(e->key),
+		owner.owner_id);
+	child_stop(h, c, CONFLICT_STOP_MAX_MS, STOP_NAME_CONFLICT);
+	if (c->process == PROCESS_STOPPING)
+		c->fault = REASON_NAME_CONFLICT;
+}
+
+/* What is ready has the names that its spec asks for. */
+static void hold_names(struct horde *h, struct child *c, const struct view *v)
+{
+	const struct entry *taken;
+
+	if (!v->spec || v->spec->claims.count == 0 || !v->spec->desired_running || h->stopping ||
+		v->assigned != ASSIGNED_HERE || c->epoch != v->assign->epoch ||
+		!view_process_current(c, v) || !probe_ready(c))
+		return;
+	if (registry_hold(h, c, &v->spec->claims, &taken) != ERR_OK)
+		h->rescan = true;
+	else if (taken)
+		give_way(h, c, taken);
+}
+
 static void note_orphan(struct horde *h, struct child *c, const struct situation *s)
 {
 	bool orphan = is_orphan(s);
@@ -254,7 +283,8 @@ static void look_at(struct horde *h, struct child *c)
 		look_up(h, c->ref, &v);
 		refresh(h, c, &v);
 		spare_temporary(h, c, &v);
-		starts_count(h, c); /* by its checks as they are armed now */
+		hold_names(h, c, &v); /* before it is told that it is ready */
+		starts_count(h, c);   /* by its checks as they are armed now */
 		s = situation_of(h, c, &v);
 		d = reconcile(&s);
 		if (v.spec && v.assigned == ASSIGNED_HERE &&
@@ -279,7 +309,11 @@ static void look_at(struct horde *h, struct child *c)
 static void count_name(struct horde *h, const struct change *change)
 {
 	struct child *c = child_of_name(h, change->entry);
+	const struct entry *e = map_get(h->map, change->entry->key, change->entry->key_bytes);
 
+	/* Who has lost it to another one is to see that. */
+	for (; e && e->sibling; e = e->sibling)
+		child_of_name(h, e->sibling);
 	if (!c)
 		return; /* nobody's, or h->rescan counts all names anew */
 	if (change->kind == CHANGE_PUT)

@@ -43,6 +43,8 @@ static inline void records_spec(struct text *out, const struct spec_record *s)
 			(long long)s->setup.limits[i]);
 	text_adds(out, s->cwd);
 	records_checks(out, &s->checks);
+	for (uint32_t i = 0; i < s->claims.count; i++)
+		text_addf(out, " %s=%s", s->claims.items[i].key, s->claims.items[i].value);
 	text_add(out, (const char *)s->success_exit, sizeof(s->success_exit));
 	text_addf(out, " %d %d %u %u %lld %lld %a %lld", (int)s->restart.type,
 		(int)s->restart.policy, s->restart.max_restarts, s->restart.max_seconds,

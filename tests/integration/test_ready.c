@@ -303,6 +303,74 @@ CLUSTER_TEST(ready, what_a_process_is_given_takes_a_new_one)
 	CHECK(strstr(file_wait(in(c, "a"), 5000), " 86400000000\n"), "and the time");
 }
 
+/* ---- names ---- */
+
+static void cr_held(const struct cluster *c, const char *key, const char *owner)
+{
+	for (int i = 0; i < c->count; i++) {
+		const char *url = node_url(&c->nodes[i], ENTRIES "/%s", key);
+
+		if (owner)
+			http_until_str(url, "owner.id", owner, check_ms(CLUSTER_SOON_MS));
+		else
+			http_until_status(url, 404, check_ms(CLUSTER_SOON_MS));
+	}
+}
+
+CLUSTER_TEST(ready, names_come_with_readiness_and_go_with_the_child)
+{
+	struct cluster *c = cluster_start(3, NULL);
+	struct http_reply *r;
+	pid_t pid;
+
+	child_start(&c->nodes[0], "web",
+		helper_spec(text_of("await %s; notify READY=1", in(c, "go")),
+			NOTIFY ",\"register\":[{\"key\":\"web/1\",\"value\":{\"port\":8080}},"
+			       "{\"key\":\"old\"}]"));
+	cr_held(c, "web%2F1", NULL);
+	file_write(in(c, "go"), "", 0, 0600);
+	r = wait_ready(&c->nodes[2], "web");
+	pid = (pid_t)json_number_at(r->json, "status.pid");
+	cr_held(c, "web%2F1", "default/web");
+	cr_held(c, "old", "default/web");
+	r = node_call(&c->nodes[1], "GET", NULL, ENTRIES "/web%%2F1");
+	CHECK_INT(json_number_at(r->json, "value.port"), 8080);
+	r = expect_status(
+		node_call(&c->nodes[1], "PATCH", "{\"register\":[{\"key\":\"web/1\",\"value\":7}]}",
+			CHILDREN "/web"),
+		200);
+	CHECK_STR(json_str(r->json, "applied"), "live");
+	cr_held(c, "old", NULL);
+	http_until_int(
+		node_url(&c->nodes[0], ENTRIES "/web%%2F1"), "value", 7, check_ms(CLUSTER_SOON_MS));
+	CHECK_INT(kill(pid, SIGKILL), 0);
+	child_until_new_pid(&c->nodes[0], "web", pid, 20000);
+	cr_held(c, "web%2F1", "default/web");
+	child_delete(c, &c->nodes[1], "web");
+	cr_held(c, "web%2F1", NULL);
+}
+
+CLUSTER_TEST(ready, a_taken_name_stops_the_child_until_it_is_restarted)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct http_reply *r;
+
+	child_start(&c->nodes[0], "first",
+		helper_spec("await /nowhere", "\"register\":[{\"key\":\"k\"}]"));
+	r = expect_problem(put_until(&c->nodes[0], "second", "ready",
+				   helper_spec("await /nowhere",
+					   "\"register\":[{\"key\":\"k\"},{\"key\":\"l\"}]")),
+		409, "not-reached");
+	CHECK_STR(json_str(r->json, "child.status.state"), "stopped");
+	CHECK_STR(json_str(r->json, "child.status.reason"), "name_conflict");
+	cr_held(c, "k", "default/first");
+	cr_held(c, "l", NULL);
+	child_delete(c, &c->nodes[0], "first");
+	expect_status(node_call(&c->nodes[0], "POST", NULL, CHILDREN "/second/restart"), 200);
+	cr_held(c, "k", "default/second");
+	cr_held(c, "l", "default/second");
+}
+
 static void expect_faults(const struct node *at, const char *members, const char *const *pointers)
 {
 	struct http_reply *r = expect_problem(
@@ -324,6 +392,12 @@ CLUSTER_TEST(ready, what_contradicts_itself_is_refused_with_all_places)
 	char many[1024] = "\"health\":[";
 
 	FAULTS(n, "\"ready\":{\"kind\":\"tcp\",\"path\":\"/\"}", "/ready/port", "/ready/path");
+	FAULTS(n,
+		"\"register\":[{\"key\":\"a\"},{\"key\":\"a\",\"registry\":\"default\"},"
+		"{\"key\":\"b\",\"registry\":\"other\"}],\"health\":[{\"kind\":\"tcp\"}]",
+		"/health/0/port", "/register/1/key", "/register/2/registry");
+	FAULTS(n, "\"register\":[{\"value\":1},{\"key\":\"\"},{\"key\":\"a\\u0001\"}]",
+		"/register/0/key", "/register/1/key", "/register/2/key");
 	FAULTS(n, "\"watchdog_ms\":999", "/watchdog_ms");
 	FAULTS(n, "\"ready\":{\"kind\":\"notify\",\"port\":1,\"try_timeout_ms\":100}",
 		"/ready/port", "/ready/try_timeout_ms");

@@ -226,6 +226,30 @@ Test(records, checks_are_read_with_their_defaults)
 	record_free(r);
 }
 
+#define CLAIMS                                                                                     \
+	"\"register\":[{\"key\":\"web/1\"},{\"key\":\"x\",\"registry\":\"default\","               \
+	"\"value\":{\"b\":[0.1,null],\"a\":\"\\u00fc\"}}]"
+
+Test(records, names_are_read_as_whole_keys_with_their_raw_values)
+{
+	struct record *r = decode("spec/d/a", SPEC(CLAIMS)), *copy = record_dup(r);
+
+	for (int i = 0; i < 2; i++) {
+		const struct claims *c = i == 0 ? &r->spec.claims : &copy->spec.claims;
+
+		cr_assert_eq(c->count, 2);
+		cr_assert_str_eq(c->items[0].key, "entry/default/web/1");
+		cr_assert_eq(c->items[0].key_bytes, strlen("entry/default/web/1"));
+		cr_assert_str_eq(c->items[0].value, "null");
+		cr_assert_str_eq(c->items[1].value, "{\"a\":\"\xc3\xbc\",\"b\":[0.1,null]}");
+		cr_assert_eq(claims_hash(c), claims_hash(&r->spec.claims));
+	}
+	copy->spec.claims.items[1].value[0] = ' ';
+	cr_assert_neq(claims_hash(&copy->spec.claims), claims_hash(&r->spec.claims));
+	record_free(copy);
+	record_free(r);
+}
+
 Test(records, a_bare_spec_has_the_defaults_of_the_api)
 {
 	struct record *d = decode("spec/default/a", "{\"created_at\":1,\"desired\":\"running\","
@@ -382,6 +406,12 @@ Test(records, what_is_not_understood_has_no_record)
 		{"spec/d/a", SPEC("\"retain_ms\":-1")},
 		{"spec/d/a", SPEC("\"retain_ms\":\"1h\"")},
 		{"spec/d/a", SPEC("\"ready\":1")},
+		{"spec/d/a", SPEC("\"watchdog_ms\":99")},
+		{"spec/d/a", SPEC("\"register\":{}")},
+		{"spec/d/a", SPEC("\"register\":[1]")},
+		{"spec/d/a", SPEC("\"register\":[{}]")},
+		{"spec/d/a", SPEC("\"register\":[{\"key\":\"\"}]")},
+		{"spec/d/a", SPEC("\"register\":[{\"key\":\"a\",\"registry\":\"a/b\"}]")},
 		{"spec/d/a", SPEC("\"ready\":{}")},
 		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"prayer\"}")},
 		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"tcp\"}")},
@@ -423,6 +453,7 @@ Test(records, without_memory_there_is_an_error_and_not_a_record_less)
 	} rows[] = {
 		{"spec/d/a", SPEC("\"env\":{\"A\":\"1\",\"B\":\"2\"},\"cwd\":\"/tmp\"")},
 		{"spec/d/a", SPEC(CHECKS)},
+		{"spec/d/a", SPEC(CLAIMS)},
 		{"member/a", "{\"name\":\"n\",\"url\":\"u\",\"incarnation\":\"" HEX
 			     "\",\"started\":\"1\",\"state\":\"alive\"}"},
 		{"entry/d/a", "{\"owner\":{\"kind\":\"static\",\"id\":\"x\",\"node\":\"" ZERO

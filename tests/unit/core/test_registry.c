@@ -2,14 +2,14 @@
 #include "server/core/parts.h"
 #include "tests/unit/core/cluster.h"
 
-struct claim {
+struct asking {
 	const char *key;   /* after entry/default/ */
 	const char *owner; /* "default/a", or NULL for a static one */
 	const char *value;
 	bool admin; /* UPDATE, UNREGISTER: no owner is named */
 };
 
-static enum err asks(struct node *n, enum event_kind kind, struct claim c)
+static enum err asks(struct node *n, enum event_kind kind, struct asking c)
 {
 	char key[KEY_BYTES_MAX];
 	struct event e = {.kind = kind};
@@ -27,7 +27,7 @@ static enum err asks(struct node *n, enum event_kind kind, struct claim c)
 
 static enum err claims(struct node *n, const char *key, const char *owner)
 {
-	enum err err = asks(n, EVENT_REGISTER, (struct claim){.key = key, .owner = owner});
+	enum err err = asks(n, EVENT_REGISTER, (struct asking){.key = key, .owner = owner});
 
 	node_stored(n);
 	return err;
@@ -58,13 +58,13 @@ Test(registry, one_owner_per_key_and_the_same_one_may_register_again)
 
 	node_runs(&n, "default/a", plain_spec(1));
 	node_runs(&n, "default/b", plain_spec(1));
-	cr_expect_eq(asks(&n, EVENT_REGISTER, (struct claim){"k", "default/a", "{\"x\":1}", false}),
+	cr_expect_eq(asks(&n, EVENT_REGISTER, (struct asking){"k", "default/a", "{\"x\":1}", false}),
 		ERR_OK);
 	cr_expect(n.actions.created);
 	created = entry(&n, "k")->created;
 	cr_expect_eq(entry(&n, "k")->epoch, node_get(&n, "assign/default/a")->record->assign.epoch);
 	cr_expect_eq(
-		asks(&n, EVENT_REGISTER, (struct claim){"k", "default/a", "null", false}), ERR_OK);
+		asks(&n, EVENT_REGISTER, (struct asking){"k", "default/a", "null", false}), ERR_OK);
 	cr_expect_not(n.actions.created);
 	cr_expect_eq(entry(&n, "k")->created, created);
 	cr_expect_eq(claims(&n, "k", "default/b"), ERR_ALREADY_REGISTERED);
@@ -85,7 +85,7 @@ Test(registry, the_value_is_found_in_the_text_byte_for_byte)
 		char room[ENTRY_ROOM];
 		size_t bytes;
 
-		cr_assert_eq(asks(&n, EVENT_REGISTER, (struct claim){"k", NULL, values[i], false}),
+		cr_assert_eq(asks(&n, EVENT_REGISTER, (struct asking){"k", NULL, values[i], false}),
 			ERR_OK);
 		e = node_get(&n, "entry/default/k");
 		cr_expect_eq(entry(&n, "k")->value_bytes, strlen(values[i]));
@@ -114,8 +114,8 @@ Test(registry, an_unknown_owner_is_no_owner_and_an_ended_one_none_any_more)
 Test(registry, only_the_owner_or_an_admin_changes_an_entry)
 {
 	struct node n = node_make("n1", 0);
-	struct claim by_b = {"k", "default/b", "2", false}, by_a = {"k", "default/a", "3", false};
-	struct claim admin = {.key = "k", .value = "4", .admin = true};
+	struct asking by_b = {"k", "default/b", "2", false}, by_a = {"k", "default/a", "3", false};
+	struct asking admin = {.key = "k", .value = "4", .admin = true};
 
 	node_runs(&n, "default/a", plain_spec(1));
 	cr_expect_eq(asks(&n, EVENT_UPDATE, by_a), ERR_NOT_FOUND);

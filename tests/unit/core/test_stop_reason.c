@@ -66,7 +66,7 @@ Test(stop_reason, the_words_are_those_of_the_contract)
 {
 	static const char *const words[STOP_REASON_COUNT] = {"deleted", "stopped", "replaced",
 		"restart", "move", "conflict", "node_restart", "node_leave", "start_timeout",
-		"health"};
+		"health", "name_conflict"};
 
 	for (unsigned i = 0; i < STOP_REASON_COUNT; i++) {
 		cr_expect_str_eq(stop_reason_name((enum stop_reason)i), words[i]);

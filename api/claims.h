@@ -1,0 +1,10 @@
+/* The names that a spec asks for, beyond what a schema can say. */
+#ifndef HORDE_API_CLAIMS_H
+#define HORDE_API_CLAIMS_H
+
+#include "api/exchange.h"
+
+/* False: faults were noted, each with `pointer` (where the spec stands) before its own. */
+bool claims_sound(struct exchange *x, const char *pointer, const json_t *spec);
+
+#endif

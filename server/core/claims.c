@@ -1,0 +1,60 @@
+#include "server/core/claims.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+void claims_fini(struct claims *c)
+{
+	for (uint32_t i = 0; c->items && i < c->count; i++) {
+		free(c->items[i].key);
+		free(c->items[i].value);
+	}
+	free(c->items);
+	*c = (struct claims){0};
+}
+
+bool claims_dup(const struct claims *c, struct claims *ret_copy)
+{
+	bool ok = true;
+
+	*ret_copy = (struct claims){0};
+	if (c->count == 0)
+		return true;
+	ret_copy->items = calloc(c->count, sizeof(*c->items));
+	if (!ret_copy->items)
+		return false;
+	ret_copy->count = c->count;
+	for (uint32_t i = 0; i < c->count; i++) {
+		struct claim *copy = &ret_copy->items[i];
+
+		copy->key = strdup(c->items[i].key);
+		copy->key_bytes = c->items[i].key_bytes;
+		copy->value = strdup(c->items[i].value);
+		ok = ok && copy->key && copy->value;
+	}
+	return ok;
+}
+
+uint64_t claims_hash(const struct claims *c)
+{
+	uint64_t hash = c->count;
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct claim *one = &c->items[i];
+
+		hash = XXH3_64bits_withSeed(one->key, one->key_bytes + 1, hash);
+		hash = XXH3_64bits_withSeed(one->value, strlen(one->value) + 1, hash);
+	}
+	return hash;
+}
+
+bool claims_have(const struct claims *c, const char *key)
+{
+	for (uint32_t i = 0; i < c->count; i++)
+		if (strcmp(c->items[i].key, key) == 0)
+			return true;
+	return false;
+}
