@@ -14,8 +14,9 @@ static const struct {
 	{"port", 1u << CHECK_TCP | 1u << CHECK_HTTP, 1u << CHECK_TCP | 1u << CHECK_HTTP},
 	{"host", 1u << CHECK_TCP | 1u << CHECK_HTTP, 0},
 	{"path", 1u << CHECK_HTTP, 0},
-	{"period_ms", 1u << CHECK_TCP | 1u << CHECK_HTTP, 0},
-	{"try_timeout_ms", 1u << CHECK_TCP | 1u << CHECK_HTTP, 0},
+	{"command", 1u << CHECK_EXEC, 1u << CHECK_EXEC},
+	{"period_ms", 1u << CHECK_TCP | 1u << CHECK_HTTP | 1u << CHECK_EXEC, 0},
+	{"try_timeout_ms", 1u << CHECK_TCP | 1u << CHECK_HTTP | 1u << CHECK_EXEC, 0},
 };
 
 static void fault(struct exchange *x, const char *pointer, const char *place, const char *member,

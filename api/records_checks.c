@@ -29,6 +29,8 @@ static void take_check(struct decoding *d, const json_t *o, struct check *c)
 		c->host = copy_string(d, host);
 	if (path)
 		c->path = copy_string(d, path);
+	if (c->kind == CHECK_EXEC)
+		c->command = take_words(d, o, "command", 1);
 	if (c->kind == CHECK_KIND_COUNT ||
 		((c->kind == CHECK_TCP || c->kind == CHECK_HTTP) && !c->port))
 		d->wrong = true;

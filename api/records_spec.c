@@ -11,8 +11,7 @@
 
 /* ---- the child spec ---- */
 
-/* Words; fewer than `least` are wrong. */
-static char **take_words(struct decoding *d, const json_t *o, const char *name, size_t least)
+char **take_words(struct decoding *d, const json_t *o, const char *name, size_t least)
 {
 	const json_t *array = json_object_get(o, name);
 	size_t count = json_array_size(array);

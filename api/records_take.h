@@ -48,5 +48,7 @@ void decode_claims(struct decoding *d, const json_t *spec, struct claims *ret);
 void decode_spec(
 	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct spec_record *s);
 void decode_supervisor(struct decoding *d, const json_t *o, struct supervisor_record *s);
+/* Words, ended by NULL, the caller's to free; fewer than `least` are wrong. */
+char **take_words(struct decoding *d, const json_t *o, const char *name, size_t least);
 
 #endif

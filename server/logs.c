@@ -138,7 +138,7 @@ static ssize_t read_some(struct log_stream *s)
 	do
 		count = read(s->fd, bytes, sizeof bytes);
 	while (count < 0 && errno == EINTR);
-	if (count > 0)
+	if (count > 0 && s->file)
 		take(s, bytes, (size_t)count);
 	if (count < 0 && errno == EAGAIN)
 		return 0;

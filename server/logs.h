@@ -25,10 +25,10 @@ struct log_stream {
 	struct loop *loop;
 	struct loop_io io;
 	struct loop_timer timer; /* while there is a part of a line */
-	struct log_file *file;
-	const char *name; /* "stdout" or "stderr" */
-	int fd;           /* -1 once closed */
-	char *part;       /* of a line, LOG_DATA_BYTES_MAX bytes; NULL: none */
+	struct log_file *file;   /* NULL: what is read is thrown away */
+	const char *name;        /* "stdout" or "stderr" */
+	int fd;                  /* -1 once closed */
+	char *part;              /* of a line, LOG_DATA_BYTES_MAX bytes; NULL: none */
 	size_t part_bytes;
 	void (*grown)(void *data); /* after more was kept; may be NULL */
 	void *data;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,9 +212,23 @@ static enum err make_peers(struct node *n)
 	return peers_new(&c, &n->peers);
 }
 
+static enum err on_exec(void *data, const char *name, const struct action *a)
+{
+	return node_spawn_helper(data, a, name);
+}
+
+static void on_kill(void *data, const char *name, uint64_t epoch)
+{
+	processes_stop(((struct node *)data)->processes, name, epoch, SIGKILL, 0);
+}
+
 static enum err make_probes(struct node *n)
 {
-	struct probes_config c = {.loop = n->config.loop, .event = on_event, .data = n};
+	struct probes_config c = {.loop = n->config.loop,
+		.event = on_event,
+		.exec = on_exec,
+		.kill = on_kill,
+		.data = n};
 
 	return probes_new(&c, &n->probes);
 }

@@ -240,6 +240,9 @@ static void on_started(void *data, const char *ref, uint64_t epoch, int pid)
 	struct event e = {.kind = EVENT_STARTED};
 	struct node *n = data;
 
+	if (probes_own(ref))
+		return;
+
 	e.process.ref = ref;
 	e.process.epoch = epoch;
 	e.process.pid = pid;
@@ -262,15 +265,34 @@ static void on_failed(
 	char error[64];
 
 	snprintf(error, sizeof error, "%s: %s", step, name ? name : "unknown error");
+	if (probes_own(ref)) {
+		probes_ended(n->probes, ref, error);
+		return;
+	}
 	notify_failed(n->notify, ref, epoch);
 	start_failed(n, ref, epoch, error);
 	drop_run_dir(n, ref);
+}
+
+/* What a helper's end means: success, or why not. */
+static void helper_ended(struct node *n, const char *ref, const struct process_exit *exit)
+{
+	char why[PROBES_WHY_BYTES];
+
+	snprintf(why, sizeof why, exit->signal ? "signal %d" : "exit code %d",
+		exit->signal ? exit->signal : exit->code);
+	probes_ended(n->probes, ref, exit->signal || exit->code ? why : NULL);
 }
 
 static void on_exited(void *data, const char *ref, uint64_t epoch, const struct process_exit *exit)
 {
 	struct event e = {.kind = EVENT_EXITED};
 	struct node *n = data;
+
+	if (probes_own(ref)) {
+		helper_ended(n, ref, exit);
+		return;
+	}
 
 	notify_ended(n->notify, exit->pid);
 	e.process.ref = ref;

@@ -89,6 +89,9 @@ void node_dump(struct node *n, const char *peer, const struct fragment *f);
 /* ---- node_spawn.c ---- */
 /* Errors: as processes_spawn. */
 enum err node_spawn(struct node *n, const struct action *a);
+/* The command of a check, beside the child that it is of, under a name of its own. Errors: the
+ * same. */
+enum err node_spawn_helper(struct node *n, const struct action *a, const char *name);
 
 /* ---- node_store.c ---- */
 /* Fills the map and the cluster's id from the store. On failure `why` says what is wrong. */

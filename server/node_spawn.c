@@ -21,6 +21,7 @@ struct environment {
 	char *own[OWN_VARIABLES]; /* to be freed */
 	size_t own_count;
 	bool failed;
+	bool helper; /* of a helper of a child that runs */
 };
 
 static void add_own(struct environment *env, const char *name, const char *value, size_t bytes)
@@ -64,6 +65,11 @@ static void add_run_dir(struct environment *env, const struct node *n, const str
 	char path[PATH_MAX];
 	enum err e;
 
+	if (env->helper) {
+		if (!run_dir_path(n->run_dirs, a->ref, path))
+			add_own(env, "HORDE_RUN_DIR", path, strlen(path));
+		return;
+	}
 	/* One who is unknown has no start either. */
 	if (s.setup.user && !exec_user_ids(s.setup.user, &uid, &gid))
 		return;
@@ -138,8 +144,9 @@ static const char **words_of(const struct action *a)
 	return words;
 }
 
-static enum err spawn(
-	struct node *n, const struct action *a, const char *const *argv, const char *const *envp)
+/* `helper` is the name of one, or NULL: it is the child itself. */
+static enum err spawn(struct node *n, const struct action *a, const char *helper,
+	const char *const *argv, const char *const *envp)
 {
 	struct spec_record s = spec_inherit(a->spec, a->defaults);
 	enum err e = ERR_OK;
@@ -150,10 +157,13 @@ static enum err spawn(
 		.setup = &s.setup,
 		.log_bytes_max = s.log_bytes_max,
 		.log_files_max = s.log_files_max,
+		.quiet = helper != NULL,
 	};
 
 	if (s.setup.user && !exec_user_allowed(n->config.options, s.setup.user))
 		return ERR_FORBIDDEN;
+	if (helper)
+		return processes_spawn(n->processes, helper, a->epoch, &spec);
 	if (checks_notify(&s.checks))
 		e = notify_expect(n->notify, a->ref, a->epoch);
 	if (!e)
@@ -163,11 +173,11 @@ static enum err spawn(
 	return e;
 }
 
-enum err node_spawn(struct node *n, const struct action *a)
+static enum err spawn_with_environment(
+	struct node *n, const struct action *a, const char *helper, const char *const *argv)
 {
-	struct environment env = {0};
+	struct environment env = {.helper = helper != NULL};
 	size_t given = count_of(a->spec->env) + (a->defaults ? count_of(a->defaults->env) : 0);
-	const char **argv = words_of(a);
 	enum err e = ERR_NO_MEMORY;
 
 	/* Its own, the PATH and the end. */
@@ -175,10 +185,23 @@ enum err node_spawn(struct node *n, const struct action *a)
 	if (env.items)
 		fill(&env, n, a);
 	if (argv && env.items && !env.failed)
-		e = spawn(n, a, argv, env.items);
+		e = spawn(n, a, helper, argv, env.items);
 	for (size_t i = 0; i < env.own_count; i++)
 		free(env.own[i]);
 	free(env.items);
+	return e;
+}
+
+enum err node_spawn(struct node *n, const struct action *a)
+{
+	const char **argv = words_of(a);
+	enum err e = spawn_with_environment(n, a, NULL, argv);
+
 	free(argv);
 	return e;
+}
+
+enum err node_spawn_helper(struct node *n, const struct action *a, const char *name)
+{
+	return spawn_with_environment(n, a, name, (const char *const *)a->probe->command);
 }

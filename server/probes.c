@@ -6,6 +6,7 @@
 
 #include "server/multi.h"
 
+#define PROBE_NAME_BYTES (REF_BYTES_MAX + 24)
 #define URL_MAX 2560 /* host and path at their longest */
 
 struct probe {
@@ -18,6 +19,9 @@ struct probe {
 	CURL *easy; /* NULL: it waits for its turn */
 	struct loop_timer timer;
 	char ref[REF_BYTES_MAX];
+	char name[PROBE_NAME_BYTES]; /* EXEC */
+	bool runs;                   /* EXEC: it has to be killed */
+	bool unstarted;              /* EXEC: which is to be told */
 	char url[URL_MAX];
 };
 
@@ -27,7 +31,9 @@ struct probes {
 	struct probe *first;
 	struct probe **last;
 	size_t under_way;
-	bool waiting; /* some may have a turn now */
+	uint64_t commands; /* so far */
+	bool waiting;      /* some may have a turn now */
+	bool unstarted;    /* some could not be started */
 };
 
 static void probe_free(struct probe *one)
@@ -41,6 +47,8 @@ static void probe_free(struct probe *one)
 	if (p->last == &one->next)
 		p->last = at;
 	loop_timer_cancel(p->config.loop, &one->timer);
+	if (one->runs)
+		p->config.kill(p->config.data, one->name, one->epoch);
 	if (one->easy) {
 		multi_remove(&p->multi, one->easy);
 		curl_easy_cleanup(one->easy);
@@ -153,12 +161,29 @@ static bool start(struct probe *one)
 	return false;
 }
 
+/* An event may begin others, so the list is looked at anew after each. */
+static void tell_unstarted(struct probes *p)
+{
+	struct probe *one = p->unstarted ? p->first : NULL;
+
+	while (one) {
+		if (one->unstarted) {
+			tell(one, "it could not be started");
+			one = p->first;
+		} else {
+			one = one->next;
+		}
+	}
+	p->unstarted = false;
+}
+
 void probes_turn(struct probes *p)
 {
 	struct probe *one = p->first;
 
+	tell_unstarted(p);
 	for (; p->waiting && one && p->under_way < PROBES_MAX; one = one->next)
-		if (!one->easy && !start(one))
+		if (one->kind != CHECK_EXEC && !one->easy && !start(one))
 			break; /* for want of memory: again at the next turn, or never in time */
 	p->waiting = p->waiting && one;
 	multi_turn(&p->multi);
@@ -173,6 +198,17 @@ static void write_url(const struct check *c, char url[URL_MAX])
 		(unsigned)c->port, c->kind == CHECK_HTTP && c->path ? c->path : "/");
 }
 
+static void execute(struct probe *one, const struct action *a)
+{
+	struct probes *p = one->probes;
+
+	snprintf(one->name, sizeof one->name, "%s:%llu", one->ref,
+		(unsigned long long)++p->commands);
+	one->runs = p->config.exec(p->config.data, one->name, a) == ERR_OK;
+	one->unstarted = !one->runs;
+	p->unstarted = p->unstarted || one->unstarted;
+}
+
 enum err probes_begin(struct probes *p, const struct action *a)
 {
 	struct probe *one = calloc(1, sizeof *one);
@@ -185,7 +221,8 @@ enum err probes_begin(struct probes *p, const struct action *a)
 	one->check = a->check;
 	one->number = a->number;
 	snprintf(one->ref, sizeof one->ref, "%s", a->ref);
-	write_url(a->probe, one->url);
+	if (one->kind != CHECK_EXEC)
+		write_url(a->probe, one->url);
 	if (loop_timer_set(p->config.loop, &one->timer, loop_now_ms(p->config.loop) + a->timeout_ms,
 		    on_late, one)) {
 		free(one);
@@ -193,8 +230,28 @@ enum err probes_begin(struct probes *p, const struct action *a)
 	}
 	*p->last = one;
 	p->last = &one->next;
-	p->waiting = true;
+	if (one->kind == CHECK_EXEC)
+		execute(one, a);
+	else
+		p->waiting = true;
 	return ERR_OK;
+}
+
+bool probes_own(const char *name)
+{
+	return strchr(name, ':'); /* which no child has in its name */
+}
+
+void probes_ended(struct probes *p, const char *name, const char *why)
+{
+	struct probe *one = p->first;
+
+	while (one && (one->kind != CHECK_EXEC || strcmp(one->name, name) != 0))
+		one = one->next;
+	if (!one)
+		return; /* it was dropped, or its time is over */
+	one->runs = false;
+	tell(one, why);
 }
 
 void probes_drop(struct probes *p, const char *ref)

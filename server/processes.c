@@ -57,9 +57,11 @@ static enum err process_fill(
 	one->output[0].fd = one->output[1].fd = -1;
 	for (int i = 0; i < 2; i++) {
 		one->output[i].name = names[i];
-		one->output[i].file = &one->log;
+		one->output[i].file = s->quiet ? NULL : &one->log;
 	}
-	enum err e = log_file_init(&one->log, p->logs_dir, ref, s->log_bytes_max, s->log_files_max);
+	enum err e = s->quiet ? ERR_OK
+			      : log_file_init(&one->log, p->logs_dir, ref, s->log_bytes_max,
+					s->log_files_max);
 	if (e)
 		return e;
 	e = wire_pack(&one->counts, s->cwd ? s->cwd : "/", s->setup, s->argv, s->envp, &one->spec);

@@ -43,6 +43,7 @@ struct process_spec {
 	const struct setup *setup; /* NULL: nothing is said */
 	uint64_t log_bytes_max;    /* a file; 0: LOG_BYTES_DEFAULT */
 	unsigned log_files_max;    /* of a child; 0: LOG_FILES_DEFAULT */
+	bool quiet;                /* its output is thrown away */
 };
 
 struct process_exit {

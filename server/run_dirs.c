@@ -166,19 +166,27 @@ static int make_child(struct run_dirs *r, int at, const char *name, uid_t uid, g
 	return fchownat(at, name, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
 
+enum err run_dir_path(const struct run_dirs *r, const char *ref, char ret_path[PATH_MAX])
+{
+	int bytes;
+
+	if (!r)
+		return ERR_SYSTEM;
+	bytes = snprintf(ret_path, PATH_MAX, "%s/%s", r->path, ref);
+	return bytes < 0 || bytes >= PATH_MAX ? ERR_LIMIT : ERR_OK;
+}
+
 enum err run_dir_make(
 	struct run_dirs *r, const char *ref, uid_t uid, gid_t gid, char ret_path[PATH_MAX])
 {
 	struct place p;
-	int bytes, at, made;
+	int at, made;
+	enum err e = run_dir_path(r, ref, ret_path);
 
-	if (!r)
-		return ERR_SYSTEM;
+	if (e)
+		return e;
 	if (!split(ref, &p))
 		return ERR_MALFORMED;
-	bytes = snprintf(ret_path, PATH_MAX, "%s/%s", r->path, ref);
-	if (bytes < 0 || bytes >= PATH_MAX)
-		return ERR_LIMIT;
 	at = open_supervisor(r, p.supervisor);
 	if (at < 0)
 		return ERR_SYSTEM;

@@ -47,6 +47,8 @@ void run_dirs_close(struct run_dirs *r);
  */
 enum err run_dir_make(
 	struct run_dirs *r, const char *ref, uid_t uid, gid_t gid, char ret_path[PATH_MAX]);
+/* The path that it has, or would have. Errors: LIMIT, SYSTEM (there is no place for any). */
+enum err run_dir_path(const struct run_dirs *r, const char *ref, char ret_path[PATH_MAX]);
 /* Its `stop_reason` is this word and a newline. Errors: MALFORMED, SYSTEM (errno). */
 enum err run_dir_tell(struct run_dirs *r, const char *ref, enum stop_reason why);
 /* Its process is gone, and so is the directory. None is fine. */

@@ -106,6 +106,14 @@ static void fail_sick(struct horde *h, struct child *c, const struct rule *r, ui
 	fail(h, c, REASON_HEALTH, why);
 }
 
+static void fail_late(struct horde *h, struct child *c)
+{
+	char why[HEALTH_WHY_BYTES];
+
+	snprintf(why, sizeof(why), "not ready: %.48s", c->health->why);
+	fail(h, c, REASON_START_TIMEOUT, c->health->why[0] ? why : "not ready in time");
+}
+
 static void try(struct horde *h, struct child *c, const struct rule *r, struct health_next next)
 {
 	struct action *a = act(h, ACTION_PROBE);
@@ -132,7 +140,7 @@ static void do_next(struct horde *h, struct child *c, const struct rule *r)
 		if (next.want == HEALTH_TRY)
 			try(h, c, r, next);
 		else if (next.want == HEALTH_LATE)
-			fail(h, c, REASON_START_TIMEOUT, "not ready in time");
+			fail_late(h, c);
 		else if (next.want == HEALTH_SICK)
 			fail_sick(h, c, r, next.check);
 		else if (next.want == HEALTH_SILENT)

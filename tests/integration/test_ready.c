@@ -85,7 +85,7 @@ CLUSTER_TEST(ready, a_put_waits_for_readiness_and_says_when_it_failed)
 				"\"ready\":{\"kind\":\"tcp\",\"port\":1,\"timeout_ms\":300}")),
 		409, "not-reached");
 	CHECK_STR(json_str(r->json, "child.status.state"), "failed");
-	CHECK_STR(json_str(r->json, "child.status.error"), "not ready in time");
+	CHECK_STR(json_str(r->json, "child.status.error"), "not ready: connection refused");
 	CHECK_STR(json_str(r->json, "child.warnings.0.code"), "unhealthy");
 	r = expect_problem(put_until(&c->nodes[0], "ignores", "ready",
 				   helper_spec("exit 0", ready_by("tcp", 1, ""))),
@@ -303,6 +303,73 @@ CLUSTER_TEST(ready, what_a_process_is_given_takes_a_new_one)
 	CHECK(strstr(file_wait(in(c, "a"), 5000), " 86400000000\n"), "and the time");
 }
 
+/* ---- commands ---- */
+
+CLUSTER_TEST(ready, a_command_is_run_as_the_child_is_and_its_code_decides)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct http_reply *r;
+
+	mkdir(in(c, "cwd"), 0700);
+	r = child_start(&c->nodes[0], "web",
+		text_of("{\"command\":[\"/bin/sleep\",\"1000\"],\"cwd\":\"%s\","
+			"\"env\":{\"MARK\":\"mark\"},\"ready\":{\"kind\":\"exec\",\"timeout_ms\":"
+			"60000,"
+			"\"period_ms\":100,\"command\":[\"/bin/sh\",\"-c\","
+			"\"echo noise; echo $HORDE_CHILD_REF $HORDE_RUN_DIR >ref; test -e "
+			"$MARK\"]}}",
+			in(c, "cwd")));
+	CHECK(!is_ready(r), "there is no mark");
+	CHECK(strncmp(file_wait(in(c, "cwd/ref"), 5000), "default/web /", 13) == 0,
+		"whose it is, and where");
+	file_write(in(c, "cwd/mark"), "", 0, 0600);
+	r = wait_ready(&c->nodes[0], "web");
+	CHECK_INT(json_number_at(r->json, "status.restarts"), 0);
+	r = expect_status(
+		node_call(&c->nodes[0], "GET", NULL, "/v1/supervisors/default/children"), 200);
+	CHECK_INT(json_array_size(json_at(r->json, "items")), 1);
+}
+
+CLUSTER_TEST(ready, a_command_that_fails_or_hangs_ends_the_child_and_leaves_nothing)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	static const char *const scripts[] = {"exit 3", "kill -9 $$", "exec sleep 54321"};
+	static const char *const errors[] = {
+		"exec: exit code 3", "exec: signal 9", "exec: timeout"};
+
+	for (int i = 0; i < 3; i++) {
+		const char *id = text_of("c%d", i);
+		struct http_reply *r = child_start(&c->nodes[0], id,
+			text_of("{\"command\":[\"/bin/"
+				"sleep\",\"1000\"],\"health\":[{\"kind\":\"exec\","
+				"\"command\":[\"/bin/sh\",\"-c\",\"%s\"],\"period_ms\":1000,"
+				"\"timeout_ms\":200,\"threshold\":1,\"grace_ms\":0}]}",
+				scripts[i]));
+
+		child_until_new_pid(
+			&c->nodes[0], id, (pid_t)json_number_at(r->json, "status.pid"), 20000);
+		r = node_call(&c->nodes[0], "GET", NULL, CHILDREN "/%s/history", id);
+		CHECK_STR(json_str(r->json, "items.1.reason"), "health");
+		CHECK_STR(json_str(r->json, "items.1.error"), errors[i]);
+		child_delete(c, &c->nodes[0], id);
+	}
+	children_until_processes("54321", 0, 5000);
+}
+
+CLUSTER_TEST(ready, a_program_that_is_not_there_is_a_failed_check)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct http_reply *r;
+
+	r = expect_problem(
+		put_until(&c->nodes[0], "web", "ready",
+			"{\"command\":[\"/bin/sleep\",\"1000\"],\"max_restarts\":0,"
+			"\"on_max_restarts\":\"fail_child\",\"ready\":{\"kind\":\"exec\","
+			"\"command\":[\"/no/such\"],\"timeout_ms\":500,\"period_ms\":100}}"),
+		409, "not-reached");
+	CHECK_STR(json_str(r->json, "child.status.error"), "not ready: exec: ENOENT");
+}
+
 /* ---- names ---- */
 
 static void cr_held(const struct cluster *c, const char *key, const char *owner)
@@ -398,6 +465,10 @@ CLUSTER_TEST(ready, what_contradicts_itself_is_refused_with_all_places)
 		"/health/0/port", "/register/1/key", "/register/2/registry");
 	FAULTS(n, "\"register\":[{\"value\":1},{\"key\":\"\"},{\"key\":\"a\\u0001\"}]",
 		"/register/0/key", "/register/1/key", "/register/2/key");
+	FAULTS(n,
+		"\"ready\":{\"kind\":\"exec\"},\"health\":[{\"kind\":\"exec\",\"port\":1,"
+		"\"command\":[\"a\"]},{\"kind\":\"tcp\",\"port\":1,\"command\":[\"a\"]}]",
+		"/ready/command", "/health/0/port", "/health/1/command");
 	FAULTS(n, "\"watchdog_ms\":999", "/watchdog_ms");
 	FAULTS(n, "\"ready\":{\"kind\":\"notify\",\"port\":1,\"try_timeout_ms\":100}",
 		"/ready/port", "/ready/try_timeout_ms");

@@ -186,7 +186,8 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 	"r\",\"host\":\"h\",\"timeout_ms\":1,"                                                     \
 	"\"period_ms\":200,\"try_timeout_ms\":300},\"health\":[{\"kind\":\"tcp\",\"port\":81},"    \
 	"{\"kind\":\"http\",\"port\":82,\"host\":\"i\",\"path\":\"/h\",\"period_ms\":2000,"        \
-	"\"timeout_ms\":400,\"grace_ms\":0,\"threshold\":1}]"
+	"\"timeout_ms\":400,\"grace_ms\":0,\"threshold\":1},"                                      \
+	"{\"kind\":\"exec\",\"command\":[\"a\",\"b\"]}]"
 
 Test(records, checks_are_read_with_their_defaults)
 {
@@ -203,7 +204,9 @@ Test(records, checks_are_read_with_their_defaults)
 		cr_assert_eq(c->ready->limit_ms, 1);
 		cr_assert_eq(c->ready->period_ms, 200);
 		cr_assert_eq(c->ready->timeout_ms, 300);
-		cr_assert_eq(c->health_count, 2);
+		cr_assert_eq(c->health_count, 3);
+		cr_assert_str_eq(c->health[2].command[1], "b");
+		cr_assert_null(c->health[2].command[2]);
 		cr_assert_eq(c->health[0].kind, CHECK_TCP);
 		cr_assert_eq(c->health[0].period_ms, 10000);
 		cr_assert_eq(c->health[0].timeout_ms, 5000);
@@ -419,6 +422,9 @@ Test(records, what_is_not_understood_has_no_record)
 		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"tcp\",\"port\":1,\"period_ms\":99}")},
 		{"spec/d/a",
 			SPEC("\"ready\":{\"kind\":\"tcp\",\"port\":1,\"timeout_ms\":86400001}")},
+		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"exec\"}")},
+		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"exec\",\"command\":[]}")},
+		{"spec/d/a", SPEC("\"ready\":{\"kind\":\"exec\",\"command\":[1]}")},
 		{"spec/d/a", SPEC("\"health\":{}")},
 		{"spec/d/a", SPEC("\"health\":[1]")},
 		{"spec/d/a", SPEC("\"health\":[{\"kind\":\"none\"}]")},

@@ -26,6 +26,9 @@ struct scene {
 	bool ok;
 	char why[64];
 	uint32_t number;
+	bool refuses; /* to start commands */
+	char started[64];
+	char killed[64];
 };
 
 static void on_event(void *data, struct event *e)
@@ -74,11 +77,28 @@ static int before_sleep(void *data)
 	return s->events >= s->wanted ? 0 : -1;
 }
 
+static enum err on_exec(void *data, const char *name, const struct action *a)
+{
+	struct scene *s = data;
+
+	cr_assert_str_eq(a->probe->command[0], "test");
+	snprintf(s->started, sizeof s->started, "%s", name);
+	return s->refuses ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static void on_kill(void *data, const char *name, uint64_t epoch)
+{
+	struct scene *s = data;
+
+	cr_assert_eq(epoch, 7);
+	snprintf(s->killed, sizeof s->killed, "%s", name);
+}
+
 static void begin(struct scene *s)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t bytes = sizeof at;
-	struct probes_config c = {.event = on_event, .data = s};
+	struct probes_config c = {.event = on_event, .exec = on_exec, .kill = on_kill, .data = s};
 
 	*s = (struct scene){.wanted = 1};
 	cr_assert_eq(loop_new(&s->loop), ERR_OK);
@@ -204,5 +224,87 @@ Test(probes, the_end_leaves_nothing)
 	for (uint32_t i = 1; i < 20; i++)
 		try_it(&s, (struct check){.kind = i % 2 ? CHECK_HTTP : CHECK_TCP}, WAIT_MS, i);
 	probes_turn(s.probes);
+	end(&s);
+}
+
+static struct check command(void)
+{
+	static char *words[] = {"test", NULL};
+
+	return (struct check){.kind = CHECK_EXEC, .port = 1, .command = words};
+}
+
+Test(probes, a_command_is_told_by_its_end_and_its_name_is_no_child_s)
+{
+	static const char *const ends[] = {NULL, "exit code 3"};
+
+	for (int i = 0; i < 2; i++) {
+		struct scene s;
+
+		begin(&s);
+		try_it(&s, command(), WAIT_MS, 5);
+		cr_assert(probes_own(s.started));
+		cr_assert_not(probes_own("default/web"));
+		probes_ended(s.probes, "default/web:99", NULL);
+		cr_assert_eq(s.events, 0);
+		probes_ended(s.probes, s.started, ends[i]);
+		cr_assert_eq(s.events, 1);
+		cr_assert_eq(s.ok, ends[i] == NULL);
+		cr_assert_str_eq(s.why, ends[i] ? ends[i] : "");
+		probes_ended(s.probes, s.started, NULL);
+		cr_assert_eq(s.events, 1, "once");
+		cr_assert_str_eq(s.killed, "");
+		end(&s);
+	}
+}
+
+Test(probes, a_command_is_killed_when_its_time_is_over_or_it_is_dropped)
+{
+	struct scene s;
+
+	begin(&s);
+	try_it(&s, command(), 100, 5);
+	loop_run(s.loop, before_sleep, &s);
+	cr_assert_str_eq(s.why, "timeout");
+	cr_assert_str_eq(s.killed, s.started);
+	try_it(&s, command(), WAIT_MS, 6);
+	probes_drop(s.probes, "default/web");
+	cr_assert_str_eq(s.killed, s.started);
+	s.killed[0] = '\0';
+	try_it(&s, command(), WAIT_MS, 6);
+	end(&s);
+	cr_assert_str_eq(s.killed, s.started, "with the daemon");
+	cr_assert_eq(s.events, 1);
+}
+
+Test(probes, two_commands_at_a_time_have_two_names)
+{
+	struct scene s;
+	char first[64];
+
+	begin(&s);
+	try_it(&s, command(), WAIT_MS, 5);
+	strcpy(first, s.started);
+	try_it(&s, command(), WAIT_MS, 6);
+	cr_assert_str_neq(first, s.started);
+	probes_ended(s.probes, first, NULL);
+	cr_assert_eq(s.number, 5);
+	end(&s);
+}
+
+Test(probes, a_command_that_cannot_be_started_is_told_in_the_next_turn)
+{
+	struct scene s;
+
+	begin(&s);
+	s.refuses = true;
+	s.wanted = 2;
+	try_it(&s, command(), WAIT_MS, 5);
+	try_it(&s, command(), WAIT_MS, 6);
+	cr_assert_eq(s.events, 0);
+	probes_turn(s.probes);
+	cr_assert_eq(s.events, 2);
+	cr_assert_str_eq(s.why, "it could not be started");
+	cr_assert_str_eq(s.killed, "");
 	end(&s);
 }
