@@ -5,7 +5,8 @@
 static void signal_child(struct exchange *x)
 {
 	const json_t *body = exchange_body(x);
-	struct call call = {.supervisor = exchange_path(x, "sup"),
+	struct call call = {.op = CALL_SIGNAL,
+		.supervisor = exchange_path(x, "sup"),
 		.child = exchange_path(x, "child"),
 		.signal = json_string_value(json_object_get(body, "signal")),
 		.group = json_is_true(json_object_get(body, "group"))};
@@ -25,7 +26,7 @@ static bool has_restarted(const struct child *c, uint64_t before)
 static void restart_child(struct exchange *x)
 {
 	int64_t deadline = resource_deadline_ms(x, WAIT_START_MS);
-	struct call call = {.restart = true,
+	struct call call = {.op = CALL_RESTART,
 		.supervisor = exchange_path(x, "sup"),
 		.child = exchange_path(x, "child")};
 	struct child c;

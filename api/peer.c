@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/logs.h"
 
 /* ---- reading: shapes were checked by the schema, bounds are checked here once more ---- */
 
@@ -168,11 +169,39 @@ static void reply_called(struct exchange *x, const struct call *call)
 	exchange_reply(x, 200, &body);
 }
 
+/* Its logs are asked of this very node, so they are not asked for elsewhere. */
+static void reply_logs(struct exchange *x, const char *supervisor, const char *child)
+{
+	const json_t *body = exchange_body(x);
+	struct logs_query q = {
+		.stream = json_string_value(json_object_get(body, "stream")),
+		.from_offset = json_object_get(body, "after") != NULL,
+		.after = (uint64_t)number(x, "after"),
+		.tail = (unsigned)number(x, "tail"),
+		.limit = (unsigned)number(x, "limit"),
+	};
+	int64_t deadline_ms = exchange_started_ms(x) + (int64_t)number(x, "wait_ms");
+	struct text out = TEXT_INIT;
+	struct child c;
+
+	child_look(x, supervisor, child, &c);
+	json_object(&out);
+	json_put_string(&out, "node", horde_config(resource_horde(x))->name);
+	json_key(&out, "logs");
+	json_object(&out);
+	if (logs_here(x, &c, &q, deadline_ms, &out)) {
+		json_end_object(&out);
+		json_end_object(&out);
+		exchange_reply(x, 200, &out);
+	}
+	text_fini(&out);
+}
+
 static void peer_call(struct exchange *x)
 {
 	const json_t *body = exchange_body(x);
 	const char *op = json_string_value(json_object_get(body, "op"));
-	struct call call = {.restart = op && strcmp(op, "restart") == 0,
+	struct call call = {.op = op && strcmp(op, "restart") == 0 ? CALL_RESTART : CALL_SIGNAL,
 		.supervisor = json_string_value(json_object_get(body, "supervisor")),
 		.child = json_string_value(json_object_get(body, "child")),
 		.signal = json_string_value(json_object_get(body, "signal")),
@@ -184,7 +213,11 @@ static void peer_call(struct exchange *x)
 		exchange_problem(x, PROBLEM_SUPERVISOR_NOT_FOUND, "there is no such supervisor");
 		return;
 	}
-	if (!call.restart && !call.signal) {
+	if (op && strcmp(op, "logs") == 0) {
+		reply_logs(x, call.supervisor, call.child);
+		return;
+	}
+	if (call.op == CALL_SIGNAL && !call.signal) {
 		fault(x, "/signal", "a signal needs its name");
 		return;
 	}

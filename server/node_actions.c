@@ -315,7 +315,16 @@ static void on_guardian_lost(void *data)
 		"its children were killed and are started again under a new one");
 }
 
+static void on_printed(void *data, const char *ref)
+{
+	char key[REF_BYTES_MAX + sizeof "logs/"];
+	int bytes = snprintf(key, sizeof key, "logs/%s", ref);
+
+	node_wake(data, key, (size_t)bytes);
+}
+
 const struct processes_events node_process_events = {
+	.printed = on_printed,
 	.started = on_started,
 	.failed = on_failed,
 	.exited = on_exited,

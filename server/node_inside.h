@@ -86,6 +86,9 @@ extern const struct processes_events node_process_events; /* its `data` is the n
 /* Keeps both sides of a divergence from `peer` in a file of the data directory, for people. */
 void node_dump(struct node *n, const char *peer, const struct fragment *f);
 
+/* ---- node_logs.c ---- */
+logs_read_fn node_logs;
+
 /* ---- node_spawn.c ---- */
 /* Errors: as processes_spawn. */
 enum err node_spawn(struct node *n, const struct action *a);

@@ -10,15 +10,16 @@
 #include "api/health.h"
 #include "api/peer.h"
 #include "api/registry.h"
+#include "api/logs.h"
 #include "api/snapshots.h"
 #include "api/supervisors.h"
 #include "server/log.h"
 
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
 	peer_bindings, supervisors_bindings, supervisors_delete_bindings, children_bindings,
-	children_write_bindings, children_many_bindings, children_call_bindings, registry_bindings,
-	registry_write_bindings, registry_list_bindings, meta_bindings, snapshots_bindings,
-	restore_bindings, NULL};
+	children_write_bindings, children_many_bindings, children_call_bindings, logs_bindings,
+	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings,
+	snapshots_bindings, restore_bindings, NULL};
 
 /* Only what requests cause is held back; what peers and processes cause has happened already. */
 static bool is_write(enum event_kind kind)
@@ -136,6 +137,7 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 		.call_result = call_result,
 		.call_end = call_end,
 		.snapshots = &node_snapshots,
+		.logs = node_logs,
 		.stream = stream,
 		.started_wall_ms = loop_wall_ms(),
 		.version = HORDE_VERSION,

@@ -46,10 +46,19 @@ static void process_free(struct processes *p, struct process *one)
 	free(one);
 }
 
+static void on_grown(void *data)
+{
+	const struct process *one = data;
+
+	if (one->of->events.printed)
+		one->of->events.printed(one->of->events.data, one->ref);
+}
+
 static enum err process_fill(
 	struct processes *p, struct process *one, const char *ref, const struct process_spec *s)
 {
 	static const char *const names[2] = {"stdout", "stderr"};
+	one->of = p;
 	memcpy(one->ref, ref, strlen(ref) + 1);
 	one->counts = wire_message(WIRE_SPAWN, ref, one->epoch);
 	one->start = (struct request){.process = one, .verb = WIRE_SPAWN};
@@ -58,6 +67,8 @@ static enum err process_fill(
 	for (int i = 0; i < 2; i++) {
 		one->output[i].name = names[i];
 		one->output[i].file = s->quiet ? NULL : &one->log;
+		one->output[i].grown = on_grown;
+		one->output[i].data = one;
 	}
 	enum err e = s->quiet ? ERR_OK
 			      : log_file_init(&one->log, p->logs_dir, ref, s->log_bytes_max,

@@ -71,6 +71,7 @@ struct processes_events {
 	void (*exited)(
 		void *data, const char *ref, uint64_t epoch, const struct process_exit *exit);
 	void (*guardian_lost)(void *data);
+	void (*printed)(void *data, const char *ref); /* it printed something, which is kept */
 	void *data;
 };
 
@@ -134,6 +135,8 @@ unsigned processes_count(const struct processes *p);
 
 /* Bytes of output that could not be written to the logs, over the life of `p`. */
 uint64_t processes_dropped_bytes(const struct processes *p);
+/* The same of the process of `ref` alone; 0 when there is none. */
+uint64_t processes_log_dropped(struct processes *p, const char *ref);
 
 /* The guardian's pid, 0 while there is none. */
 int processes_guardian_pid(const struct processes *p);

@@ -60,6 +60,13 @@ uint64_t processes_dropped_bytes(const struct processes *p)
 	return bytes;
 }
 
+uint64_t processes_log_dropped(struct processes *p, const char *ref)
+{
+	const struct process *one = processes_find(p, ref);
+
+	return one ? one->log.dropped_bytes : 0;
+}
+
 /* ---- the queue ----------------------------------------------------------------------------- */
 
 static void watch(struct processes *p, uint32_t events)

@@ -28,6 +28,7 @@ struct request {
 };
 
 struct process {
+	struct processes *of;
 	char ref[WIRE_REF_SIZE];
 	uint64_t epoch;
 	bool running; /* false: starting */
