@@ -14,6 +14,7 @@
 #include "api/health.h"
 #include "api/http_glue.h"
 #include "api/json_read.h"
+#include "api/logs.h"
 #include "api/peer.h"
 #include "api/registry.h"
 #include "api/snapshots.h"

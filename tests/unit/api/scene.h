@@ -10,6 +10,7 @@
 #include "api/children.h"
 #include "api/cluster.h"
 #include "api/health.h"
+#include "api/logs.h"
 #include "api/peer.h"
 #include "api/registry.h"
 #include "api/service.h"
