@@ -112,7 +112,7 @@ static void put_end(struct text *out, int code, int signal, bool core_dumped)
 		json_put_bool(out, "core_dumped", true);
 }
 
-static void put_last_exit(struct text *out, const struct exit_record *e)
+static void put_last_exit(struct text *out, const struct exit_record *e, const char *tail)
 {
 	if (!e->known)
 		return;
@@ -125,6 +125,8 @@ static void put_last_exit(struct text *out, const struct exit_record *e)
 	put_end(out, e->code, e->signal, e->core_dumped);
 	json_put_time(out, "at", e->at_ms);
 	json_put_int(out, "uptime_ms", e->uptime_ms > 0 ? e->uptime_ms : 0);
+	if (tail)
+		json_put_string(out, "tail", tail);
 	json_end_object(out);
 }
 
@@ -193,7 +195,7 @@ void child_put_status(struct text *out, const struct horde *h, const struct chil
 	if (s && s->text && s->text[0])
 		json_put_string(out, "status_text", s->text);
 	if (s)
-		put_last_exit(out, &s->last_exit);
+		put_last_exit(out, &s->last_exit, s->exit_tail);
 	json_end_object(out);
 }
 

@@ -114,6 +114,8 @@ void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
 		s->text = copy_string(d, take_string(d, o, "status_text"));
 	if (last_exit)
 		decode_exit(d, last_exit, &s->last_exit);
+	if (json_object_get(last_exit, "tail"))
+		s->exit_tail = copy_string(d, take_string(d, last_exit, "tail"));
 	for (size_t i = 0; i < json_array_size(trail); i++)
 		take_transition(d, json_array_get(trail, i), s);
 }

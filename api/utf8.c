@@ -53,6 +53,19 @@ void utf8_trim(char *string)
 		string[last - 1] = '\0';
 }
 
+void utf8_mend(char *bytes, size_t count)
+{
+	for (size_t i = 0; i < count;) {
+		unsigned char c = (unsigned char)bytes[i];
+		bool plain = c == '\t' || c == '\n' || (c >= 0x20 && c != 0x7F);
+		size_t sequence = plain ? utf8_sequence((unsigned char *)bytes + i, count - i) : 0;
+
+		if (sequence == 0)
+			bytes[i] = '?';
+		i += sequence ? sequence : 1;
+	}
+}
+
 static int hex(char c)
 {
 	if (c >= '0' && c <= '9')

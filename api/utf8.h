@@ -15,6 +15,8 @@ bool utf8_is_text(const char *bytes, size_t count);
 size_t utf8_length(const char *string);
 /* Cuts off a last sequence that a full buffer has cut short. */
 void utf8_trim(char *string);
+/* Each byte that is no text becomes a '?': controls but tab and newline, what is no UTF-8. */
+void utf8_mend(char *bytes, size_t count);
 /* Decodes %XX into `out`, which has room for `count` + 1 bytes; puts a NUL behind. False for a
  * broken escape. The decoded bytes may be anything but NUL. */
 bool percent_decode(const char *bytes, size_t count, char *out, size_t *ret_count);

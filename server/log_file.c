@@ -165,6 +165,12 @@ static void know(struct log_file *f)
 	f->known = true;
 }
 
+uint64_t log_file_end(struct log_file *f)
+{
+	know(f);
+	return f->start + f->used;
+}
+
 /* The files beyond the number that may be, oldest first. */
 static void drop_oldest(const struct log_file *f)
 {

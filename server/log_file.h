@@ -50,6 +50,8 @@ struct log_file {
 enum err log_file_init(struct log_file *f, const char *logs_dir, const char *ref,
 	uint64_t bytes_max, unsigned files_max);
 void log_file_fini(struct log_file *f);
+/* The offset of what will be appended next. */
+uint64_t log_file_end(struct log_file *f);
 /* Appends whole records; what cannot be written is counted in dropped_bytes. */
 void log_file_append(struct log_file *f, const char *records, size_t count);
 

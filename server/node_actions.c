@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/utf8.h"
 #include "server/log.h"
 
 /* ---- what could not be done at once ---- */
@@ -284,9 +285,24 @@ static void helper_ended(struct node *n, const char *ref, const struct process_e
 	probes_ended(n->probes, ref, exit->signal || exit->code ? why : NULL);
 }
 
+/* As text, without its last newline. */
+static void mend_tail(const struct process_exit *exit, char ret_tail[EXIT_TAIL_BYTES_MAX + 1])
+{
+	size_t count =
+		exit->tail_bytes < EXIT_TAIL_BYTES_MAX ? exit->tail_bytes : EXIT_TAIL_BYTES_MAX;
+
+	if (count)
+		memcpy(ret_tail, exit->tail + exit->tail_bytes - count, count);
+	if (count && ret_tail[count - 1] == '\n')
+		count--;
+	utf8_mend(ret_tail, count);
+	ret_tail[count] = '\0';
+}
+
 static void on_exited(void *data, const char *ref, uint64_t epoch, const struct process_exit *exit)
 {
 	struct event e = {.kind = EVENT_EXITED};
+	char tail[EXIT_TAIL_BYTES_MAX + 1];
 	struct node *n = data;
 
 	if (probes_own(ref)) {
@@ -294,6 +310,7 @@ static void on_exited(void *data, const char *ref, uint64_t epoch, const struct 
 		return;
 	}
 
+	mend_tail(exit, tail);
 	notify_ended(n->notify, exit->pid);
 	e.process.ref = ref;
 	e.process.epoch = epoch;
@@ -303,6 +320,7 @@ static void on_exited(void *data, const char *ref, uint64_t epoch, const struct 
 		.signal = exit->signal,
 		.core_dumped = exit->core,
 		.guardian_lost = exit->guardian_lost,
+		.tail = tail,
 	};
 	node_step(n, &e);
 	drop_run_dir(n, ref);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "server/descendants.h"
+#include "server/log_read.h"
 
 /* Messages taken from the guardian in one turn. */
 #define MESSAGES_PER_TURN 64
@@ -177,6 +178,7 @@ static void on_spawned(struct processes *p, const struct wire_message *m, int fd
 	}
 	spec_done(p, one);
 	one->running = true;
+	one->log_from = one->log.folder ? log_file_end(&one->log) : 0;
 	one->pid = m->pid;
 	one->started_ms = m->started_ms;
 	one->start.verb = WIRE_GIVE;
@@ -191,14 +193,29 @@ static void on_given(struct processes *p, const struct wire_message *m, int fds[
 		take_output(p, one, fds);
 }
 
+/* The last of what it printed on stderr. */
+static size_t take_tail(struct process *one, char ret_tail[PROCESSES_TAIL_BYTES])
+{
+	for (int i = 0; i < 2; i++)
+		log_stream_close(&one->output[i]);
+	if (!one->log.folder || log_file_end(&one->log) == one->log_from)
+		return 0;
+	return log_read_tail(
+		one->log.folder, one->log_from, "stderr", ret_tail, PROCESSES_TAIL_BYTES);
+}
+
 static void on_exited(struct processes *p, const struct wire_message *m)
 {
 	struct process *one = processes_find_epoch(p, m->ref, m->epoch);
 	if (!one || !one->running)
 		return;
+	char tail[PROCESSES_TAIL_BYTES];
+	size_t tail_bytes = take_tail(one, tail);
 	processes_table_remove(p, one);
 	process_free(p, one);
-	struct process_exit end = {.pid = m->pid,
+	struct process_exit end = {.tail = tail,
+		.tail_bytes = tail_bytes,
+		.pid = m->pid,
 		.signal = m->signal,
 		.code = m->code,
 		.core = m->core,

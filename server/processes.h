@@ -31,6 +31,8 @@
 #define PROCESSES_START_MS 10000
 /* How long processes_free waits for the guardian to have killed everything. */
 #define PROCESSES_FREE_MS 5000
+/* Of what a process printed last on stderr, told with its exit. */
+#define PROCESSES_TAIL_BYTES 4096
 
 struct processes;
 
@@ -54,6 +56,8 @@ struct process_exit {
 	bool guardian_lost; /* it was killed because the guardian had gone: not its fault */
 	int64_t started_ms; /* on the clock of loop.h */
 	int64_t ended_ms;
+	const char *tail; /* what it printed last on stderr, as it did; borrowed */
+	size_t tail_bytes;
 };
 
 /*

@@ -41,6 +41,7 @@ struct process {
 	struct request start;       /* SPAWN; later GIVE */
 	struct request stop;
 	struct log_file log;
+	uint64_t log_from; /* where the log ended when it started */
 	struct log_stream output[2];
 	struct process *next;
 };

@@ -82,6 +82,7 @@ static enum err finish_dead(struct horde *h, struct child *c, const struct view 
 
 	if (err != ERR_OK)
 		return err;
+	child_keep_tail(c, v->status ? v->status->exit_tail : NULL);
 	r.status = (struct status_record){
 		.state = CHILD_EXITED,
 		.reason = REASON_NODE_DEAD,
@@ -91,6 +92,7 @@ static enum err finish_dead(struct horde *h, struct child *c, const struct view 
 		.spec_hash = v->spec->hash,
 		.restarts = v->status ? v->status->restarts : 0,
 		.last_exit = v->status ? v->status->last_exit : (struct exit_record){0},
+		.exit_tail = c->exit_tail,
 	};
 	child_follow_trail(h, c, v->status);
 	c->epoch = r.status.epoch;

@@ -84,6 +84,7 @@ void children_sweep(struct horde *h)
 		budget_fini(&c->budget);
 		trail_fini(&c->trail);
 		free(c->health);
+		free(c->exit_tail);
 		free(c);
 	}
 }
@@ -255,6 +256,12 @@ static void note_exit(
 		snprintf(c->last_exit.error, sizeof(c->last_exit.error), "%s", error);
 }
 
+void child_keep_tail(struct child *c, const char *tail)
+{
+	free(c->exit_tail);
+	c->exit_tail = tail && *tail ? strdup(tail) : NULL; /* for people: without memory none */
+}
+
 static bool is_success(
 	const struct spec_record *spec, const struct process_end *end, const char *error)
 {
@@ -339,6 +346,10 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 	if (!process_turn(c, PROCESS_ENDED))
 		return;
 	note_exit(h, c, end, error);
+	if (on_purpose || error || (!c->fault && spec && is_success(spec, end, error)))
+		child_keep_tail(c, NULL);
+	else
+		child_keep_tail(c, end->tail);
 	c->ended_untold = true;
 	c->pid = 0;
 	c->state = CHILD_PENDING;

@@ -41,6 +41,7 @@ struct child {
 	uint32_t restarts;
 	struct budget budget;
 	struct exit_record last_exit;
+	char *exit_tail;    /* what it printed last on stderr before it failed; or NULL */
 	struct trail trail; /* goes out with its status */
 	bool ended_untold;  /* last_exit is not in the trail yet */
 	/* as an orphan */

@@ -10,7 +10,8 @@
 #define PROTOCOL_VERSION 2
 #define NAME_BYTES_MAX 128
 #define URL_BYTES_MAX 512
-#define REF_BYTES_MAX 264 /* "sup/child" and its NUL */
+#define EXIT_TAIL_BYTES_MAX 4096 /* of what a child printed last, kept with its end */
+#define REF_BYTES_MAX 264        /* "sup/child" and its NUL */
 
 /* Who a peer says it is; of hello requests and answers. */
 struct hello {
@@ -79,6 +80,7 @@ struct process_end {
 	int signal; /* 0 when it exited */
 	bool core_dumped;
 	bool guardian_lost; /* the guardian was killed: counts as no failure of the child */
+	const char *tail;   /* what it printed last on stderr, UTF-8 text, or NULL; borrowed */
 };
 
 struct event {

@@ -130,6 +130,8 @@ void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, enum s
 void child_note(struct horde *h, struct child *c, enum child_state state, enum reason reason);
 /* What another life of it went through comes before what it goes through here; `s` may be NULL. */
 void child_follow_trail(struct horde *h, struct child *c, const struct status_record *s);
+/* What it printed last before it failed; NULL or "": nothing. */
+void child_keep_tail(struct child *c, const char *tail);
 /* Its last end here becomes its status, before it goes elsewhere (carry_out.c). */
 enum err child_tell_end(struct horde *h, struct child *c);
 void child_started(struct horde *h, struct child *c, int pid);
@@ -144,7 +146,7 @@ bool probe_prepare(struct child *c, const struct checks *checks);
 void probe_arm(struct horde *h, struct child *c, const struct checks *checks);
 void probe_drop(struct horde *h, struct child *c); /* what is tried is of no interest now */
 void probe_end(struct horde *h, struct child *c);  /* it has no process any more */
-bool probe_ready(const struct child *c);          /* it runs, and is ready */
+bool probe_ready(const struct child *c);           /* it runs, and is ready */
 void probe_tick(struct horde *h);
 enum err probe_tried(struct horde *h, const struct event *e);
 enum err probe_notified(struct horde *h, const struct event *e);
@@ -220,8 +222,8 @@ enum err registry_unregister(struct horde *h, const struct event *e);
 enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
 	const struct entry **ret_taken);
 /* Ends the names of a child that its spec asked for before and does not now; NULL: it has none. */
-void registry_unlist(struct horde *h, const char *ref, const struct claims *before,
-	const struct claims *now);
+void registry_unlist(
+	struct horde *h, const char *ref, const struct claims *before, const struct claims *now);
 /* Ends the names of a child that ended, of its epochs up to `epoch`. */
 void registry_end(struct horde *h, const char *ref, uint64_t epoch);
 

@@ -163,6 +163,7 @@ void record_free(struct record *r)
 		break;
 	case FAMILY_STATUS:
 		free(r->status.text);
+		free(r->status.exit_tail);
 		trail_fini(&r->status.trail);
 		break;
 	case FAMILY_ENTRY:
@@ -240,6 +241,7 @@ static bool dup_parts(const struct record *r, struct record *c)
 	} else if (r->family == FAMILY_STATUS) {
 		ok = trail_dup(&r->status.trail, &c->status.trail);
 		ok = dup_string(r->status.text, &c->status.text) && ok;
+		ok = dup_string(r->status.exit_tail, &c->status.exit_tail) && ok;
 	} else if (r->family == FAMILY_SUPERVISOR) {
 		ok = dup_spec(&r->supervisor.defaults, &c->supervisor.defaults);
 	}
@@ -315,7 +317,7 @@ static void encode_assign(const struct assign_record *a, struct text *t)
 	encode_avoid(a, t);
 }
 
-static void encode_exit(const struct exit_record *e, struct text *t)
+static void encode_exit(const struct exit_record *e, const char *tail, struct text *t)
 {
 	json_key(t, "last_exit");
 	json_object(t);
@@ -326,6 +328,8 @@ static void encode_exit(const struct exit_record *e, struct text *t)
 	json_put_int(t, "uptime_ms", e->uptime_ms);
 	if (e->error[0])
 		json_put_string(t, "error", e->error);
+	if (tail)
+		json_put_string(t, "tail", tail);
 	json_end_object(t);
 }
 
@@ -348,7 +352,7 @@ static void encode_status(const struct status_record *s, struct text *t)
 	if (s->text && s->text[0])
 		json_put_string(t, "status_text", s->text);
 	if (s->last_exit.known)
-		encode_exit(&s->last_exit, t);
+		encode_exit(&s->last_exit, s->exit_tail, t);
 	trail_encode(&s->trail, s->node, t);
 }
 

@@ -89,6 +89,7 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	if (c->epoch == 0 && s && s->spec_hash == v->spec->hash) {
 		c->restarts = s->restarts; /* it goes on here: its count and its last end too */
 		c->last_exit = s->last_exit;
+		child_keep_tail(c, s->exit_tail);
 	}
 	child_follow_trail(h, c, s);
 	c->epoch = v->assign->epoch;

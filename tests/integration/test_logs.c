@@ -251,6 +251,29 @@ CLUSTER_TEST(logs, a_flood_blocks_nobody_and_is_capped)
 	CHECK_INT(json_number_at(r->json, "dropped_bytes"), 0);
 }
 
+CLUSTER_TEST(logs, what_a_failure_said_last_is_known_at_every_node)
+{
+	static const char spec[] = "{\"command\":[\"/bin/sh\",\"-c\",\"echo fine; printf "
+				   "'%05000d' 7 >&2; echo ' cannot go on' >&2; exit 3\"],"
+				   "\"restart\":\"temporary\"}";
+	struct cluster *c = cluster_start(3, NULL);
+
+	child_put(&c->nodes[1], "web", spec);
+	for (int i = 0; i < 3; i++) {
+		struct http_reply *r = child_until(&c->nodes[i], "web", "exited", CLUSTER_SOON_MS);
+		const char *tail = json_str(r->json, "status.last_exit.tail");
+
+		CHECK_INT(strlen(tail), 4095); /* without its newline */
+		CHECK_STR(tail + strlen(tail) - 14, "7 cannot go on");
+	}
+	child_put(&c->nodes[0], "fine",
+		"{\"command\":[\"/bin/sh\",\"-c\",\"echo chatter >&2\"],\"restart\":"
+		"\"temporary\"}");
+	CHECK(!json_at(child_until(&c->nodes[0], "fine", "exited", CLUSTER_SOON_MS)->json,
+		      "status.last_exit.tail"),
+		"it did not fail");
+}
+
 CLUSTER_TEST(logs, each_wrong_parameter_is_named)
 {
 	struct cluster *c = cluster_start(1, NULL);

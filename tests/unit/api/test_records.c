@@ -85,6 +85,11 @@ Test(records, a_status_comes_back_as_it_was)
 	cr_assert_eq(d->status.last_exit.code, -1);
 	cr_assert_eq(d->status.last_exit.signal, 9);
 	cr_assert_str_eq(d->status.last_exit.error, "exec: ENOENT");
+	cr_assert_null(d->status.exit_tail);
+	record_free(d);
+	r.status.exit_tail = "panic: \"x\"\n\tat y";
+	d = there_and_back("status/default/a", &r, NULL);
+	cr_assert_str_eq(d->status.exit_tail, r.status.exit_tail);
 	record_free(d);
 	r.status.last_exit.known = false;
 	d = there_and_back("status/default/a", &r, NULL);
@@ -460,6 +465,11 @@ Test(records, without_memory_there_is_an_error_and_not_a_record_less)
 		{"spec/d/a", SPEC("\"env\":{\"A\":\"1\",\"B\":\"2\"},\"cwd\":\"/tmp\"")},
 		{"spec/d/a", SPEC(CHECKS)},
 		{"spec/d/a", SPEC(CLAIMS)},
+		{"status/d/a", "{\"state\":\"failed\",\"reason\":\"exit\",\"node\":\"" HEX
+			       "\",\"incarnation\":\"" HEX
+			       "\",\"epoch\":1,\"spec_hash\":\"1\",\"last_exit\":{\"code\":1,"
+			       "\"signal\":0,\"core_dumped\":false,\"at\":1,\"uptime_ms\":1,"
+			       "\"tail\":\"no\"}}"},
 		{"member/a", "{\"name\":\"n\",\"url\":\"u\",\"incarnation\":\"" HEX
 			     "\",\"started\":\"1\",\"state\":\"alive\"}"},
 		{"entry/d/a", "{\"owner\":{\"kind\":\"static\",\"id\":\"x\",\"node\":\"" ZERO

@@ -199,3 +199,20 @@ Test(texts, a_pattern_answers_as_the_regex_engine_does)
 	}
 	cr_expect_geq(simple, 4);
 }
+
+Test(texts, what_is_no_text_is_mended_byte_by_byte)
+{
+	static const struct {
+		const char *bytes, *text;
+	} rows[] = {{"", ""}, {"plain \t\n", "plain \t\n"}, {"a\x01\x1b\x7f", "a???"},
+		{"\xc3\xbc\xff", "\xc3\xbc?"}, {"\xbc\xc3\xbc", "?\xc3\xbc"}, {"\xe2\x82", "??"},
+		{"\xed\xa0\x80", "???"}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char bytes[16];
+
+		strcpy(bytes, rows[i].bytes);
+		utf8_mend(bytes, strlen(bytes));
+		cr_expect_str_eq(bytes, rows[i].text, "row %zu", i);
+	}
+}

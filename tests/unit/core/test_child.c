@@ -477,3 +477,36 @@ Test(child, reports_of_another_epoch_or_of_nobody_are_ignored)
 	cr_trace(&n, "");
 	node_free(&n);
 }
+
+static void ends_saying(struct node *n, int code, const char *tail)
+{
+	struct event e = {.kind = EVENT_EXITED};
+
+	e.process.ref = "default/a";
+	e.process.epoch = n->epoch;
+	e.process.end = (struct process_end){.code = code, .tail = tail};
+	node_does(n, &e);
+}
+
+Test(child, what_it_said_last_is_kept_of_a_failure_and_of_nothing_else)
+{
+	struct node n = node_make("n1", 0);
+	const struct status_record *s;
+
+	node_runs(&n, "default/a", plain_spec(1));
+	ends_saying(&n, 1, "no such file");
+	node_started(&n, "default/a", 43);
+	s = &node_child(&n, "default/a").status->record->status;
+	cr_expect_str_eq(s->exit_tail, "no such file");
+	ends_saying(&n, 0, "all is well");
+	node_wait(&n, 500);
+	node_started(&n, "default/a", 44);
+	s = &node_child(&n, "default/a").status->record->status;
+	cr_expect_null(s->exit_tail);
+	node_put(&n, "default/a", plain_spec(2));
+	ends_saying(&n, 3, "was told to stop");
+	node_started(&n, "default/a", 45);
+	s = &node_child(&n, "default/a").status->record->status;
+	cr_expect_null(s->exit_tail);
+	node_free(&n);
+}

@@ -46,6 +46,7 @@ static struct seen {
 	char ref[64];
 	uint64_t epoch;
 	struct process_exit exit;
+	char tail[PROCESSES_TAIL_BYTES];
 } seen;
 
 static bool respawn; /* start it again from inside `exited` */
@@ -83,6 +84,8 @@ static void on_exited(void *data, const char *ref, uint64_t epoch, const struct 
 	(void)data;
 	seen.exited++;
 	seen.exit = *exit;
+	if (exit->tail_bytes)
+		memcpy(seen.tail, exit->tail, exit->tail_bytes);
 	seen.epoch = epoch;
 	snprintf(seen.ref, sizeof seen.ref, "%s", ref);
 	if (respawn)
@@ -182,6 +185,8 @@ Test(processes, a_process_starts_prints_into_its_logs_and_ends)
 	cr_assert_eq(seen.exit.signal, 0);
 	cr_assert_not(seen.exit.guardian_lost);
 	cr_assert_eq(processes_count(processes), 0);
+	cr_assert_eq(seen.exit.tail_bytes, 4);
+	cr_assert_eq(memcmp(seen.tail, "err\n", 4), 0);
 	cr_assert_str_eq(log_text("default/web", "stdout"), "out\n");
 	cr_assert_str_eq(log_text("default/web", "stderr"), "err\n");
 	cr_assert_eq(processes_dropped_bytes(processes), 0);
