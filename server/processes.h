@@ -15,6 +15,7 @@
 #define HORDE_PROCESSES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "server/core/err.h"
