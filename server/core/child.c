@@ -194,6 +194,7 @@ void child_start(struct horde *h, struct child *c, const struct view *v)
 	assert(started); /* reconcile starts only where there is no process */
 	if (c->ended_untold)
 		child_note(h, c, CHILD_PENDING, c->reason); /* no status told it in between */
+	c->replaced = false;
 	c->fault = REASON_NONE;
 	c->claimed = 0;
 	c->process_epoch = c->epoch;
@@ -222,6 +223,7 @@ void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, enum s
 	a->signal = c->stop_signal;
 	a->timeout_ms = c->stop_timeout_ms < timeout_max_ms ? c->stop_timeout_ms : timeout_max_ms;
 	a->why = why;
+	c->replaced = why == STOP_REPLACED;
 	say(h, "child.stopping", c->ref, "%s", stop_reason_name(why));
 	starts_count(h, c);
 	probe_drop(h, c); /* behind all that is said of `a`: an action more may move it */

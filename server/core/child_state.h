@@ -27,6 +27,8 @@ struct child {
 	int64_t started_wall_ms;
 	struct health *health; /* of its process, while that has checks; else NULL */
 	uint64_t claimed;      /* hash of the names that it was given; 0: none yet */
+	bool replaced;         /* its process was ended for another write of its spec */
+	bool name_lost;        /* one of its names went to another owner */
 	enum reason fault;     /* why it is being ended as if it had failed; or NONE */
 	/* its life here, in `epoch`, of the spec `spec_hash` */
 	uint64_t epoch;

@@ -221,6 +221,8 @@ enum err registry_unregister(struct horde *h, const struct event *e);
  */
 enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
 	const struct entry **ret_taken);
+/* Who has lost a name to another owner by this change is to see that. */
+void registry_lost(struct horde *h, const struct change *change);
 /* Ends the names of a child that its spec asked for before and does not now; NULL: it has none. */
 void registry_unlist(
 	struct horde *h, const char *ref, const struct claims *before, const struct claims *now);

@@ -180,17 +180,35 @@ static const struct entry *taken(
 	return NULL;
 }
 
+void registry_lost(struct horde *h, const struct change *change)
+{
+	const struct entry *winner =
+		h->claims ? map_get(h->map, change->entry->key, change->entry->key_bytes) : NULL;
+	struct child *c = winner ? child_of_name(h, change->entry) : NULL;
+
+	if (c && change->kind == CHANGE_DROP && !is_of(winner, c->ref))
+		c->name_lost = true;
+	for (const struct entry *s = winner ? winner->sibling : NULL; s; s = s->sibling) {
+		c = child_of_name(h, s);
+		if (c && !is_of(winner, c->ref))
+			c->name_lost = true;
+	}
+}
+
 enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
 	const struct entry **ret_taken)
 {
 	uint64_t wanted = claims_hash(claims) ^ c->epoch;
 	enum err err = ERR_OK;
 
-	*ret_taken = taken(h, c, claims);
+	/* One that an admin has freed since stays free, and whoever takes it then may have it. */
+	*ret_taken = c->name_lost || c->claimed != wanted ? taken(h, c, claims) : NULL;
+	c->name_lost = false;
 	if (*ret_taken || c->claimed == wanted)
-		return ERR_OK; /* one that an admin has freed since stays free */
+		return ERR_OK;
 	for (uint32_t i = 0; err == ERR_OK && i < claims->count; i++)
 		err = hold_one(h, c, &claims->items[i]);
+	h->claims = true;
 	if (err == ERR_OK)
 		c->claimed = wanted;
 	return err;

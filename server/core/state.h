@@ -82,6 +82,7 @@ struct horde {
 	int64_t retry_ms;  /* the least retry_ms of all children in back-off */
 	int64_t review_ms; /* when to look at all children again */
 	int64_t expiry_ms; /* the least expires_ms */
+	bool claims;       /* some child here was given names by its spec */
 	int64_t health_ms; /* the least deadline of all checks */
 	/* start_queue.c */
 	uint32_t starting; /* children that are */

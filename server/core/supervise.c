@@ -65,6 +65,18 @@ static void spare_temporary(struct horde *h, struct child *c, const struct view 
 	c->reason = REASON_NODE_DEAD;
 }
 
+/* This write of a temporary child was started here: another one stood for a while, and is gone. */
+static bool ran_already(const struct child *c, const struct view *v)
+{
+	return dot_compare(c->ran, entry_dot(v->spec_entry)) == 0;
+}
+
+static void end_anew(struct child *c)
+{
+	c->state = CHILD_EXITED;
+	c->reason = REASON_TERMINATED;
+}
+
 /* A new epoch, or a new spec, begins a new life of a child that has no process here. */
 static void refresh(struct horde *h, struct child *c, const struct view *v)
 {
@@ -82,6 +94,8 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 		unwanted_anew(c, v);
 	if (c->state == CHILD_BACKOFF && !view_process_current(c, v))
 		life_anew(c); /* what it waits for may have been mended */
+	if (c->replaced && ran_already(c, v))
+		end_anew(c);
 	if (c->epoch == v->assign->epoch && same_spec)
 		return;
 	if (!same_spec)
@@ -96,14 +110,11 @@ static void refresh(struct horde *h, struct child *c, const struct view *v)
 	c->spec_hash = v->spec->hash;
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;
-	if (dot_compare(c->ran, entry_dot(v->spec_entry)) == 0) {
-		c->state = CHILD_EXITED; /* another write stood for a while, and is gone */
-		c->reason = REASON_TERMINATED;
-	}
+	if (ran_already(c, v))
+		end_anew(c);
 	if (s && s->epoch == c->epoch && s->spec_hash == c->spec_hash &&
 		origin_equal(s->node, h->config.node_id) &&
-		(s->state == CHILD_EXITED || s->state == CHILD_FAILED ||
-			s->reason == REASON_NAME_CONFLICT)) {
+		(s->state == CHILD_EXITED || s->state == CHILD_FAILED)) {
 		c->state = s->state; /* written when its node died: never started twice */
 		c->reason = s->reason;
 	}
@@ -310,11 +321,8 @@ static void look_at(struct horde *h, struct child *c)
 static void count_name(struct horde *h, const struct change *change)
 {
 	struct child *c = child_of_name(h, change->entry);
-	const struct entry *e = map_get(h->map, change->entry->key, change->entry->key_bytes);
 
-	/* Who has lost it to another one is to see that. */
-	for (; e && e->sibling; e = e->sibling)
-		child_of_name(h, e->sibling);
+	registry_lost(h, change);
 	if (!c)
 		return; /* nobody's, or h->rescan counts all names anew */
 	if (change->kind == CHANGE_PUT)

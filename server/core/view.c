@@ -125,7 +125,9 @@ bool view_of_another(const struct horde *h, const struct child *c, const struct 
 /* A write with the same content is the same spec, as it is for a process that runs. */
 static bool ran(const struct status_record *s, const struct view *v)
 {
-	return s->state != CHILD_STOPPED && s->spec_hash == v->spec->hash;
+	bool stopped = s->state == CHILD_STOPPED && s->reason != REASON_NAME_CONFLICT;
+
+	return !stopped && s->spec_hash == v->spec->hash;
 }
 
 bool view_ran_elsewhere(const struct horde *h, const struct child *c, const struct view *v)

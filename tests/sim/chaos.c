@@ -7,6 +7,8 @@
 
 #include "api/records.h"
 
+#define SPEC_BYTES 1024
+
 static struct node *any_up(struct world *w)
 {
 	int start = (int)below(w, (uint64_t)w->count);
@@ -20,11 +22,32 @@ static struct node *any_up(struct world *w)
 	return NULL;
 }
 
-static void spec_text(struct world *w, char text[512], bool running)
+/* What a child is asked, and the name that it asks for: some have neither. */
+static void checks_text(struct world *w, char text[256])
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	if (percent(w, 30))
+		used += (size_t)snprintf(text, 256,
+			"\"ready\":{\"kind\":\"tcp\",\"period_ms\":200,\"port\":1,"
+			"\"timeout_ms\":1500,\"try_timeout_ms\":%u},",
+			100 + (unsigned)below(w, 400));
+	if (percent(w, 30))
+		used += (size_t)snprintf(text + used, 256 - used,
+			"\"health\":[{\"grace_ms\":%u,\"kind\":\"tcp\",\"period_ms\":1000,"
+			"\"port\":1,\"threshold\":2,\"timeout_ms\":300}],",
+			(unsigned)below(w, 1000));
+	if (percent(w, 30))
+		snprintf(text + used, 256 - used, "\"register\":[{\"key\":\"k%u\",\"value\":%u}],",
+			(unsigned)below(w, KEYS), (unsigned)below(w, 1000));
+}
+
+static void spec_text(struct world *w, char text[SPEC_BYTES], bool running)
 {
 	static const char *const types[] = {"permanent", "permanent", "transient", "temporary"};
 	static const char *const policies[] = {"fail_child", "reschedule", "stop_supervisor"};
-	char retain[32] = "";
+	char retain[32] = "", checks[256];
 
 	/* Where walls jump, times are over when nobody expects it: an hour is what they jump. */
 	if (percent(w, 70))
@@ -32,13 +55,14 @@ static void spec_text(struct world *w, char text[512], bool running)
 			w->faults.on[FAULT_SKEW] || w->faults.on[FAULT_JUMP]
 				? 3600000
 				: 1000 + (unsigned)below(w, 2000));
-	snprintf(text, 512,
+	checks_text(w, checks);
+	snprintf(text, SPEC_BYTES,
 		"{\"created_at\":1,\"desired\":\"%s\",\"spec\":{\"backoff\":{\"max_ms\":800},"
 		"\"command\":[\"/bin/run\",\"%u\"],\"max_seconds\":%u,\"on_max_restarts\":\"%s\","
-		"\"restart\":\"%s\",%s\"shutdown\":{\"timeout_ms\":%u}}}",
+		"\"restart\":\"%s\",%s%s\"shutdown\":{\"timeout_ms\":%u}}}",
 		running ? "running" : "stopped", (unsigned)below(w, 3), 1 + (unsigned)below(w, 4),
-		percent(w, 80) ? "backoff" : policies[below(w, 3)], types[below(w, 4)], retain,
-		(unsigned)below(w, 500));
+		percent(w, 80) ? "backoff" : policies[below(w, 3)], types[below(w, 4)], checks,
+		retain, (unsigned)below(w, 500));
 }
 
 static const char *scope_of(const char *ref)
@@ -56,7 +80,7 @@ static bool supervised(const struct node *n, const char *ref)
 
 static void put_spec(struct world *w, struct node *n, const char *ref)
 {
-	char key[64], text[512];
+	char key[64], text[SPEC_BYTES];
 	struct event e = {.kind = EVENT_PUT_SPEC};
 	struct record *r = NULL;
 

@@ -85,6 +85,21 @@ static void process_event(struct world *w, struct node *n, struct happening *e)
 	starts_told(w, n, &old);
 }
 
+static void probed(struct world *w, struct node *n, const struct happening *e)
+{
+	const struct proc *p = proc_find(n, e->ref);
+	struct event event = {.kind = EVENT_PROBED};
+
+	event.probed.ref = e->ref;
+	event.probed.epoch = e->epoch;
+	event.probed.check = e->check;
+	event.probed.number = e->number;
+	event.probed.ok = e->ok;
+	event.probed.why = e->ok ? NULL : "status 503";
+	if (p && p->pid == e->pid)
+		node_step(w, n, &event);
+}
+
 static void ticked(struct world *w, struct node *n)
 {
 	struct event e = {.kind = EVENT_TICK};
@@ -111,6 +126,8 @@ static void happen(struct world *w, struct happening *e)
 		else if (e->what == AT_STARTED || e->what == AT_EXITED ||
 			 e->what == AT_START_FAILED)
 			process_event(w, n, e);
+		else if (e->what == AT_PROBED)
+			probed(w, n, e);
 		else
 			net_happened(w, e);
 	} else if (e->what == AT_REQUEST_HELLO || e->what == AT_REQUEST_POLL ||
@@ -170,7 +187,7 @@ static void world_fini(struct world *w)
 }
 
 struct result {
-	uint64_t hash, steps, starts, expired, struck[FAULTS];
+	uint64_t hash, steps, starts, probes, sick, expired, struck[FAULTS];
 	char failure[512];
 };
 
@@ -181,8 +198,12 @@ static struct result run(uint64_t seed, bool trace)
 
 	world_init(&w, seed, trace);
 	world_run(&w);
-	r = (struct result){
-		.hash = w.hash, .steps = w.steps, .starts = w.starts, .expired = w.expired};
+	r = (struct result){.hash = w.hash,
+		.steps = w.steps,
+		.starts = w.starts,
+		.probes = w.probes,
+		.sick = w.sick,
+		.expired = w.expired};
 	memcpy(r.struck, w.faults.struck, sizeof(r.struck));
 	memcpy(r.failure, w.failure, sizeof(r.failure));
 	world_fini(&w);
@@ -197,6 +218,8 @@ static bool run_seed(uint64_t seed, bool trace, struct result *total)
 	total->steps += r.steps;
 	total->starts += r.starts;
 	total->expired += r.expired;
+	total->probes += r.probes;
+	total->sick += r.sick;
 	for (int f = 0; f < FAULTS; f++)
 		total->struck[f] += r.struck[f];
 	if (!r.failure[0] && run(seed, false).hash != r.hash)
@@ -208,9 +231,11 @@ static bool run_seed(uint64_t seed, bool trace, struct result *total)
 
 static void report(uint64_t from, uint64_t to, const struct result *total, uint64_t failed)
 {
-	printf("sim: seeds %llu to %llu, %llu steps, %llu starts, %llu expired",
+	printf("sim: seeds %llu to %llu, %llu steps, %llu starts, %llu checks, %llu failed ones, "
+	       "%llu expired",
 		(unsigned long long)from, (unsigned long long)to, (unsigned long long)total->steps,
-		(unsigned long long)total->starts, (unsigned long long)total->expired);
+		(unsigned long long)total->starts, (unsigned long long)total->probes,
+		(unsigned long long)total->sick, (unsigned long long)total->expired);
 	for (int f = 0; f < FAULTS; f++)
 		printf(", %s %llu", fault_text(f), (unsigned long long)total->struck[f]);
 	printf(", %llu failed\n", (unsigned long long)failed);

@@ -290,6 +290,7 @@ void net_happened(struct world *w, struct happening *e)
 	case AT_STARTED:
 	case AT_START_FAILED:
 	case AT_EXITED:
+	case AT_PROBED:
 	case AT_CLIENT:
 	case AT_FAULT:
 		break;

@@ -300,6 +300,27 @@ static void stop(struct world *w, struct node *n, const struct action *a)
 	e->pid = p->pid;
 }
 
+/* Nobody answers for a process that is gone by then, and sometimes nobody does at all. */
+static void probe(struct world *w, struct node *n, const struct action *a)
+{
+	const struct proc *p = proc_find(n, a->ref);
+	struct happening *e;
+
+	w->probes++;
+	if (!p || p->epoch != a->epoch)
+		fail(w, "%s tries %s, which does not run there", n->name, a->ref);
+	if (!p || faults_strike(w, FAULT_FLAKY, 2))
+		return;
+	e = schedule(w, 1 + (int64_t)below(w, (uint64_t)a->timeout_ms), AT_PROBED, n->index);
+	snprintf(e->ref, sizeof(e->ref), "%s", a->ref);
+	e->epoch = a->epoch;
+	e->pid = p->pid;
+	e->check = a->check;
+	e->number = a->number;
+	e->ok = !faults_strike(w, FAULT_FLAKY, 50);
+	w->sick += !e->ok;
+}
+
 /* ---- the step ---- */
 
 static void cut_batch(struct world *w, struct node *n)
@@ -339,6 +360,9 @@ static void carry_out(struct world *w, struct node *n)
 		case ACTION_STOP:
 			stop(w, n, a);
 			break;
+		case ACTION_PROBE:
+			probe(w, n, a);
+			break;
 		case ACTION_CLUSTER:
 			origin_to_hex(a->cluster_id, hex);
 			if (batch_setting(&n->batch, "cluster_id", hex) != ERR_OK)
@@ -358,7 +382,6 @@ static void carry_out(struct world *w, struct node *n)
 			n->exiting = true;
 			break;
 		case ACTION_SIGNAL:
-		case ACTION_PROBE:
 		case ACTION_UNPROBE:
 		case ACTION_WAKE:
 		case ACTION_ACKED:

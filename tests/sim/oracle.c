@@ -318,6 +318,29 @@ static void check_spec(struct world *w, struct node *judge, struct node *where, 
 		fail(w, "%s runs an old spec", ref);
 }
 
+/* By now it is ready. Its names are its own but for those that were freed, and taken then. */
+static void check_ready(
+	struct world *w, struct node *judge, const char *ref, const struct claims *claims)
+{
+	const struct map *m = horde_map(judge->h);
+	struct entry_record owner;
+	struct child_view view;
+
+	horde_child(judge->h, ref, &view);
+	if (!view.status->record->status.ready)
+		fail(w, "%s runs and is not ready", ref);
+	for (uint32_t i = 0; i < claims->count; i++) {
+		const struct entry *e =
+			map_get(m, claims->items[i].key, claims->items[i].key_bytes);
+
+		if (!e || !entry_name(e, &owner))
+			continue;
+		if (owner.owner_kind == OWNER_CHILD && strcmp(owner.owner_id, ref) == 0 &&
+			owner.epoch != view.assign->record->assign.epoch)
+			fail(w, "%s has its name in an old life", ref);
+	}
+}
+
 static void check_child(struct world *w, struct node *judge, const char *ref)
 {
 	struct child_view view;
@@ -336,7 +359,8 @@ static void check_child(struct world *w, struct node *judge, const char *ref)
 	}
 	if (view.assign && view.assign->sibling)
 		fail(w, "%s has assigns that nobody resolves", ref);
-	if (!view.wanted || view.state == CHILD_EXITED || view.state == CHILD_FAILED) {
+	if (!view.wanted || view.state == CHILD_EXITED || view.state == CHILD_FAILED ||
+		view.reason == REASON_NAME_CONFLICT) {
 		if (count)
 			fail(w, "%s is %s, but %d run", ref, child_state_name(view.state), count);
 		return;
@@ -351,6 +375,7 @@ static void check_child(struct world *w, struct node *judge, const char *ref)
 		fail(w, "%s runs on %s, but is shown as %s", ref, where->name,
 			child_state_name(view.state));
 	check_spec(w, judge, where, ref, &spec->spec);
+	check_ready(w, judge, ref, &spec->spec.claims);
 }
 
 static bool ended(enum child_state s)

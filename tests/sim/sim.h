@@ -119,6 +119,7 @@ enum what {
 	AT_STARTED,
 	AT_START_FAILED,
 	AT_EXITED,
+	AT_PROBED,
 	AT_CLIENT,
 	AT_FAULT,
 	AT_GOODBYE
@@ -143,6 +144,9 @@ struct happening { /* one entry of the event heap; owns `bytes` and `asked` */
 	struct vector asked; /* of an answer that comes again: what its request knew */
 	char ref[REF_BYTES_MAX];
 	uint64_t epoch;
+	uint32_t check; /* of AT_PROBED, with `number` */
+	uint32_t number;
+	bool ok;
 	int pid; /* of AT_SERVE: the place of the parked poll */
 	uint64_t batch;
 	struct event goodbye;
@@ -175,6 +179,8 @@ struct world {
 	int64_t last_write_ms;        /* of any event of the map */
 	uint64_t steps;
 	uint64_t starts;
+	uint64_t probes;   /* tries of checks */
+	uint64_t sick;     /* of them failed */
 	uint64_t expired;  /* children that nodes have removed by themselves */
 	char failure[512]; /* empty while all is well */
 };

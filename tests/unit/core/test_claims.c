@@ -214,6 +214,23 @@ Test(claims, what_others_change_stays_until_the_next_start)
 	node_free(&n);
 }
 
+Test(claims, one_that_was_freed_is_anybody_s_until_the_next_start)
+{
+	struct node n = node_make("n1", 0);
+
+	node_runs(&n, "default/a", with_names(plain_spec(1), "x=1 y=1"));
+	cr_assert_eq(asks(&n, EVENT_UNREGISTER, "x", NULL), ERR_OK);
+	cr_assert_eq(asks(&n, EVENT_REGISTER, "x", "someone"), ERR_OK);
+	cr_assert_eq(asks(&n, EVENT_UPDATE, "y", NULL), ERR_OK);
+	node_wait(&n, 10000);
+	cr_state(&n, "default/a", CHILD_RUNNING, REASON_NONE);
+	ends(&n, "default/a", 1);
+	node_started(&n, "default/a", 5);
+	ends(&n, "default/a", 0);
+	cr_state(&n, "default/a", CHILD_STOPPED, REASON_NAME_CONFLICT);
+	node_free(&n);
+}
+
 Test(claims, a_write_of_the_same_spec_writes_no_name_again)
 {
 	struct node n = node_make("n1", 0);
@@ -232,26 +249,44 @@ static void put_at(size_t i, const char *ref, struct record *spec)
 	cr_assert_eq(node_put(&p->n, ref, spec), ERR_OK);
 }
 
-/* Both register while they do not see each other; later one holds it, and the other has given way.
- */
+/* Puts a child that this node places on itself, with the name x; its reference. */
+static const char *put_here(size_t i, const char *value)
+{
+	static char refs[2][32];
+
+	for (char name = 'a'; name <= 'z'; name++) {
+		snprintf(refs[i], sizeof(refs[i]), "default/%c%zu", name, i);
+		put_at(i, refs[i], with_names(plain_spec(1), value));
+		cluster_wait(&c, 100);
+		if (c.peers[i].proc_count == 1)
+			return refs[i];
+		cr_assert_eq(node_remove(&c.peers[i].n, refs[i]), ERR_OK);
+	}
+	cr_assert_fail("none is placed here");
+	return NULL;
+}
+
+/* Both register while they do not see each other; later one has it, and the other gave way. */
 Test(claims, of_two_that_met_later_one_gives_way)
 {
 	size_t stopped = 0, running = 0;
+	const char *refs[2];
 
 	cluster_make(&c, 2);
 	c.peers[0].cut = c.peers[1].cut = true;
-	put_at(0, "default/a", with_names(plain_spec(1), "x=1"));
-	put_at(1, "default/b", with_names(plain_spec(1), "x=2"));
-	cluster_wait(&c, 8000);
+	refs[0] = put_here(0, "x=1");
+	refs[1] = put_here(1, "x=2");
+	cr_assert_str_eq(strchr(holder(&c.peers[0].n, "x"), '='), "=1");
+	cr_assert_str_eq(strchr(holder(&c.peers[1].n, "x"), '='), "=2");
 	c.peers[0].cut = c.peers[1].cut = false;
 	cluster_wait(&c, 20000);
-	for (int i = 0; i < 2; i++) {
-		struct child_view v = node_child(&c.peers[0].n, i == 0 ? "default/a" : "default/b");
+	for (size_t i = 0; i < 2; i++) {
+		struct child_view v = node_child(&c.peers[0].n, refs[i]);
+		bool holds = strchr(holder(&c.peers[1].n, "x"), '=')[1] == (i == 0 ? '1' : '2');
 
 		running += v.state == CHILD_RUNNING;
 		stopped += v.state == CHILD_STOPPED && v.reason == REASON_NAME_CONFLICT;
-		cr_expect_eq(v.state == CHILD_RUNNING,
-			strcmp(holder(&c.peers[1].n, "x"), i == 0 ? "a=1" : "b=2") == 0);
+		cr_expect_eq(v.state == CHILD_RUNNING, holds);
 	}
 	cr_expect_eq(running, 1);
 	cr_expect_eq(stopped, 1);

@@ -216,6 +216,21 @@ Test(probes, more_than_there_is_room_for_wait_and_all_are_told)
 	end(&s);
 }
 
+Test(probes, no_more_than_there_is_room_for_are_under_way)
+{
+	struct scene s;
+
+	begin(&s);
+	s.wanted = PROBES_MAX + 20;
+	for (int i = 0; i < s.wanted; i++)
+		try_it(&s, (struct check){.kind = CHECK_HTTP}, 1000, (uint32_t)i + 1);
+	loop_run(s.loop, before_sleep, &s);
+	cr_assert_eq(s.events, s.wanted);
+	cr_assert_str_eq(s.why, "timeout");
+	cr_assert_leq(s.accepted, PROBES_MAX);
+	end(&s);
+}
+
 Test(probes, the_end_leaves_nothing)
 {
 	struct scene s;
