@@ -61,13 +61,16 @@ enum err child_prepare(struct exchange *x, const char *pointer, const json_t *sp
 	const char *over = spec_over_limit(spec);
 	struct text canonical = TEXT_INIT;
 	struct spec_parts own = *parts;
+	bool sound;
 	enum err e;
 
 	if (over) {
 		fault(x, pointer, over, "too-large", "it is too large as a whole");
 		return ERR_MALFORMED;
 	}
-	if (!(checks_sound(x, pointer, spec) & claims_sound(x, pointer, spec)))
+	/* Both, so that all faults are named. */
+	sound = checks_sound(x, pointer, spec);
+	if (!claims_sound(x, pointer, spec) || !sound)
 		return ERR_MALFORMED;
 	e = spec_canonical(spec, &canonical);
 	if (e == ERR_OK) {

@@ -40,7 +40,11 @@ static const struct {
 		"If-Match: \"x\"\n" SEED_JSON "{\"command\":[\"/bin/sleep\",\"2\"]}\f"
 		"PUT " SEED_SUP "/children/web2?ack=memory" SEED_HEAD "If-None-Match: *\n" SEED_JSON
 		"{\"command\":[\"/bin/sleep\",\"2\"],\"success_exit_codes\":[0,3],\"logs\":"
-		"{\"max_bytes\":1000,\"max_files\":2},\"retain_ms\":1000,\"cwd\":\"/tmp\"}"},
+		"{\"max_bytes\":1000,\"max_files\":2},\"retain_ms\":1000,\"cwd\":\"/tmp\","
+		"\"ready\":{\"kind\":\"tcp\",\"port\":80},\"health\":[{\"kind\":\"http\",\"port\":"
+		"80,"
+		"\"path\":\"/"
+		"h\"}],\"watchdog_ms\":1000,\"register\":[{\"key\":\"k\",\"value\":1}]}"},
 	{"patch", "PATCH " SEED_SUP "/children/web" SEED_HEAD
 		  "Content-Type: application/merge-patch+json\n\n{\"labels\":{\"app\":null,\"z\":"
 		  "\"1\"},\"max_restarts\":7}"},

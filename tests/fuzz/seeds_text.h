@@ -28,13 +28,18 @@ static const struct {
 		   "\"http://127.0.0.1:4750\",\"incarnation\":"
 		   "\"1b220000000000000000000000000001\",\"started\":\"018bcfe56800abcd\","
 		   "\"state\":\"alive\"}"},
-	{"child", "rspec/default/web\n{\"created_at\":1700000000000,\"desired\":\"running\","
-		  "\"spec\":{\"command\":[\"/bin/sh\",\"-c\",\"exit 1\"],\"cwd\":\"/tmp\","
-		  "\"env\":{\"A\":\"1\"},\"restart\":\"transient\",\"max_restarts\":5,"
-		  "\"max_seconds\":10,\"on_max_restarts\":\"fail_child\",\"backoff\":"
-		  "{\"initial_ms\":100,\"max_ms\":1000,\"factor\":1.5,\"reset_after_ms\":9},"
-		  "\"shutdown\":{\"signal\":\"INT\",\"timeout_ms\":100},"
-		  "\"success_exit_codes\":[0,3],\"logs\":{\"max_bytes\":1000,\"max_files\":2},\"retain_ms\":1000}}"},
+	{"child",
+		"rspec/default/web\n{\"created_at\":1700000000000,\"desired\":\"running\","
+		"\"spec\":{\"command\":[\"/bin/sh\",\"-c\",\"exit 1\"],\"cwd\":\"/tmp\","
+		"\"env\":{\"A\":\"1\"},\"restart\":\"transient\",\"max_restarts\":5,"
+		"\"max_seconds\":10,\"on_max_restarts\":\"fail_child\",\"backoff\":"
+		"{\"initial_ms\":100,\"max_ms\":1000,\"factor\":1.5,\"reset_after_ms\":9},"
+		"\"shutdown\":{\"signal\":\"INT\",\"timeout_ms\":100},"
+		"\"success_exit_codes\":[0,3],\"logs\":{\"max_bytes\":1000,\"max_files\":2},"
+		"\"retain_ms\":1000,"
+		"\"ready\":{\"kind\":\"http\",\"port\":80,\"path\":\"/r\",\"timeout_ms\":900},"
+		"\"health\":[{\"kind\":\"exec\",\"command\":[\"true\"],\"threshold\":2}],"
+		"\"watchdog_ms\":1000,\"register\":[{\"key\":\"web/1\",\"value\":{\"port\":1}}]}}"},
 	{"assign", "rassign/default/web\n{\"node\":\"9f3c00000000000000000000000000ab\","
 		   "\"incarnation\":\"1b220000000000000000000000000001\",\"epoch\":1700000000001,"
 		   "\"reason\":\"placed\",\"at\":1700000000000}"},
@@ -49,8 +54,9 @@ static const struct {
 		  "\"018bcfe56800abcd\",\"value\":{\"port\":[80, 443]}}"},
 	{"meta", "rmeta/default/a\n[\"any\",{\"json\":1}]"},
 	{"halt", "rhalt/team\n{\"child\":\"team/web\",\"at\":1700000000000}"},
-	{"supervisor", "rsupervisor/team\n{\"created_at\":1700000000000,\"options\":{\"max_restarts\":5,"
-		       "\"child_defaults\":{\"env\":{\"A\":\"1\"}}}}"},
+	{"supervisor",
+		"rsupervisor/team\n{\"created_at\":1700000000000,\"options\":{\"max_restarts\":5,"
+		"\"child_defaults\":{\"env\":{\"A\":\"1\"}}}}"},
 };
 
 #endif

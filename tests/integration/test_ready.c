@@ -438,6 +438,100 @@ CLUSTER_TEST(ready, a_taken_name_stops_the_child_until_it_is_restarted)
 	cr_held(c, "l", "default/second");
 }
 
+/* ---- all of it, and the edges ---- */
+
+CLUSTER_TEST(ready, a_daemon_that_comes_back_asks_anew)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct http_reply *r;
+	long long epoch;
+
+	child_start(&c->nodes[0], "web",
+		helper_spec(text_of("await %s; notify READY=1", in(c, "go")),
+			NOTIFY ",\"register\":[{\"key\":\"k\"}],\"watchdog_ms\":86400000,"
+			       "\"health\":[{\"kind\":\"exec\",\"command\":[\"/bin/"
+			       "true\"],\"period_ms\":1000}]"));
+	file_write(in(c, "go"), "", 0, 0600);
+	r = wait_ready(&c->nodes[0], "web");
+	epoch = json_number_at(r->json, "status.epoch");
+	CHECK_INT(unlink(in(c, "go")), 0);
+	node_kill(&c->nodes[0]);
+	node_start(&c->nodes[0]);
+	node_wait_ready(&c->nodes[0]);
+	r = child_until(&c->nodes[0], "web", "running", 20000);
+	CHECK(!is_ready(r), "not this process");
+	CHECK(json_number_at(r->json, "status.epoch") > epoch, "another life");
+	file_write(in(c, "go"), "", 0, 0600);
+	r = wait_ready(&c->nodes[0], "web");
+	epoch = json_number_at(r->json, "status.epoch");
+	r = http_until_int(node_url(&c->nodes[0], ENTRIES "/k"), "owner.epoch", epoch,
+		check_ms(CLUSTER_SOON_MS));
+	CHECK(!json_is_true(json_at(r->json, "stale")), "it is vouched for");
+}
+
+CLUSTER_TEST(ready, a_child_that_is_tried_can_be_deleted_and_takes_its_command_along)
+{
+	struct cluster *c = cluster_start(1, NULL);
+
+	child_start(&c->nodes[0], "web",
+		text_of("{\"command\":[\"/bin/sleep\",\"1000\"],\"ready\":{\"kind\":\"exec\","
+			"\"timeout_ms\":600000,\"try_timeout_ms\":60000,\"command\":"
+			"[\"/bin/sh\",\"-c\",\"touch %s; sleep 54322; true\"]}}",
+			in(c, "tried")));
+	file_wait(in(c, "tried"), 5000);
+	child_delete(c, &c->nodes[0], "web");
+	children_until_processes("54322", 0, 5000);
+}
+
+CLUSTER_TEST(ready, checks_come_from_the_supervisor_too)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct http_reply *r;
+	int port = cluster_free_port();
+
+	expect_status(node_call(&c->nodes[0], "PUT",
+			      text_of("{\"child_defaults\":{%s}}",
+				      ready_by("tcp", port, ",\"timeout_ms\":60000")),
+			      "/v1/supervisors/team"),
+		201);
+	r = expect_status(node_call(&c->nodes[0], "PUT",
+				  helper_spec(text_of("await %s; tcp %d", in(c, "go"), port), NULL),
+				  "/v1/supervisors/team/children/web"),
+		201);
+	CHECK(!is_ready(r), "it inherits how");
+	r = expect_status(node_call(&c->nodes[0], "PUT",
+				  helper_spec("await /nowhere", "\"ready\":{\"kind\":\"none\"}"),
+				  "/v1/supervisors/team/children/other?until=ready"),
+		201);
+	CHECK(is_ready(r), "it says itself that it needs none");
+	file_write(in(c, "go"), "", 0, 0600);
+	expect_status(node_call(&c->nodes[0], "GET", NULL,
+			      "/v1/supervisors/team/children/web/wait?until=ready&wait=30s"),
+		200);
+}
+
+CLUSTER_TEST(ready, as_many_checks_and_names_as_there_may_be)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	char members[4096] = "\"health\":[";
+
+	for (int i = 0; i < 8; i++)
+		snprintf(members + strlen(members), 200,
+			"%s{\"kind\":\"exec\",\"command\":[\"/bin/true\"],\"grace_ms\":0}",
+			i ? "," : "");
+	strcat(members, "],\"register\":[");
+	for (int i = 0; i < 16; i++)
+		snprintf(members + strlen(members), 200, "%s{\"key\":\"k%d\"}", i ? "," : "", i);
+	strcat(members, "]");
+	child_start(&c->nodes[0], "web", helper_spec("await /nowhere", members));
+	http_until_int(node_url(&c->nodes[0], "/v1/registries/default/count"), "count", 16,
+		check_ms(CLUSTER_SOON_MS));
+	members[strlen(members) - 1] = '\0';
+	strcat(members, ",{\"key\":\"k16\"}]");
+	expect_problem(child_put(&c->nodes[0], "more", helper_spec("await /nowhere", members)), 422,
+		"invalid-spec");
+}
+
 static void expect_faults(const struct node *at, const char *members, const char *const *pointers)
 {
 	struct http_reply *r = expect_problem(

@@ -117,6 +117,39 @@ Test(memory, one_that_is_not_ready_in_time_runs_again_once)
 	each_fails(ready_story);
 }
 
+/* It gets its name when it runs, and loses it with its end. */
+static bool names_story(long fail_at)
+{
+	struct record *r = plain_spec(1);
+	struct claim *one = calloc(1, sizeof(*one));
+	struct node n = node_make("n1", 0);
+	bool failed;
+
+	one->key = strdup("entry/default/x");
+	one->key_bytes = strlen(one->key);
+	one->value = strdup("1");
+	r->spec.claims = (struct claims){one, 1};
+	cr_expect_eq(node_put(&n, "default/a", r), ERR_OK);
+	n.fail_at = fail_at;
+	node_started(&n, "default/a", 4);
+	failed = n.fail_at == 0;
+	n.fail_at = 0;
+	node_wait(&n, 1000);
+	cr_expect(node_get(&n, "entry/default/x"), "%ld", fail_at);
+	cr_expect_eq(node_child(&n, "default/a").state, CHILD_RUNNING, "%ld", fail_at);
+	cr_expect_eq(count(n.trace, "entry x|"), 1, "%ld: %s", fail_at, n.trace);
+	cr_expect_eq(node_remove(&n, "default/a"), ERR_OK);
+	node_exited(&n, "default/a", 0, 0);
+	cr_expect_null(node_get(&n, "entry/default/x"), "%ld", fail_at);
+	node_free(&n);
+	return failed;
+}
+
+Test(memory, one_that_runs_gets_its_name_once)
+{
+	each_fails(names_story);
+}
+
 static bool start_story(long fail_at)
 {
 	struct node n = node_bare(config_of("n1", 0));
