@@ -6,6 +6,7 @@
 #include "api/claims.h"
 #include "api/json_read.h"
 #include "api/records.h"
+#include "api/variables.h"
 
 /* Any key of the family: the record does not depend on the rest. */
 #define SOME_KEY "spec/a/b"
@@ -68,9 +69,11 @@ enum err child_prepare(struct exchange *x, const char *pointer, const json_t *sp
 		fault(x, pointer, over, "too-large", "it is too large as a whole");
 		return ERR_MALFORMED;
 	}
-	/* Both, so that all faults are named. */
+	/* All of them, so that all faults are named. */
 	sound = checks_sound(x, pointer, spec);
-	if (!claims_sound(x, pointer, spec) || !sound)
+	sound = claims_sound(x, pointer, spec) && sound;
+	sound = variables_sound(x, pointer, spec) && sound;
+	if (!sound)
 		return ERR_MALFORMED;
 	e = spec_canonical(spec, &canonical);
 	if (e == ERR_OK) {

@@ -72,6 +72,35 @@ static char **take_env(struct decoding *d, json_t *o)
 	return env;
 }
 
+/* {"NAME":{"file":"/path"}} as "NAME=/path"; NULL when there is none. */
+static char **take_env_from(struct decoding *d, json_t *o)
+{
+	json_t *object = json_object_get(o, "env_from"), *value;
+	char **env;
+	const char *name;
+	size_t used = 0;
+
+	if (!object)
+		return NULL;
+	if (!json_is_object(object))
+		d->wrong = true;
+	env = calloc(json_object_size(object) + 1, sizeof(*env));
+	if (!env)
+		d->no_memory = true;
+	if (!env || d->wrong)
+		return env;
+	json_object_foreach(object, name, value)
+	{
+		const char *path = json_string_value(json_object_get(value, "file"));
+
+		d->wrong = d->wrong || !path;
+		env[used] = join_variable(d, name, path ? path : "");
+		if (!env[used++])
+			break;
+	}
+	return env;
+}
+
 static void take_restart(struct decoding *d, const json_t *o, struct restart_rule *r)
 {
 	const json_t *backoff = take_object(d, o, "backoff");
@@ -166,6 +195,9 @@ static void take_members(struct decoding *d, json_t *spec, struct spec_record *s
 	const json_t *logs = take_object(d, spec, "logs");
 
 	s->env = take_env(d, spec);
+	s->env_from = take_env_from(d, spec);
+	if (json_object_get(spec, "env_files"))
+		s->env_files = take_words(d, spec, "env_files", 0);
 	s->cwd = copy_string(d, take_name(d, spec, "cwd", "/"));
 	take_setup(d, spec, &s->setup);
 	take_restart(d, spec, &s->restart);

@@ -16,6 +16,7 @@
 #include "api/records.h"
 #include "api/resource.h"
 #include "api/spec.h"
+#include "api/variables.h"
 #include "server/core/digest.h"
 
 #define HALTS "halt/"
@@ -221,10 +222,13 @@ static bool put_value(struct exchange *x, struct write *w, const char *value, si
 static bool put_options(
 	struct exchange *x, struct write *w, const json_t *options, int64_t created_at_ms)
 {
+	const json_t *defaults = json_object_get(options, "child_defaults");
 	struct text canonical = TEXT_INIT, value = TEXT_INIT;
-	bool ok = false;
+	bool ok = false, sound;
 
-	if (!checks_sound(x, "/child_defaults", json_object_get(options, "child_defaults"))) {
+	sound = checks_sound(x, "/child_defaults", defaults);
+	sound = variables_sound(x, "/child_defaults", defaults) && sound;
+	if (!sound) {
 		exchange_problem(x, PROBLEM_INVALID_SPEC, "the options have a fault");
 		return false;
 	}

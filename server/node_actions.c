@@ -75,20 +75,14 @@ bool node_run_pending(struct node *n)
 
 static void do_spawn(struct node *n, const struct action *a)
 {
-	enum err e = node_spawn(n, a);
+	char error[ERROR_BYTES_MAX];
 	struct pending *item;
 
-	if (!e)
+	if (!node_spawn(n, a, error))
 		return;
-	run_dir_drop(n->run_dirs, a->ref);
 	item = pending_add(n, a->ref, a->epoch);
 	item->failed = true;
-	snprintf(item->error, sizeof item->error, "%s",
-		e == ERR_NO_MEMORY   ? "request: ENOMEM"
-		: e == ERR_LIMIT     ? "request: EAGAIN"
-		: e == ERR_EXISTS    ? "request: EEXIST"
-		: e == ERR_FORBIDDEN ? "user: EPERM"
-				     : "request: EINVAL");
+	snprintf(item->error, sizeof item->error, "%s", error);
 }
 
 /* Whatever comes of it, the signal is sent. */

@@ -91,7 +91,7 @@ logs_read_fn node_logs;
 
 /* ---- node_spawn.c ---- */
 /* Errors: as processes_spawn. */
-enum err node_spawn(struct node *n, const struct action *a);
+enum err node_spawn(struct node *n, const struct action *a, char ret_error[ERROR_BYTES_MAX]);
 /* The command of a check, beside the child that it is of, under a name of its own. Errors: the
  * same. */
 enum err node_spawn_helper(struct node *n, const struct action *a, const char *name);

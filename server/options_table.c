@@ -47,6 +47,13 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	{"exec-user", OPTION_LIST, AT(exec_user), SOURCE_ALL, NULL, "USER",
 		"a user that children may run as, beside the daemon's own; may be repeated", 0, 0,
 		NULL},
+	{"inherit-env", OPTION_LIST, AT(inherit_env), SOURCE_ALL, NULL, "NAME",
+		"a variable of the daemon that children see too, beside LANG and TZ; may be "
+		"repeated",
+		0, 0, NULL},
+	{"secrets-dir", OPTION_LIST, AT(secrets_dir), SOURCE_ALL, NULL, "DIR",
+		"below it are the files that specs may name as secrets; may be repeated", 0, 0,
+		NULL},
 	{"startup-grace-ms", OPTION_MS, AT(startup_grace_ms), SOURCE_ALL, "5000", "MS",
 		"how long after its start it judges no member that it has not met", 0, HOUR_MS,
 		NULL},

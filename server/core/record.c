@@ -137,6 +137,8 @@ static void free_spec(struct spec_record *s)
 {
 	free_strings(s->command);
 	free_strings(s->env);
+	free_strings(s->env_from);
+	free_strings(s->env_files);
 	free(s->cwd);
 	checks_fini(&s->checks);
 	claims_fini(&s->claims);
@@ -207,6 +209,8 @@ static bool dup_spec(const struct spec_record *s, struct spec_record *copy)
 	bool ok = dup_strings(s->command, &copy->command);
 
 	ok = dup_strings(s->env, &copy->env) && ok;
+	ok = dup_strings(s->env_from, &copy->env_from) && ok;
+	ok = dup_strings(s->env_files, &copy->env_files) && ok;
 	ok = checks_dup(&s->checks, &copy->checks) && ok;
 	ok = claims_dup(&s->claims, &copy->claims) && ok;
 	ok = setup_dup(&s->setup, &copy->setup) && ok;

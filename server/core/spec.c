@@ -26,14 +26,29 @@ static uint64_t mix_notify(uint64_t hash, const struct checks *c)
 	return XXH3_64bits_withSeed(&c->watchdog_ms, sizeof(c->watchdog_ms), hash + 1);
 }
 
+/* The variables of `s` that `over`, unless it is NULL, does not set; they have no order. */
+static uint64_t sum_variables(const struct spec_record *s, const struct spec_record *over)
+{
+	uint64_t variables = 0;
+
+	for (char *const *v = s->env; v && *v; v++)
+		variables += over && spec_sets(over, *v) ? 0 : mix(1, *v);
+	for (char *const *v = s->env_from; v && *v; v++)
+		variables += over && spec_sets(over, *v) ? 0 : mix(2, *v);
+	return variables;
+}
+
+static uint64_t mix_files(uint64_t hash, char *const *files)
+{
+	return files && *files ? mix_all(hash + 1, files) : hash;
+}
+
 uint64_t spec_process_hash(const struct spec_record *s)
 {
-	uint64_t hash = mix_all(0, s->command), variables = 0;
+	uint64_t hash = mix_all(0, s->command), variables = sum_variables(s, NULL);
 
-	/* Variables have no order. */
-	for (char *const *v = s->env; v && *v; v++)
-		variables += mix(1, *v);
 	hash = XXH3_64bits_withSeed(&variables, sizeof(variables), hash);
+	hash = mix_files(hash, s->env_files);
 	hash = mix_notify(hash, &s->checks);
 	hash = setup_mix(hash, &s->setup);
 	return s->given & GIVEN_CWD ? mix(hash, s->cwd) : hash;
@@ -46,22 +61,24 @@ bool spec_sets(const struct spec_record *own, const char *variable)
 	for (char *const *v = own->env; v && *v; v++)
 		if (strncmp(*v, variable, name) == 0)
 			return true;
+	for (char *const *v = own->env_from; v && *v; v++)
+		if (strncmp(*v, variable, name) == 0)
+			return true;
 	return false;
 }
 
 /* What of the defaults makes another process of this child; none of it leaves its hash alone. */
 static uint64_t inherited_hash(const struct spec_record *own, const struct spec_record *defaults)
 {
-	uint64_t hash = own->process_hash, variables = 0;
+	uint64_t hash = own->process_hash, variables = sum_variables(defaults, own);
 	bool words = defaults->command && defaults->command[0];
 	struct setup left = setup_left(&own->setup, &defaults->setup);
 
-	for (char *const *v = defaults->env; v && *v; v++)
-		variables += spec_sets(own, *v) ? 0 : mix(1, *v);
 	if (words)
 		hash = mix_all(hash, defaults->command);
 	if (variables)
 		hash = XXH3_64bits_withSeed(&variables, sizeof(variables), hash);
+	hash = mix_files(hash, defaults->env_files);
 	if (!(own->given & GIVEN_CWD) && defaults->given & GIVEN_CWD)
 		hash = mix(hash, defaults->cwd);
 	return setup_mix(hash, &left);

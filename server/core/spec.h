@@ -51,8 +51,10 @@ enum spec_given {
 };
 
 struct spec_record {
-	char **command; /* NULL-terminated; of defaults: arguments that go before its own */
-	char **env;     /* "NAME=value", NULL-terminated */
+	char **command;   /* NULL-terminated; of defaults: arguments that go before its own */
+	char **env;       /* "NAME=value", NULL-terminated */
+	char **env_from;  /* "NAME=/path of a secret" */
+	char **env_files; /* paths of files of variables */
 	char *cwd;
 	struct setup setup;
 	struct restart_rule restart;
@@ -101,7 +103,7 @@ enum applied spec_applied(const struct spec_record *present, const struct spec_r
  */
 struct spec_record spec_inherit(const struct spec_record *own, const struct spec_record *defaults);
 
-/* Does the environment of `own` say what this variable, "NAME=value", is? */
+/* Does the environment of `own` say what this variable, "NAME=value", is, or where to read it? */
 bool spec_sets(const struct spec_record *own, const char *variable);
 
 #endif

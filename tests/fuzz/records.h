@@ -36,6 +36,10 @@ static inline void records_spec(struct text *out, const struct spec_record *s)
 {
 	records_words(out, s->command);
 	records_words(out, s->env);
+	if (s->env_from)
+		records_words(out, s->env_from);
+	if (s->env_files)
+		records_words(out, s->env_files);
 	text_addf(out, " %s:%s %d %o", s->setup.user ? s->setup.user : "",
 		s->setup.group ? s->setup.group : "", s->setup.umask_given, s->setup.umask);
 	for (int i = 0; i < SETUP_LIMIT_COUNT; i++)

@@ -339,9 +339,9 @@ CLUSTER_TEST(children, s028_env_cwd_and_command_arrive_unchanged)
 
 static bool is_expected(const char *item)
 {
-	static const char *const names[] = {
-		"HORDE_CHILD=", "HORDE_CHILD_REF=", "HORDE_SUPERVISOR=", "HORDE_NODE=",
-		"HORDE_URL=", "HORDE_EPOCH=", "HORDE_RUN_DIR=", "PATH=", "GREETING="};
+	static const char *const names[] = {"HORDE_CHILD=", "HORDE_CHILD_REF=", "HORDE_SUPERVISOR=",
+		"HORDE_NODE=", "HORDE_URL=", "HORDE_EPOCH=", "HORDE_RUN_DIR=", "PATH=", "LANG=",
+		"TZ=", "GREETING="};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strncmp(item, names[i], strlen(names[i])) == 0)
@@ -366,6 +366,7 @@ CLUSTER_TEST(children, s028_nothing_of_the_daemon_reaches_a_child)
 
 	setenv("HORDE_SECRET", "a-secret-of-the-cluster-0123456789", 1);
 	setenv("ONLY_FOR_THE_DAEMON", "yes", 1);
+	setenv("TZ", "UTC", 1);
 	n1 = cluster_add(c, NULL, NULL);
 	cluster_settle(c);
 	pid = (pid_t)json_number_at(child_start(n1, "web", spec)->json, "status.pid");
@@ -379,7 +380,7 @@ CLUSTER_TEST(children, s028_nothing_of_the_daemon_reaches_a_child)
 		CHECK(is_expected(item), "the child sees %s", item);
 		expected++;
 	}
-	CHECK_INT(expected, 9);
+	CHECK_INT(expected, 11);
 	for (int fd = 3; fd < 256; fd++)
 		CHECK(lstat(text_of("/proc/%d/fd/%d", (int)pid, fd), &info) != 0 && errno == ENOENT,
 			"descriptor %d is open in the child", fd);

@@ -470,6 +470,7 @@ Test(records, without_memory_there_is_an_error_and_not_a_record_less)
 			       "\",\"epoch\":1,\"spec_hash\":\"1\",\"last_exit\":{\"code\":1,"
 			       "\"signal\":0,\"core_dumped\":false,\"at\":1,\"uptime_ms\":1,"
 			       "\"tail\":\"no\"}}"},
+		{"spec/d/a", SPEC("\"env_from\":{\"A\":{\"file\":\"/a\"}},\"env_files\":[\"/b\"]")},
 		{"member/a", "{\"name\":\"n\",\"url\":\"u\",\"incarnation\":\"" HEX
 			     "\",\"started\":\"1\",\"state\":\"alive\"}"},
 		{"entry/d/a", "{\"owner\":{\"kind\":\"static\",\"id\":\"x\",\"node\":\"" ZERO

@@ -113,6 +113,34 @@ Test(spec, command_environment_and_directory_take_a_new_process_and_nothing_else
 	cr_expect_neq(spec_process_hash(&s), hash);
 }
 
+Test(spec, what_is_read_for_the_environment_is_part_of_it)
+{
+	static char *from[] = {"A=/f", NULL}, *other[] = {"C=/f", NULL},
+		    *files[] = {"/a", "/b", NULL}, *turned[] = {"/b", "/a", NULL};
+	struct spec_record mine = own(), d = defaults(0);
+	uint64_t hash = mine.process_hash, with;
+
+	mine.env_from = other;
+	cr_expect_neq(with = spec_process_hash(&mine), hash);
+	mine = own();
+	mine.env_files = files;
+	cr_expect_neq(spec_process_hash(&mine), hash);
+	cr_expect_neq(spec_process_hash(&mine), with);
+	with = spec_process_hash(&mine);
+	mine.env_files = turned;
+	cr_expect_neq(spec_process_hash(&mine), with, "the later one counts");
+	mine = own();
+	d.env_from = from;
+	cr_expect_eq(spec_inherit(&mine, &d).process_hash, hash, "it says itself what A is");
+	d.env_from = other;
+	cr_expect_neq(spec_inherit(&mine, &d).process_hash, hash);
+	mine.env_from = other;
+	mine.process_hash = spec_process_hash(&mine);
+	cr_expect_eq(spec_inherit(&mine, &d).process_hash, mine.process_hash);
+	d.env_files = files;
+	cr_expect_neq(spec_inherit(&mine, &d).process_hash, mine.process_hash);
+}
+
 Test(spec, what_is_inherited_takes_a_new_process_only_where_it_is_not_overridden)
 {
 	static char *more[] = {"-v", NULL}, *same[] = {"A=7", NULL}, *new[] = {"C=7", NULL};

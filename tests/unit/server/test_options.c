@@ -166,7 +166,8 @@ Test(options, every_option_can_be_a_key_of_the_file)
 		   "join: [http://j:2, j3]\ncluster: c\ninsecure_plain_http: true\nallow_host: x\n"
 		   "startup_grace_ms: 1\nrestart_grace_ms: 2\non_terminate: leave\n"
 		   "back_within_ms: 3s\nlog_level: warn\nkill_log_max: 0\nkill_log_hours: 1\n"
-		   "start_parallel: 1\nexec_user: [www, nobody]\n");
+		   "start_parallel: 1\nexec_user: [www, nobody]\ninherit_env: [A]\nsecrets_dir: "
+		   "[/a, /b]\n");
 	snprintf(variable, sizeof variable, "HORDE_CONFIG=%s", path);
 	loads("", variable);
 	cr_assert_str_eq(o.name, "a");
@@ -180,6 +181,8 @@ Test(options, every_option_can_be_a_key_of_the_file)
 	cr_assert_eq(o.kill_log_max, 0);
 	cr_assert_eq(o.start_parallel, 1);
 	cr_assert_eq(o.exec_user.count, 2);
+	cr_assert_eq(o.inherit_env.count, 1);
+	cr_assert_eq(o.secrets_dir.count, 2);
 	cr_assert_eq(o.kill_log_hours, 1);
 }
 
