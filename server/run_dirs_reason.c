@@ -49,7 +49,7 @@ static bool write_reason(const struct run_dirs *r, enum stop_reason why)
 
 void run_dirs_write_reasons(struct run_dirs *r)
 {
-	for (int why = 0; why < STOP_REASON_COUNT; why++)
+	for (enum stop_reason why = 0; why < STOP_REASON_COUNT; why++)
 		if (!is_good(r, why))
 			write_reason(r, why); /* tried again when it is needed */
 }
