@@ -74,8 +74,11 @@ struct rule { /* by what a child runs now */
 	struct spec_record effective;
 };
 
-/* False: it has no spec that could be understood. */
-static bool rule_of(const struct horde *h, const struct child *c, struct rule *ret)
+/*
+ * Its checks are armed by it: a step that ran out of memory may have left them as they were.
+ * False: it has no spec that could be understood.
+ */
+static bool rule_of(struct horde *h, struct child *c, struct rule *ret)
 {
 	const struct entry *e = get(h, "spec", c->ref);
 
@@ -83,6 +86,7 @@ static bool rule_of(const struct horde *h, const struct child *c, struct rule *r
 		return false;
 	ret->own = &e->record->spec;
 	ret->effective = supervisor_spec(h, c->ref, ret->own, &ret->defaults);
+	health_arm(c->health, &ret->effective.checks, h->now_ms, h->wall_ms);
 	return true;
 }
 
