@@ -92,6 +92,15 @@ static void give_up(struct health *s, const struct checks *c, int64_t now_ms)
 	}
 }
 
+/* A limit that is looked at long after it has passed: the machine slept, or this node was stopped.
+ */
+static int64_t again(int64_t limit_ms, int64_t span_ms, int64_t now_ms)
+{
+	bool late = limit_ms != INT64_MAX && now_ms > limit_ms + HEALTH_SLACK_MS;
+
+	return late ? now_ms + span_ms : limit_ms;
+}
+
 static struct health_next try_one(struct health *s, int64_t now_ms)
 {
 	for (uint32_t i = 0; i <= s->trial_count; i++) {
@@ -116,6 +125,8 @@ struct health_next health_next(struct health *s, const struct checks *c, int64_t
 		n.want = now_ms >= s->gone_by_ms ? HEALTH_STUCK : HEALTH_NOTHING;
 		return n;
 	}
+	s->ready_by_ms = again(s->ready_by_ms, c->ready ? c->ready->limit_ms : 0, now_ms);
+	s->alive_by_ms = again(s->alive_by_ms, c->watchdog_ms, now_ms);
 	if (now_ms >= s->ready_by_ms)
 		n.want = HEALTH_LATE;
 	else if (now_ms >= s->alive_by_ms)

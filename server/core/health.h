@@ -8,7 +8,8 @@
  *
  * Health checks begin `grace_ms` after readiness, the watchdog with it; both end when the process
  * says that it stops. A try without a result is a failed one a little after its own time limit, so
- * nothing that gets lost outside stops anything here.
+ * nothing that gets lost outside stops anything here. And a node that looks at a limit long after
+ *it was asleep itself, as was the process perhaps: then the time runs again.
  *
  * Source: sd_notify(3) and systemd.service(5) for what a process says and for the watchdog.
  */

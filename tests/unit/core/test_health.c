@@ -240,6 +240,21 @@ Test(health, the_watchdog_is_fed_or_it_bites)
 	cr_assert_eq(next(&x).want, HEALTH_NOTHING, "without a watchdog");
 }
 
+Test(health, a_node_that_slept_lets_the_time_run_again)
+{
+	struct scene x;
+
+	arm(&x, CHECK_NONE, 0, 1000);
+	x.now_ms += 1000 + HEALTH_SLACK_MS;
+	cr_assert_eq(next(&x).want, HEALTH_SILENT, "a little late is none");
+	arm(&x, CHECK_NONE, 0, 1000);
+	x.now_ms += 1001 + HEALTH_SLACK_MS;
+	cr_assert_eq(wait(&x, 1000).want, HEALTH_SILENT);
+	arm(&x, CHECK_NOTIFY, 0, 0);
+	x.now_ms += 5001 + HEALTH_SLACK_MS;
+	cr_assert_eq(wait(&x, 5000).want, HEALTH_LATE);
+}
+
 Test(health, one_that_stops_is_asked_nothing_more_but_has_to_be_gone_in_time)
 {
 	struct scene x;
