@@ -25,13 +25,21 @@ static uint64_t hash_of(const struct checks *c)
 
 /* ---- arming ---- */
 
+static int64_t spread(const struct health *s, const struct check *c)
+{
+	int64_t most_ms = c->period_ms * HEALTH_SPREAD_PERCENT / 100;
+
+	return most_ms > 0 ? (int64_t)(s->salt % (uint64_t)most_ms) : 0;
+}
+
 static void arm_health(struct health *s, const struct checks *c, int64_t now_ms)
 {
 	s->trial_count = c->health_count < CHECKS_MAX ? c->health_count : CHECKS_MAX;
 	for (uint32_t i = 1; i <= CHECKS_MAX; i++)
 		s->trials[i] = (struct trial){.due_ms = INT64_MAX};
 	for (uint32_t i = 1; s->ready && i <= s->trial_count; i++)
-		s->trials[i].due_ms = now_ms + c->health[i - 1].grace_ms;
+		s->trials[i].due_ms =
+			now_ms + c->health[i - 1].grace_ms + spread(s, &c->health[i - 1]);
 }
 
 static void get_ready(struct health *s, const struct checks *c, int64_t now_ms, int64_t wall_ms)

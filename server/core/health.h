@@ -6,10 +6,13 @@
  *	   '-- limit_ms passed: LATE                                 |-- threshold failures: SICK
  *	                                                             '-- no WATCHDOG=1:      SILENT
  *
- * Health checks begin `grace_ms` after readiness, the watchdog with it; both end when the process
- * says that it stops. A try without a result is a failed one a little after its own time limit, so
- * nothing that gets lost outside stops anything here. And a node that looks at a limit long after
- *it was asleep itself, as was the process perhaps: then the time runs again.
+ * Health checks begin `grace_ms` after readiness, and up to a tenth of their period later, so that
+ * many children are not asked at one moment; the watchdog begins with it. All end when the process
+ * says that it stops.
+ *
+ * A try without a result is a failed one a little after its own time limit, so nothing that gets
+ * lost outside stops anything here. A node that looks at a limit long after it has passed was
+ * asleep, as perhaps the process was: then the time runs again.
  *
  * Source: sd_notify(3) and systemd.service(5) for what a process says and for the watchdog.
  */
@@ -18,11 +21,12 @@
 
 #include "server/core/checks.h"
 
-#define HEALTH_SLACK_MS 2000 /* a result may come so long after its time limit */
-#define STATUS_TEXT_MAX 256  /* bytes of what a process says of itself */
-#define STATUS_TEXT_MS 1000  /* at most one of them is told in this time */
-#define HEALTH_WHY_BYTES 64  /* why a process was ended, with its NUL */
-#define CHECK_READY 0        /* the number of the readiness check; those of health follow */
+#define HEALTH_SLACK_MS 2000     /* a result may come so long after its time limit */
+#define HEALTH_SPREAD_PERCENT 10 /* of a period: the first tries of many children */
+#define STATUS_TEXT_MAX 256      /* bytes of what a process says of itself */
+#define STATUS_TEXT_MS 1000      /* at most one of them is told in this time */
+#define HEALTH_WHY_BYTES 64      /* why a process was ended, with its NUL */
+#define CHECK_READY 0            /* the number of the readiness check; those of health follow */
 
 struct trial {             /* one check */
 	int64_t due_ms;    /* the next try; INT64_MAX: none */
@@ -38,6 +42,7 @@ struct health {
 	int64_t ready_by_ms;   /* INT64_MAX: no limit */
 	int64_t alive_by_ms;   /* the watchdog's */
 	int64_t gone_by_ms;    /* while it is stopping */
+	uint64_t salt;         /* differs from child to child; set before it is armed */
 	uint32_t number;       /* of the last try */
 	uint32_t trial_count;
 	uint64_t ready_hash; /* of the checks as they are armed */

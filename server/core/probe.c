@@ -17,6 +17,8 @@ bool probe_prepare(struct child *c, const struct checks *checks)
 {
 	if (!c->health && has_any(checks))
 		c->health = calloc(1, sizeof(*c->health));
+	if (c->health)
+		c->health->salt = c->node.priority;
 	return c->health || !has_any(checks);
 }
 

@@ -157,6 +157,26 @@ Test(health, checks_begin_after_grace_and_go_on_in_their_period)
 	cr_assert_eq(wait(&x, 800).check, 1);
 }
 
+Test(health, the_first_tries_of_many_children_are_spread_over_a_tenth_of_their_period)
+{
+	bool seen[100] = {false};
+	int distinct = 0;
+
+	for (uint64_t salt = 0; salt < 1000; salt += 7) {
+		struct scene x;
+		int64_t at_ms;
+
+		arm(&x, CHECK_NONE, 1, 0);
+		x.s = (struct health){.salt = salt};
+		health_arm(&x.s, &x.checks, x.now_ms, WALL);
+		at_ms = x.s.trials[1].due_ms - x.now_ms - 300;
+		cr_assert(at_ms >= 0 && at_ms < 100, "%lld", (long long)at_ms);
+		distinct += !seen[at_ms];
+		seen[at_ms] = true;
+	}
+	cr_assert_gt(distinct, 50);
+}
+
 Test(health, none_begins_before_readiness)
 {
 	struct scene x;

@@ -150,7 +150,7 @@ Test(probe, what_was_ended_for_its_health_counts_as_abnormal_for_each_type)
 	for (size_t i = 0; i < 3; i++) {
 		struct node n = node_with(with_health(typed_spec(1, rows[i].type)));
 
-		node_wait(&n, 300);
+		node_wait(&n, 400);
 		answer(&n, false);
 		node_wait(&n, 1000);
 		n.trace[0] = '\0';
@@ -176,7 +176,7 @@ Test(probe, failures_of_health_use_up_the_budget)
 	r->spec.restart.max_restarts = 0;
 	r->spec.checks.health[0].threshold = 1;
 	n = node_with(r);
-	node_wait(&n, 300);
+	node_wait(&n, 400);
 	answer(&n, false);
 	node_exited(&n, "default/web", -1, 15);
 	cr_state(&n, CHILD_FAILED, REASON_MAX_RESTARTS);
@@ -276,7 +276,7 @@ Test(probe, a_change_of_checks_is_live_and_arms_them_anew)
 	cr_assert_not(status(&n)->ready);
 	answer(&n, true);
 	cr_assert(status(&n)->ready);
-	node_wait(&n, 300);
+	node_wait(&n, 400);
 	cr_assert_eq(probed.check, 1);
 	r = plain_spec(3);
 	r->spec.process_hash = 1;
