@@ -135,6 +135,9 @@ void bench_visible(struct cluster *cluster);
 void bench_visible_under_load(struct cluster *cluster);
 void bench_idle(struct cluster *cluster);
 void bench_children(struct cluster *cluster, int count, int rounds, bool starts);
+void bench_restart(struct cluster *cluster);
+void bench_starts(struct cluster *cluster);
+void bench_many(void);
 void bench_wire(void);
 void bench_pair(long seconds);
 /* A join of so many names; from 100 k on also what a name takes in memory, what an update takes

@@ -18,6 +18,9 @@ static struct row_name {
 	{.name = "load"},
 	{.name = "children"},
 	{.name = "children300"},
+	{.name = "restart"},
+	{.name = "starts"},
+	{.name = "many"},
 	{.name = "wire"},
 	{.name = "pair"},
 	{.name = "join10k"},
@@ -83,6 +86,10 @@ static void bench_cluster(void)
 		bench_children(cluster, 100, 5, true);
 	if (wanted("children300"))
 		bench_children(cluster, 300, 3, false);
+	if (wanted("restart"))
+		bench_restart(cluster);
+	if (wanted("starts"))
+		bench_starts(cluster);
 	cluster_stop(cluster);
 }
 
@@ -95,8 +102,10 @@ int main(int argc, char **argv)
 	if (wanted("get") || wanted("put"))
 		bench_throughput(wanted("get"), wanted("put"));
 	if (wanted("idle") || wanted("visible") || wanted("load") || wanted("children") ||
-		wanted("children300"))
+		wanted("children300") || wanted("restart") || wanted("starts"))
 		bench_cluster();
+	if (wanted("many"))
+		bench_many();
 	if (wanted("wire"))
 		bench_wire();
 	if (wanted("pair"))
