@@ -157,6 +157,9 @@ static bool check_media(struct exchange *x)
 	for (size_t i = 0; given && i < content->count; i++)
 		if (same_media(given, content->members[i].name))
 			return true;
+	/* RFC 9110, 8.3: what has no type may be taken for bytes. */
+	if (!given && same_media("application/octet-stream", content->members[0].name))
+		return true;
 	if (is_plain_curl(x))
 		return true;
 	exchange_problem(x, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "send Content-Type: %s",

@@ -12,23 +12,25 @@
 #include "api/registry.h"
 #include "api/logs.h"
 #include "api/snapshots.h"
+#include "api/state.h"
 #include "api/supervisors.h"
 #include "server/log.h"
 
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
 	peer_bindings, supervisors_bindings, supervisors_delete_bindings, children_bindings,
 	children_write_bindings, children_many_bindings, children_call_bindings, logs_bindings,
-	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings,
-	snapshots_bindings, restore_bindings, NULL};
+	state_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
+	meta_bindings, snapshots_bindings, restore_bindings, NULL};
 
 /* Only what requests cause is held back; what peers and processes cause has happened already. */
 static bool is_write(enum event_kind kind)
 {
 	return kind == EVENT_PUT_SPEC || kind == EVENT_REMOVE_SPEC || kind == EVENT_REGISTER ||
 	       kind == EVENT_UPDATE || kind == EVENT_UNREGISTER || kind == EVENT_PUT_META ||
-	       kind == EVENT_REMOVE_META || kind == EVENT_PUT_SUPERVISOR ||
-	       kind == EVENT_REMOVE_SUPERVISOR || kind == EVENT_START_SUPERVISOR ||
-	       kind == EVENT_VACATE_SUPERVISOR || kind == EVENT_MERGE;
+	       kind == EVENT_REMOVE_META || kind == EVENT_PUT_STATE || kind == EVENT_REMOVE_STATE ||
+	       kind == EVENT_PUT_SUPERVISOR || kind == EVENT_REMOVE_SUPERVISOR ||
+	       kind == EVENT_START_SUPERVISOR || kind == EVENT_VACATE_SUPERVISOR ||
+	       kind == EVENT_MERGE;
 }
 
 enum err node_command(void *node, struct event *e, struct command_result *ret)

@@ -113,6 +113,8 @@ static enum err clear(struct horde *h, struct child *c, const struct view *v)
 
 	if (err == ERR_OK)
 		err = remove_key(h, "assign", c->ref);
+	if (err == ERR_OK)
+		err = remove_key(h, "state", c->ref); /* put while its child was deleted */
 	if (err != ERR_OK)
 		return err;
 	if (c->names)
@@ -124,7 +126,7 @@ static enum err clear(struct horde *h, struct child *c, const struct view *v)
 /* Like a delete of the API; what was put at the same moment elsewhere stands. */
 static enum err expire(struct horde *h, const struct child *c)
 {
-	enum err err = remove_key(h, "spec", c->ref);
+	enum err err = spec_remove(h, c->ref);
 
 	if (err == ERR_OK)
 		say(h, "child.expired", c->ref, "finished, and kept long enough");

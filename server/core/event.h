@@ -10,8 +10,9 @@
 #define PROTOCOL_VERSION 2
 #define NAME_BYTES_MAX 128
 #define URL_BYTES_MAX 512
-#define EXIT_TAIL_BYTES_MAX 4096 /* of what a child printed last, kept with its end */
-#define REF_BYTES_MAX 264        /* "sup/child" and its NUL */
+#define STATES_BYTES_MAX (256u << 20) /* of all children together, as texts */
+#define EXIT_TAIL_BYTES_MAX 4096      /* of what a child printed last, kept with its end */
+#define REF_BYTES_MAX 264             /* "sup/child" and its NUL */
 
 /* Who a peer says it is; of hello requests and answers. */
 struct hello {
@@ -65,13 +66,16 @@ enum event_kind {
 				    NO_MEMBER */
 	EVENT_RESTART_CHILD,     /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
 	EVENT_SIGNAL_CHILD,      /* `signal`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
-	EVENT_REGISTER,    /* `entry`; ret OK, ALREADY_REGISTERED, OWNER_UNKNOWN, WRONG_STATE */
-	EVENT_UPDATE,      /* `entry` without value owner change; ret OK, NOT_FOUND, NOT_OWNER */
-	EVENT_UNREGISTER,  /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
-	EVENT_PUT_META,    /* `put`: key meta/REG/KEY, no record */
-	EVENT_REMOVE_META, /* `put.key`; ret NOT_FOUND */
-	EVENT_MERGE,       /* `fragment`, of a snapshot (a full difference): ret OK, MALFORMED */
-	EVENT_STOP,        /* SIGTERM: `stop` */
+	EVENT_REGISTER,     /* `entry`; ret OK, ALREADY_REGISTERED, OWNER_UNKNOWN, WRONG_STATE */
+	EVENT_UPDATE,       /* `entry` without value owner change; ret OK, NOT_FOUND, NOT_OWNER */
+	EVENT_UNREGISTER,   /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
+	EVENT_PUT_META,     /* `put`: key meta/REG/KEY, no record */
+	EVENT_REMOVE_META,  /* `put.key`; ret NOT_FOUND */
+	EVENT_PUT_STATE,    /* `put`: key state/SUP/CHILD, no record; ret NOT_FOUND: no such child,
+			       STORAGE_FULL: more than STATES_BYTES_MAX in all */
+	EVENT_REMOVE_STATE, /* `put.key`; ret NOT_FOUND */
+	EVENT_MERGE,        /* `fragment`, of a snapshot (a full difference): ret OK, MALFORMED */
+	EVENT_STOP,         /* SIGTERM: `stop` */
 	EVENT_COUNT
 };
 

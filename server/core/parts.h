@@ -27,6 +27,9 @@ uint64_t stamp(struct horde *h);
 enum err write_record(
 	struct horde *h, const char *family, const char *rest, const struct record *r);
 enum err remove_key(struct horde *h, const char *family, const char *rest);
+/* A child's spec, and what it has left for a next life: there is none. Errors: NO_MEMORY,
+ * NOT_FOUND. */
+enum err spec_remove(struct horde *h, const char *ref);
 enum err resolve_key(struct horde *h, const char *family, const char *rest);
 const struct entry *get(const struct horde *h, const char *family, const char *rest);
 

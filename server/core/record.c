@@ -54,6 +54,7 @@ enum family family_of(const char *key, size_t key_bytes)
 		{"entry/", 6, FAMILY_ENTRY},
 		{"meta/", 5, FAMILY_META},
 		{"halt/", 5, FAMILY_HALT},
+		{"state/", 6, FAMILY_STATE},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -66,7 +67,8 @@ enum family family_of(const char *key, size_t key_bytes)
 
 bool family_has_record(enum family family)
 {
-	return family != FAMILY_META && family != FAMILY_HALT && family != FAMILY_OTHER;
+	return family != FAMILY_META && family != FAMILY_HALT && family != FAMILY_STATE &&
+	       family != FAMILY_OTHER;
 }
 
 const char *key_rest(const char *key)
@@ -94,6 +96,7 @@ static size_t block_bytes(enum family family)
 		return offsetof(struct record, entry) + sizeof(struct entry_record);
 	case FAMILY_META:
 	case FAMILY_HALT:
+	case FAMILY_STATE:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;
@@ -171,6 +174,7 @@ void record_free(struct record *r)
 	case FAMILY_ENTRY:
 	case FAMILY_META:
 	case FAMILY_HALT:
+	case FAMILY_STATE:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;
@@ -408,6 +412,7 @@ void record_encode(const struct record *r, const char *value, size_t value_bytes
 	case FAMILY_SPEC:
 	case FAMILY_META:
 	case FAMILY_HALT:
+	case FAMILY_STATE:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		assert(false && "a family that the core does not write");

@@ -7,6 +7,7 @@
  *   entry/{reg}/{key}        the API                   meta/{reg}/{key}       the API
  *   supervisor/{sup}         the API, and who runs a child of one that is not there
  *   halt/{sup}               who ran a child that stopped it; removed by the API
+ *   state/{sup}/{child}      what a child leaves for its next life; the API, gone with its spec
  *
  * A value travels and is stored as JSON text, byte for byte. Its record is the same decoded once,
  * by the shell, when it arrives (api/records.h); the core never parses JSON. What the core writes
@@ -36,7 +37,8 @@ enum family {
 	FAMILY_STATUS,
 	FAMILY_ENTRY,
 	FAMILY_META,
-	FAMILY_HALT, /* of a supervisor that was stopped; no record */
+	FAMILY_HALT,  /* of a supervisor that was stopped; no record */
+	FAMILY_STATE, /* what a child leaves for its next life; no record */
 	FAMILY_COUNT
 };
 

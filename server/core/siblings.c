@@ -46,6 +46,7 @@ static int compare_records(const struct entry *a, const struct entry *b)
 	case FAMILY_SPEC:
 	case FAMILY_META:
 	case FAMILY_HALT:
+	case FAMILY_STATE:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;

@@ -216,6 +216,37 @@ static enum err on_remove(struct horde *h, const struct event *e)
 	return map_remove(h->map, e->put.key, e->put.key_bytes, stamp(h), &h->out->changes);
 }
 
+static enum err on_remove_spec(struct horde *h, const struct event *e)
+{
+	return spec_remove(h, key_rest(e->put.key));
+}
+
+/* All of them, but for the one that is replaced. */
+static size_t states_bytes(const struct horde *h, const struct event *put)
+{
+	const struct entry *e = map_from(h->map, "state/", strlen("state/"));
+	size_t bytes = 0;
+
+	for (; e && family_of(e->key, e->key_bytes) == FAMILY_STATE;
+		e = map_after(h->map, e->key, e->key_bytes))
+		if (e->key_bytes != put->put.key_bytes ||
+			memcmp(e->key, put->put.key, e->key_bytes) != 0)
+			bytes += e->value_bytes;
+	return bytes;
+}
+
+/* What a child leaves for its next life. */
+static enum err on_put_state(struct horde *h, const struct event *e)
+{
+	if (!get(h, "spec", key_rest(e->put.key)))
+		return ERR_NOT_FOUND;
+	if (states_bytes(h, e) + e->put.value_bytes > STATES_BYTES_MAX)
+		return ERR_STORAGE_FULL;
+	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
+	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes, NULL,
+		stamp(h), &h->out->changes);
+}
+
 static enum err on_put_meta(struct horde *h, const struct event *e)
 {
 	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
@@ -280,7 +311,7 @@ static const struct {
 	[EVENT_PROBED] = {probe_tried, false},
 	[EVENT_NOTIFIED] = {probe_notified, false},
 	[EVENT_PUT_SPEC] = {on_put_spec, true},
-	[EVENT_REMOVE_SPEC] = {on_remove, true},
+	[EVENT_REMOVE_SPEC] = {on_remove_spec, true},
 	[EVENT_PUT_SUPERVISOR] = {supervisor_put, true},
 	[EVENT_REMOVE_SUPERVISOR] = {supervisor_remove, true},
 	[EVENT_START_SUPERVISOR] = {supervisor_start, true},
@@ -292,6 +323,8 @@ static const struct {
 	[EVENT_UNREGISTER] = {registry_unregister, true},
 	[EVENT_PUT_META] = {on_put_meta, true},
 	[EVENT_REMOVE_META] = {on_remove, true},
+	[EVENT_PUT_STATE] = {on_put_state, true},
+	[EVENT_REMOVE_STATE] = {on_remove, true},
 	[EVENT_MERGE] = {on_merge, true},
 	[EVENT_STOP] = {on_stop, false},
 };

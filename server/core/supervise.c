@@ -211,7 +211,7 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.temporary = v->spec && v->spec->restart.type == RESTART_TEMPORARY,
 		.assigned = v->assigned,
 		.assign_stored = v->assign && v->assign->batch <= h->stored,
-		.records = v->assign_entry || v->status_entry,
+		.records = v->assign_entry || v->status_entry || get(h, "state", c->ref),
 		.finished = view_finished(c, v),
 		.planned_here = c->planned && supervisor_room_here(h, c->ref),
 		.process = c->process,
@@ -352,6 +352,7 @@ void supervise_changes(struct horde *h)
 		case FAMILY_SPEC:
 		case FAMILY_ASSIGN:
 		case FAMILY_STATUS:
+		case FAMILY_STATE:
 			child_mark(h, key_rest(e->key));
 			break;
 		case FAMILY_ENTRY:

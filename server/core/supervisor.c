@@ -187,7 +187,7 @@ static enum err remove_specs(struct horde *h, const char *name)
 
 		bytes = e->key_bytes < sizeof(key) ? e->key_bytes : sizeof(key) - 1;
 		memcpy(key, e->key, bytes);
-		err = map_remove(h->map, key, bytes, stamp(h), &h->out->changes);
+		err = spec_remove(h, key_rest(key));
 		if (err != ERR_OK)
 			return err;
 		e = map_after(h->map, key, bytes);

@@ -84,6 +84,13 @@ enum err remove_key(struct horde *h, const char *family, const char *rest)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
+enum err spec_remove(struct horde *h, const char *ref)
+{
+	enum err err = get(h, "spec", ref) ? remove_key(h, "state", ref) : ERR_NOT_FOUND;
+
+	return err == ERR_OK ? remove_key(h, "spec", ref) : err;
+}
+
 enum err resolve_key(struct horde *h, const char *family, const char *rest)
 {
 	char key[KEY_BYTES_MAX];

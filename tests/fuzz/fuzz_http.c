@@ -18,6 +18,7 @@
 #include "api/peer.h"
 #include "api/registry.h"
 #include "api/snapshots.h"
+#include "api/state.h"
 #include "api/supervisors.h"
 #include "api/utf8.h"
 #include "tests/fuzz/clock.h"
@@ -31,8 +32,8 @@
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
 	peer_bindings, supervisors_bindings, supervisors_delete_bindings, children_bindings,
 	children_write_bindings, children_many_bindings, children_call_bindings, logs_bindings,
-	registry_bindings, registry_write_bindings, registry_list_bindings, meta_bindings,
-	snapshots_bindings, restore_bindings, NULL};
+	state_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
+	meta_bindings, snapshots_bindings, restore_bindings, NULL};
 static const char *const hosts[] = {"localhost", "127.0.0.1", "::1", NULL};
 
 /* How long it is from one request to the next. */

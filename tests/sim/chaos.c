@@ -197,6 +197,20 @@ static void meta(struct world *w, struct node *n)
 	node_step(w, n, &e);
 }
 
+/* What a child leaves for its next life. */
+static void state(struct world *w, struct node *n, const char *ref)
+{
+	char key[64];
+	struct event e = {.kind = percent(w, 80) ? EVENT_PUT_STATE : EVENT_REMOVE_STATE};
+
+	snprintf(key, sizeof(key), "state/%s", ref);
+	e.put.key = key;
+	e.put.key_bytes = strlen(key);
+	e.put.value = "{}";
+	e.put.value_bytes = 2;
+	node_step(w, n, &e);
+}
+
 void chaos_client(struct world *w)
 {
 	struct node *n = any_up(w);
@@ -220,8 +234,10 @@ void chaos_client(struct world *w)
 		entry(w, n, EVENT_UPDATE, ref);
 	else if (what < 80)
 		entry(w, n, EVENT_UNREGISTER, ref);
-	else if (what < 90)
+	else if (what < 87)
 		meta(w, n);
+	else if (what < 90)
+		state(w, n, ref);
 	else if (what < 94)
 		supervisor(w, n);
 	else if (what < 96)

@@ -402,6 +402,18 @@ static void check_names(struct world *w, struct node *judge)
 	}
 }
 
+static void check_left(struct world *w, struct node *judge, const char *ref)
+{
+	const struct map *m = horde_map(judge->h);
+	char key[64];
+	int bytes = snprintf(key, sizeof(key), "state/%s", ref);
+	bool left = map_get(m, key, (size_t)bytes) != NULL;
+
+	bytes = snprintf(key, sizeof(key), "spec/%s", ref);
+	if (left && !map_get(m, key, (size_t)bytes))
+		fail(w, "%s has left a state, and is gone", ref);
+}
+
 void oracle_end(struct world *w)
 {
 	struct node *judge = NULL;
@@ -423,6 +435,7 @@ void oracle_end(struct world *w)
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		child_ref(i, ref);
 		check_child(w, judge, ref);
+		check_left(w, judge, ref);
 		retains_end(w, judge, ref);
 	}
 	check_names(w, judge);

@@ -15,6 +15,7 @@
 #include "api/registry.h"
 #include "api/service.h"
 #include "api/snapshots.h"
+#include "api/state.h"
 #include "api/supervisors.h"
 #include "tests/unit/api/served.h"
 #include "tests/unit/core/cluster.h"
@@ -24,8 +25,8 @@
 static const struct binding *const scene_tables[] = {about_bindings, health_bindings,
 	cluster_bindings, peer_bindings, supervisors_bindings, supervisors_delete_bindings,
 	children_bindings, children_write_bindings, children_many_bindings, children_call_bindings,
-	logs_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
-	meta_bindings, snapshots_bindings, restore_bindings, NULL};
+	logs_bindings, state_bindings, registry_bindings, registry_write_bindings,
+	registry_list_bindings, meta_bindings, snapshots_bindings, restore_bindings, NULL};
 
 struct scene {
 	struct cluster c;

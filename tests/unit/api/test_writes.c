@@ -25,6 +25,8 @@ static const struct {
 	{"unregisterKey", "DELETE " ENTRIES "/k", NULL, 204},
 	{"putChild", "PUT " CHILDREN "/web", SLEEPER, 201},
 	{"patchChild", "PATCH " CHILDREN "/web", "{\"labels\":{\"a\":\"b\"}}", 200},
+	{"putChildState", "PUT " CHILDREN "/web/state", "\001bytes", 204},
+	{"deleteChildState", "DELETE " CHILDREN "/web/state", NULL, 204},
 	{"stopChild", "POST " CHILDREN "/web/stop", NULL, 200},
 	{"startStoppedChild", "POST " CHILDREN "/web/start", NULL, 200},
 	{"terminateChild", "DELETE " CHILDREN "/web", NULL, 204},
