@@ -254,9 +254,9 @@ static size_t take_results(struct writer *w, struct result *results)
 	size_t count = 0;
 	eventfd_t ignored;
 
-	/* Read first: what is stored after this makes the descriptor readable again. */
-	(void)eventfd_read(w->event_fd, &ignored);
 	(void)pthread_mutex_lock(&w->mutex);
+	/* With the mutex held, like notify: it is readable when there are results, and only then. */
+	(void)eventfd_read(w->event_fd, &ignored);
 	while (w->collected < w->stored) {
 		results[count++] = (struct result){slot_at(w, w->collected)->number, ERR_OK};
 		w->collected++;
