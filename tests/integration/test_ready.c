@@ -162,7 +162,8 @@ CLUSTER_TEST(ready, a_command_is_run_as_the_child_is_and_its_code_decides)
 			"\"env\":{\"MARK\":\"mark\"},\"ready\":{\"kind\":\"exec\",\"timeout_ms\":"
 			"60000,"
 			"\"period_ms\":100,\"command\":[\"/bin/sh\",\"-c\","
-			"\"echo noise; echo $HORDE_CHILD_REF $HORDE_RUN_DIR >ref; test -e "
+			"\"echo noise; echo $HORDE_CHILD_REF $HORDE_RUN_DIR >part; mv part ref; "
+			"test -e "
 			"$MARK\"]}}",
 			in(c, "cwd")));
 	CHECK(!is_ready(r), "there is no mark");
