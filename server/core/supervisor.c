@@ -187,6 +187,7 @@ static enum err remove_specs(struct horde *h, const char *name)
 
 		bytes = e->key_bytes < sizeof(key) ? e->key_bytes : sizeof(key) - 1;
 		memcpy(key, e->key, bytes);
+		key[bytes] = '\0';
 		err = spec_remove(h, key_rest(key));
 		if (err != ERR_OK)
 			return err;

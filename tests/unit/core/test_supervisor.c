@@ -468,6 +468,22 @@ Test(supervisor, stop_supervisor_stops_its_children_on_all_nodes_until_it_is_sta
 	cluster_free(&c);
 }
 
+Test(supervisor, children_of_names_of_any_length_go_with_it)
+{
+	struct node n = node_make("n1", 0);
+	static const char *const refs[] = {
+		"team/a", "team/a1", "team/a10", "team/a100", "team/a11", "team/b"};
+
+	describe(&n, "team", options(0, 0));
+	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++)
+		cr_assert_eq(node_put(&n, refs[i], plain_spec(1)), ERR_OK);
+	cr_assert_eq(does(&n, EVENT_REMOVE_SUPERVISOR, "supervisor/team", NULL), ERR_OK);
+	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++)
+		cr_expect_null(node_child(&n, refs[i]).spec, "%s", refs[i]);
+	cr_expect_not(exists(&n, "team"));
+	node_free(&n);
+}
+
 /* ---- away from one node ---- */
 
 static enum err vacates(size_t at)
