@@ -155,7 +155,7 @@ Test(run_dirs, the_reason_is_one_line_and_replaces_the_one_before)
 	cr_assert_eq(entries(path), 1);
 	cr_assert_eq(stat(in("stop_reason"), &s), 0);
 	cr_assert_eq(s.st_mode & 07777, 0444);
-	for (int why = 0; why < STOP_REASON_COUNT; why++) {
+	for (enum stop_reason why = 0; why < STOP_REASON_COUNT; why++) {
 		char line[64];
 
 		snprintf(line, sizeof line, "%s\n", stop_reason_name(why));
