@@ -24,9 +24,14 @@ static bool is_ref(const char *ref)
 
 enum err log_folder(const char *logs_dir, const char *ref, char **ret_folder)
 {
+	char *folder;
+
 	if (!is_ref(ref))
 		return ERR_MALFORMED;
-	return asprintf(ret_folder, "%s/%s", logs_dir, ref) < 0 ? ERR_NO_MEMORY : ERR_OK;
+	if (asprintf(&folder, "%s/%s", logs_dir, ref) < 0)
+		return ERR_NO_MEMORY;
+	*ret_folder = folder;
+	return ERR_OK;
 }
 
 bool log_files_path(const char *folder, uint64_t start, char ret_path[LOG_PATH_BYTES])
@@ -88,6 +93,7 @@ enum err log_file_init(struct log_file *f, const char *logs_dir, const char *ref
 	if (e)
 		return e;
 	*f = (struct log_file){.folder = folder,
+		.ref = folder + strlen(folder) - strlen(ref),
 		.bytes_max = bytes_max ? bytes_max : LOG_BYTES_DEFAULT,
 		.files_max = files_max ? files_max : LOG_FILES_DEFAULT};
 	if (f->bytes_max < LOG_RECORD_BYTES_MAX)
@@ -99,6 +105,8 @@ enum err log_file_init(struct log_file *f, const char *logs_dir, const char *ref
 
 void log_file_fini(struct log_file *f)
 {
+	if (f->folder && f->known)
+		log_total_close(f->total, f->ref, f->start);
 	free(f->folder);
 	f->folder = NULL;
 }
@@ -163,6 +171,8 @@ static void know(struct log_file *f)
 	if (files.count && log_files_path(f->folder, f->start, path) && stat(path, &status) == 0)
 		f->used = (uint64_t)status.st_size;
 	f->known = true;
+	if (files.count)
+		log_total_open(f->total, f->ref, f->start, f->used);
 }
 
 uint64_t log_file_end(struct log_file *f)
@@ -179,8 +189,10 @@ static void drop_oldest(const struct log_file *f)
 
 	log_files_list(f->folder, &files);
 	for (unsigned i = 0; i + f->files_max < files.count; i++)
-		if (log_files_path(f->folder, files.starts[i], path))
+		if (log_files_path(f->folder, files.starts[i], path)) {
 			unlink(path);
+			log_total_gone(f->total, f->ref, files.starts[i]);
+		}
 }
 
 /* The next file begins where the present one ends. */
@@ -189,6 +201,7 @@ static int open_next(struct log_file *f)
 	uint64_t used = 0;
 	int fd;
 
+	log_total_close(f->total, f->ref, f->start);
 	f->start += f->used;
 	f->used = 0;
 	fd = open_at(f, O_CREAT, &used);
@@ -197,9 +210,18 @@ static int open_next(struct log_file *f)
 		fd = open_at(f, O_CREAT, &used);
 	}
 	f->used = fd >= 0 ? used : 0;
-	if (fd >= 0)
-		drop_oldest(f);
+	if (fd < 0)
+		return fd;
+	log_total_open(f->total, f->ref, f->start, f->used);
+	drop_oldest(f);
 	return fd;
+}
+
+/* At its cap, or it has to make room for itself. */
+static bool is_full(const struct log_file *f, size_t count)
+{
+	return f->used + count > f->bytes_max ||
+	       (f->used >= LOG_EARLY_BYTES && log_total_short(f->total, count));
 }
 
 static int open_present(struct log_file *f, size_t count)
@@ -208,7 +230,7 @@ static int open_present(struct log_file *f, size_t count)
 	int fd;
 
 	know(f);
-	if (f->used + count > f->bytes_max)
+	if (is_full(f, count))
 		return open_next(f);
 	fd = open_at(f, 0, &used);
 	if (fd < 0)
@@ -245,6 +267,8 @@ static bool append_once(struct log_file *f, const char *records, size_t count)
 	if (written < 0 || (size_t)written < count)
 		return false;
 	f->used += count;
+	log_total_open(f->total, f->ref, f->start, f->used);
+	log_total_sweep(f->total);
 	return true;
 }
 

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "server/core/err.h"
+#include "server/log_total.h"
 
 /* The longest record: what a process printed, and the head before it. */
 #define LOG_DATA_BYTES_MAX 4000
@@ -31,11 +32,15 @@
 #define LOG_BYTES_DEFAULT (10 * 1024 * 1024)
 #define LOG_FILES_DEFAULT 3
 #define LOG_FILES_MAX 100
+/* From here on a file ends early when the total of the node is reached by such files alone. */
+#define LOG_EARLY_BYTES (64 * 1024)
 #define LOG_PATH_BYTES (PATH_MAX + 32)
 
 struct log_file {
 	char *folder;
-	uint64_t bytes_max; /* of a file, at least a record */
+	const char *ref;         /* the end of it */
+	struct log_total *total; /* is told of its files, once set; or NULL */
+	uint64_t bytes_max;      /* of a file, at least a record */
 	unsigned files_max;
 	bool known;             /* where it ends */
 	uint64_t start;         /* of the newest file */
@@ -49,6 +54,7 @@ struct log_file {
  */
 enum err log_file_init(struct log_file *f, const char *logs_dir, const char *ref,
 	uint64_t bytes_max, unsigned files_max);
+/* What it has written to is closed. */
 void log_file_fini(struct log_file *f);
 /* The offset of what will be appended next. */
 uint64_t log_file_end(struct log_file *f);

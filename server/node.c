@@ -265,6 +265,15 @@ static enum err make_processes(struct node *n, char why[NODE_WHY_BYTES])
 	return e;
 }
 
+static enum err limit_logs(struct node *n, char why[NODE_WHY_BYTES])
+{
+	enum err e = processes_limit_logs(n->processes, (uint64_t)n->config.options->logs_total);
+
+	if (e)
+		snprintf(why, NODE_WHY_BYTES, "cannot count the logs: %s", err_text(e));
+	return e;
+}
+
 /* Children run without, too. Not before the lock is held: another daemon's stand there until then.
  */
 static void make_run_dirs(struct node *n)
@@ -319,6 +328,8 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 		e = make_core(n);
 	if (!e)
 		e = node_load(n, why);
+	if (!e)
+		e = limit_logs(n, why);
 	if (!e)
 		e = make_writer(n);
 	if (!e)

@@ -327,6 +327,15 @@ static void on_guardian_lost(void *data)
 		"its children were killed and are started again under a new one");
 }
 
+static bool is_needed(void *data, const char *ref)
+{
+	const struct node *n = data;
+	struct child_view view;
+
+	horde_child(n->horde, ref, &view);
+	return view.spec != NULL;
+}
+
 static void on_printed(void *data, const char *ref)
 {
 	char key[REF_BYTES_MAX + sizeof "logs/"];
@@ -337,6 +346,7 @@ static void on_printed(void *data, const char *ref)
 
 const struct processes_events node_process_events = {
 	.printed = on_printed,
+	.needed = is_needed,
 	.started = on_started,
 	.failed = on_failed,
 	.exited = on_exited,

@@ -125,6 +125,38 @@ static void set_number(struct option_reading *r, const struct option_row *row, i
 		*ret = number;
 }
 
+/* How far a unit shifts, -1: there is none. */
+static int unit_shift(const char *unit)
+{
+	static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
+
+	for (int i = 0; i < 5; i++)
+		if (strcmp(unit, units[i]) == 0)
+			return 10 * i;
+	return -1;
+}
+
+static void set_bytes(struct option_reading *r, const struct option_row *row, int64_t *ret,
+	const char *where, const char *value)
+{
+	size_t digits = strspn(value, "0123456789");
+	int shift = unit_shift(value + digits);
+	int64_t number;
+
+	if (!digits || shift < 0) {
+		option_fault(r, "%s: '%s' is no size: write 1048576, 64KiB, 500MiB, 20GiB or 1TiB",
+			where, value);
+		return;
+	}
+	errno = 0;
+	number = strtoll(value, NULL, 10);
+	if (errno || number > row->max >> shift || number << shift < row->min)
+		option_fault(r, "%s: must be from %lld to %lld bytes", where, (long long)row->min,
+			(long long)row->max);
+	else
+		*ret = number << shift;
+}
+
 static void set_choice(struct option_reading *r, const struct option_row *row, int *ret,
 	const char *where, const char *value)
 {
@@ -180,6 +212,9 @@ void option_set(struct option_reading *r, const struct option_row *row, enum opt
 		break;
 	case OPTION_NUMBER:
 		set_number(r, row, place, where, value);
+		break;
+	case OPTION_BYTES:
+		set_bytes(r, row, place, where, value);
 		break;
 	case OPTION_CHOICE:
 		set_choice(r, row, place, where, value);

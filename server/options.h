@@ -58,8 +58,9 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 	int64_t start_parallel; /* children that may be starting at a time */
 	int64_t kill_log_max;   /* records */
 	int64_t kill_log_hours;
-	int on_terminate; /* enum on_terminate */
-	int log_level;    /* enum log_level */
+	int64_t logs_total; /* bytes of all logs of children, on this node */
+	int on_terminate;   /* enum on_terminate */
+	int log_level;      /* enum log_level */
 	/* made of `listen` */
 	struct sockaddr_storage address;
 	socklen_t address_bytes;

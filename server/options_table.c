@@ -10,6 +10,8 @@
 #define START_PARALLEL_MAX 10000
 #define KILL_LOG_RECORDS_MAX 1000000000 /* 24 GB of memory */
 #define KILL_LOG_HOURS_MAX 87600        /* ten years */
+#define LOGS_TOTAL_MIN (1024 * 1024)
+#define LOGS_TOTAL_MAX ((int64_t)1 << 50)
 
 /* In the order of the enums. */
 static const char *const on_terminate[] = {"restart", "leave", NULL};
@@ -76,6 +78,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
 		0, KILL_LOG_RECORDS_MAX, NULL},
 	{"kill-log-hours", OPTION_NUMBER, AT(kill_log_hours), SOURCE_ALL, "24", "N",
 		"how many hours such records are kept, at most", 1, KILL_LOG_HOURS_MAX, NULL},
+	{"logs-total", OPTION_BYTES, AT(logs_total), SOURCE_ALL, "1GiB", "BYTES",
+		"how much all logs of children may hold on this node; beyond it the oldest files "
+		"go first",
+		LOGS_TOTAL_MIN, LOGS_TOTAL_MAX, NULL},
 	{"log-level", OPTION_CHOICE, AT(log_level), SOURCE_ALL, "info", NULL,
 		"the least important lines to print", 0, 0, log_levels},
 	{"help", OPTION_FLAG, AT(help), SOURCE_FLAG, "false", NULL, "print this and end", 0, 0,
@@ -137,5 +143,5 @@ void options_help(struct text *out)
 		"\nEach option can also be a variable (HORDE_DATA_DIR; lists with commas) or "
 		"a key of the\nconfiguration file (data_dir; lists as lists). A flag beats the "
 		"environment, the\nenvironment beats the file. Times also take a unit: 250ms, "
-		"30s, 5m, 1h.\n");
+		"30s, 5m, 1h;\nsizes do too: 64KiB, 500MiB, 20GiB, 1TiB.\n");
 }

@@ -10,6 +10,7 @@ enum option_kind {
 	OPTION_LIST,   /* struct option_list; repeat the flag, commas in a variable, a YAML list */
 	OPTION_MS,     /* int64_t; a bare number of ms, or 250ms, 30s, 5m, 1h */
 	OPTION_NUMBER, /* int64_t; a plain number */
+	OPTION_BYTES,  /* int64_t; a plain number, or 64KiB, 500MiB, 20GiB, 1TiB */
 	OPTION_CHOICE, /* int, an index of `choices` */
 };
 
@@ -31,12 +32,12 @@ struct option_row {
 	const char *fallback; /* the default's text, or NULL */
 	const char *value;    /* the word for its value in the help */
 	const char *help;
-	int64_t min;                /* NUMBER */
-	int64_t max;                /* MS, NUMBER */
+	int64_t min;                /* NUMBER, BYTES */
+	int64_t max;                /* MS, NUMBER, BYTES */
 	const char *const *choices; /* CHOICE; ends with NULL */
 };
 
-#define OPTION_COUNT 26
+#define OPTION_COUNT 27
 #define OPTION_NAME_BYTES 40 /* any of the three names */
 extern const struct option_row option_rows[OPTION_COUNT];
 

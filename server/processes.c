@@ -76,6 +76,7 @@ static enum err process_fill(
 					s->log_files_max);
 	if (e)
 		return e;
+	one->log.total = p->logs_total;
 	e = wire_pack(&one->counts, s->cwd ? s->cwd : "/", s->setup, s->argv, s->envp, &one->spec);
 	if (!e)
 		p->spec_bytes += one->counts.spec_bytes;
@@ -497,6 +498,7 @@ void processes_free(struct processes *p)
 		close(p->options.listen_fd);
 	if (p->options.lock_fd >= 0)
 		close(p->options.lock_fd);
+	log_total_free(p->logs_total);
 	free(p->executable);
 	free(p->logs_dir);
 	free(p);

@@ -77,6 +77,8 @@ struct processes_events {
 		void *data, const char *ref, uint64_t epoch, const struct process_exit *exit);
 	void (*guardian_lost)(void *data);
 	void (*printed)(void *data, const char *ref); /* it printed something, which is kept */
+	/* Whether the child may come to run here again; may be called from inside any call. */
+	bool (*needed)(void *data, const char *ref);
 	void *data;
 };
 
@@ -102,6 +104,12 @@ enum err processes_start(struct loop *l, const char *executable, const char *log
  * Errors: SYSTEM (it ended, or says nothing).
  */
 enum err processes_await(struct processes *p);
+
+/*
+ * Counts the logs, and keeps them below so many bytes from now on (log_total.h). Once, before the
+ * first processes_spawn and when `needed` can answer. Errors: NO_MEMORY.
+ */
+enum err processes_limit_logs(struct processes *p, uint64_t bytes_max);
 
 /*
  * Ends the guardian and with it every process, without any event; returns when all are gone, or

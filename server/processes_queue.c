@@ -51,6 +51,20 @@ unsigned processes_count(const struct processes *p)
 	return p->count;
 }
 
+/* ---- logs --------------------------------------------------------------------------------- */
+
+enum err processes_limit_logs(struct processes *p, uint64_t bytes_max)
+{
+	enum err e = log_total_new(p->logs_dir, bytes_max, LOG_TOTAL_FILES_MAX, &p->logs_total);
+
+	if (e)
+		return e;
+	p->logs_total->needed = p->events.needed;
+	p->logs_total->data = p->events.data;
+	log_total_sweep(p->logs_total);
+	return ERR_OK;
+}
+
 uint64_t processes_dropped_bytes(const struct processes *p)
 {
 	uint64_t bytes = p->dropped_bytes;

@@ -57,6 +57,7 @@ struct processes {
 	struct processes_events events;
 	char *executable;
 	char *logs_dir;
+	struct log_total *logs_total; /* NULL: there is no limit */
 	struct guardian_options options;
 	enum state state;
 	pid_t guardian_pid;

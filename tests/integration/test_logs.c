@@ -251,6 +251,104 @@ CLUSTER_TEST(logs, a_flood_blocks_nobody_and_is_capped)
 	CHECK_INT(json_number_at(r->json, "dropped_bytes"), 0);
 }
 
+/* Bytes of all log files of a node. */
+static long long logs_size(const struct node *n)
+{
+	FILE *f = popen(text_of("find '%s/logs' -name '*.log' -printf '%%s\\n' | "
+				"awk '{s += $1} END {print s + 0}'",
+				n->dir),
+		"re");
+	long long bytes = -1;
+
+	CHECK(f && fscanf(f, "%lld", &bytes) == 1, "cannot look at %s", n->dir);
+	pclose(f);
+	return bytes;
+}
+
+/* One that prints so many bytes and ends. */
+static void print_and_end(const struct node *at, const char *id, int bytes)
+{
+	child_put(at, id,
+		text_of("{\"command\":[\"/bin/sh\",\"-c\",\"yes 0123456789012345678901234567890 | "
+			"head -c %d\"],\"restart\":\"temporary\",\"logs\":{\"max_bytes\":100000,"
+			"\"max_files\":100}}",
+			bytes));
+	child_until(at, id, "exited", 60000);
+}
+
+/* From the first to the end: what is kept of it. */
+static long long kept(const struct node *at, const char *id)
+{
+	struct http_reply *r = expect_status(logs(at, id, "tail=0"), 200);
+
+	return json_number_at(r->json, "end") - json_number_at(r->json, "first");
+}
+
+enum { TOTAL = 1 << 20, SLACK = 200000 };
+static const char *const total_1_mib[] = {"--logs-total", "1MiB", NULL};
+
+CLUSTER_TEST(logs, beyond_the_total_of_a_node_the_oldest_files_go_first)
+{
+	struct cluster *c = cluster_start(1, &(struct cluster_options){.args = total_1_mib});
+	struct node *n = &c->nodes[0];
+	struct http_reply *r;
+	long long end, whole;
+
+	child_start(
+		n, "quiet", "{\"command\":[\"/bin/sh\",\"-c\",\"echo here; exec sleep 1000\"]}");
+	until_lines(n, "quiet", "tail=1", "here");
+	print_and_end(n, "old", 200000);
+	print_and_end(n, "gone", 200000);
+	expect_status(node_call(n, "DELETE", NULL, CHILDREN "/gone"), 204);
+	end = json_number_at(logs(n, "old", "tail=0")->json, "end");
+	CHECK_INT(kept(n, "old"), end);
+	whole = logs_size(n);
+	print_and_end(n, "new", 200000);
+	CHECK(logs_size(n) > whole, "too early: there is room for this one");
+	print_and_end(n, "newer", 450000);
+	CHECK(logs_size(n) <= TOTAL, "%lld bytes are kept", logs_size(n));
+	CHECK_INT(kept(n, "old"), 0);
+	r = expect_problem(logs(n, "old", "after=0"), 416, "bad-range");
+	CHECK_INT(json_number_at(r->json, "first"), end);
+	CHECK_INT(json_number_at(r->json, "end"), end);
+	CHECK_INT(kept(n, "newer"), json_number_at(logs(n, "newer", "tail=0")->json, "end"));
+	CHECK(access(text_of("%s/logs/default/gone", n->dir), F_OK) != 0,
+		"what was deleted is there still");
+	until_lines(n, "quiet", "after=0", "here");
+	expect_status(node_call(n, "POST", NULL, CHILDREN "/old/restart"), 200);
+	http_until_int(node_url(n, CHILDREN "/old/logs?after=%lld&wait=5s", end), "items.0.offset",
+		end, check_ms(CLUSTER_FAIL_MS));
+}
+
+CLUSTER_TEST(
+	logs, who_floods_takes_no_more_than_the_total_and_a_smaller_one_holds_at_the_next_start)
+{
+	struct cluster *c = cluster_start(1, &(struct cluster_options){.args = total_1_mib});
+	struct node *n = &c->nodes[0];
+	struct http_reply *r;
+
+	child_start(
+		n, "quiet", "{\"command\":[\"/bin/sh\",\"-c\",\"echo here; exec sleep 1000\"]}");
+	until_lines(n, "quiet", "tail=1", "here");
+	child_put(n, "flood",
+		"{\"command\":[\"/bin/sh\",\"-c\",\"yes 0123456789012345678901234567890 | head -c "
+		"20M; echo done; exec sleep 1000\"]}");
+	r = until_lines(n, "flood", "tail=1", "done");
+	CHECK_INT(json_number_at(r->json, "dropped_bytes"), 0);
+	CHECK(kept(n, "flood") > 0, "nothing of it is kept");
+	CHECK(logs_size(n) <= TOTAL + SLACK, "%lld bytes are kept", logs_size(n));
+	until_lines(n, "quiet", "after=0", "here");
+	node_kill(n);
+	file_write(text_of("%s/logs/default/flood/00000000000000ff.log", n->dir),
+		text_of("%s", "much"), 4, 0600);
+	CHECK(truncate(text_of("%s/logs/default/flood/00000000000000ff.log", n->dir), 2 * TOTAL) ==
+			0,
+		"cannot make it larger");
+	node_start(n);
+	cluster_settle(c);
+	CHECK(logs_size(n) <= TOTAL + SLACK, "%lld bytes are kept", logs_size(n));
+}
+
 CLUSTER_TEST(logs, what_a_failure_said_last_is_known_at_every_node)
 {
 	static const char spec[] = "{\"command\":[\"/bin/sh\",\"-c\",\"echo fine; printf "

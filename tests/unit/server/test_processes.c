@@ -102,7 +102,7 @@ static void on_guardian_lost(void *data)
 static void start_daemon(void)
 {
 	static const struct processes_events events = {
-		on_started, on_failed, on_exited, on_guardian_lost, NULL, NULL};
+		on_started, on_failed, on_exited, on_guardian_lost, NULL, NULL, NULL};
 	cr_assert_eq(loop_new(&loop), ERR_OK);
 	errno = 0;
 	cr_assert_eq(processes_start(loop, "/proc/self/exe", dir, -1, -1, &events, &processes),
