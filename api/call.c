@@ -142,7 +142,8 @@ static void relay_problem(struct exchange *x, const struct call *call, const str
 	const char *answer, size_t bytes)
 {
 	static const enum problem_code relayed[] = {PROBLEM_CHILD_NOT_FOUND, PROBLEM_WRONG_STATE,
-		PROBLEM_NOT_READY, PROBLEM_SHUTTING_DOWN, PROBLEM_OVERLOADED, PROBLEM_BAD_RANGE};
+		PROBLEM_NOT_READY, PROBLEM_SHUTTING_DOWN, PROBLEM_OVERLOADED, PROBLEM_BAD_RANGE,
+		PROBLEM_LOGS_NOT_KEPT};
 	static const char *const members[] = {"first", "end"}; /* of a bad range */
 	json_t *problem = json_loadb(answer, bytes, 0, NULL);
 	const char *code = json_string_value(json_object_get(problem, "code"));

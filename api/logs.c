@@ -25,6 +25,15 @@ static void not_kept(struct exchange *x, const struct logs_query *q, const struc
 		(unsigned long long)r->end);
 }
 
+static void only_printed(struct exchange *x)
+{
+	const char *node = horde_config(resource_horde(x))->name;
+
+	exchange_problem(x, PROBLEM_LOGS_NOT_KEPT,
+		"node '%s' runs with --logs stdout: what its children print is on its stdout",
+		node);
+}
+
 /* Until there is more, or the child is another one. */
 static void park(struct exchange *x, const struct child *c, int64_t deadline_ms)
 {
@@ -50,6 +59,8 @@ bool logs_here(struct exchange *x, const struct child *c, const struct logs_quer
 	e = service->logs(service->node, c->ref, q, LOGS_PAGE_BYTES, &items, &r);
 	if (e == ERR_LIMIT)
 		not_kept(x, q, &r);
+	else if (e == ERR_WRONG_STATE)
+		only_printed(x);
 	else if (e != ERR_OK)
 		exchange_fail(x, e);
 	else if (r.count == 0 && !resource_late(x, deadline_ms))

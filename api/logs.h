@@ -17,7 +17,8 @@
 
 /*
  * Appends the members of a page from this node. With nothing to show yet it parks until there is
- * something or the time is over. False: it is parked, or a problem was answered (404, 416, 503).
+ * something or the time is over. False: it is parked, or a problem was answered (404, 409, 416,
+ * 503).
  */
 bool logs_here(struct exchange *x, const struct child *c, const struct logs_query *q,
 	int64_t deadline_ms, struct text *out);

@@ -27,7 +27,8 @@ struct logs_range {
 /*
  * Appends the entries, JSON objects, as far as `size` bytes go; `ref` is "supervisor/child". The
  * key "logs/<ref>" is woken when there is more.
- * Errors: NO_MEMORY, SYSTEM, LIMIT: `after` is not kept (`ret_range` says what is).
+ * Errors: NO_MEMORY, SYSTEM, LIMIT: `after` is not kept (`ret_range` says what is), WRONG_STATE:
+ * this node keeps no logs, they go to its stdout.
  */
 typedef enum err logs_read_fn(void *node, const char *ref, const struct logs_query *q, size_t size,
 	struct text *out, struct logs_range *ret_range);

@@ -7,11 +7,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/utf8.h"
+#include "server/log_tail.h"
+
 #define AT_BYTES 24
 #define STREAM_BYTES 6
 #define FLAG_AT (AT_BYTES + 1 + STREAM_BYTES + 1)
 /* Where the search for the last entries begins; it goes on with twice as much. */
 #define TAIL_BYTES_FIRST (64 * 1024)
+
+bool log_is_text(const char *bytes, size_t count)
+{
+	const unsigned char *p = (const unsigned char *)bytes;
+
+	while (count) {
+		size_t sequence = *p < 0x80 ? *p != 0 : utf8_sequence(p, count);
+
+		if (!sequence)
+			return false;
+		p += sequence;
+		count -= sequence;
+	}
+	return true;
+}
 
 /* ---- a stretch of bytes over the files ----------------------------------------------------- */
 
@@ -236,40 +254,18 @@ enum err log_read(const struct log_query *q, struct log_page *ret_page)
 
 /* ---- the tail of one stream as bytes ------------------------------------------------------- */
 
-struct tail {
-	char *bytes;
-	size_t size;
-	size_t used;
-};
-
-/* What does not fit pushes out what came first. */
-static void push(struct tail *t, const char *bytes, size_t count)
-{
-	size_t over;
-
-	if (count > t->size) {
-		bytes += count - t->size;
-		count = t->size;
-	}
-	over = t->used + count > t->size ? t->used + count - t->size : 0;
-	memmove(t->bytes, t->bytes + over, t->used - over);
-	t->used -= over;
-	memcpy(t->bytes + t->used, bytes, count);
-	t->used += count;
-}
-
 static bool push_entry(void *data, const struct log_entry *e)
 {
-	push(data, e->data, e->bytes);
+	log_tail_push(data, e->data, e->bytes);
 	if (!e->partial)
-		push(data, "\n", 1);
+		log_tail_push(data, "\n", 1);
 	return true;
 }
 
 size_t log_read_tail(
 	const char *folder, uint64_t from, const char *stream, char *ret_bytes, size_t size)
 {
-	struct tail t = {.bytes = ret_bytes, .size = size};
+	struct log_tail t = {.bytes = ret_bytes, .size = size};
 	struct log_query q = {.folder = folder,
 		.stream = stream,
 		.from_offset = true,

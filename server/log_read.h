@@ -46,6 +46,9 @@ struct log_page {
  * is. */
 enum err log_read(const struct log_query *q, struct log_page *ret_page);
 
+/* Whether any reader of JSON understands it; what is not goes as base64. */
+bool log_is_text(const char *bytes, size_t count);
+
 /*
  * The last bytes that a process printed to one stream since `from`, with newlines between lines:
  * at most `size`. How many.

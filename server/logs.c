@@ -12,7 +12,7 @@
 
 /* ---- records ------------------------------------------------------------------------------- */
 
-static void add_time(struct text *out)
+void logs_add_time(struct text *out)
 {
 	static time_t second = -1;
 	static char text[24];
@@ -25,15 +25,15 @@ static void add_time(struct text *out)
 		gmtime_r(&second, &parts);
 		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
 	}
-	text_addf(out, "%s.%03dZ ", text, (int)(now.tv_nsec / 1000000));
+	text_addf(out, "%s.%03dZ", text, (int)(now.tv_nsec / 1000000));
 }
 
 /* The part that waits, and `bytes` behind it. */
 static void add_record(
 	struct log_stream *s, struct text *out, char flag, const char *bytes, size_t count)
 {
-	add_time(out);
-	text_addf(out, "%s %c ", s->name, flag);
+	logs_add_time(out);
+	text_addf(out, " %s %c ", s->name, flag);
 	if (s->part)
 		text_add(out, s->part, s->part_bytes);
 	text_add(out, bytes, count);
@@ -43,12 +43,28 @@ static void add_record(
 	s->part_bytes = 0;
 }
 
+static void keep_tail(struct log_tail *t, const char *records, size_t count)
+{
+	const char *end = records + count, *newline;
+
+	for (; (newline = memchr(records, '\n', (size_t)(end - records))); records = newline + 1) {
+		bool partial = records[LOG_HEAD_BYTES - 2] == 'P';
+
+		records += LOG_HEAD_BYTES;
+		log_tail_push(t, records, (size_t)(newline - records) + !partial);
+	}
+}
+
 static void keep(struct log_stream *s, struct text *out)
 {
-	if (text_ok(out))
+	if (s->file && text_ok(out))
 		log_file_append(s->file, out->bytes, out->used);
-	else
+	else if (s->file)
 		s->file->dropped_bytes += out->used;
+	if (s->lines && text_ok(out))
+		log_lines_add(s->lines, s->ref, s->epoch, out->bytes, out->used);
+	if (s->tail && text_ok(out))
+		keep_tail(s->tail, out->bytes, out->used);
 	text_fini(out);
 	if (s->grown)
 		s->grown(s->data);
@@ -138,7 +154,7 @@ static ssize_t read_some(struct log_stream *s)
 	do
 		count = read(s->fd, bytes, sizeof bytes);
 	while (count < 0 && errno == EINTR);
-	if (count > 0 && s->file)
+	if (count > 0 && (s->file || s->lines || s->tail))
 		take(s, bytes, (size_t)count);
 	if (count < 0 && errno == EAGAIN)
 		return 0;

@@ -1,5 +1,6 @@
 /* horded: from the command line to a running node, and back to an exit code. */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -162,6 +163,19 @@ static void forget_secrets(void)
 	}
 }
 
+/* Where one of them is closed, nothing that is opened later may take its place and be written to.
+ */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {0};
@@ -171,6 +185,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--guardian") == 0)
 		return guardian_main(argc, argv);
+	fill_standard_fds();
 	mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
 	mallopt(M_TRIM_THRESHOLD, TRIM_FROM_BYTES);
 	e = options_load(argc, argv, environ, &o, &faults);

@@ -265,12 +265,18 @@ static enum err make_processes(struct node *n, char why[NODE_WHY_BYTES])
 	return e;
 }
 
-static enum err limit_logs(struct node *n, char why[NODE_WHY_BYTES])
+/* Where what children print goes, and how much of it there may be. */
+static enum err make_logs(struct node *n, char why[NODE_WHY_BYTES])
 {
-	enum err e = processes_limit_logs(n->processes, (uint64_t)n->config.options->logs_total);
+	const struct options *o = n->config.options;
+	enum err e = processes_limit_logs(n->processes, (uint64_t)o->logs_total);
 
-	if (e)
-		snprintf(why, NODE_WHY_BYTES, "cannot count the logs: %s", err_text(e));
+	if (!e && o->logs != LOGS_FILE)
+		e = log_lines_new(n->config.loop, STDOUT_FILENO, o->name, &n->lines);
+	if (!e)
+		processes_print_logs(n->processes, n->lines, o->logs != LOGS_STDOUT);
+	else
+		snprintf(why, NODE_WHY_BYTES, "cannot make the logs: %s", err_text(e));
 	return e;
 }
 
@@ -329,7 +335,7 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e)
 		e = node_load(n, why);
 	if (!e)
-		e = limit_logs(n, why);
+		e = make_logs(n, why);
 	if (!e)
 		e = make_writer(n);
 	if (!e)
@@ -399,6 +405,7 @@ void node_free(struct node *n)
 	probes_free(n->probes);
 	if (n->processes)
 		processes_free(n->processes);
+	log_lines_free(n->lines);
 	run_dirs_close(n->run_dirs);
 	notify_free(n->notify);
 	horde_free(n->horde);

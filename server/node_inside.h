@@ -36,6 +36,7 @@ struct node {
 	struct http *http;
 	struct peers *peers;
 	struct processes *processes;
+	struct log_lines *lines;   /* NULL: nothing of the children goes to stdout */
 	struct run_dirs *run_dirs; /* NULL: there is no place for them */
 	struct probes *probes;
 	struct notify *notify;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/base64.h"
-#include "api/utf8.h"
 #include "server/log_read.h"
 
 struct page {
@@ -16,22 +15,6 @@ struct page {
 	unsigned limit;
 	unsigned count;
 };
-
-/* Text that any reader of JSON understands; what is not goes as base64. */
-static bool is_plain(const char *bytes, size_t count)
-{
-	const unsigned char *p = (const unsigned char *)bytes;
-
-	while (count) {
-		size_t sequence = *p < 0x80 ? *p != 0 : utf8_sequence(p, count);
-
-		if (!sequence)
-			return false;
-		p += sequence;
-		count -= sequence;
-	}
-	return true;
-}
 
 static bool add(void *data, const struct log_entry *e)
 {
@@ -45,7 +28,7 @@ static bool add(void *data, const struct log_entry *e)
 	json_put_string(p->out, "stream", e->is_stderr ? "stderr" : "stdout");
 	json_put_uint(p->out, "offset", e->offset);
 	json_key(p->out, "data");
-	if (is_plain(e->data, e->bytes)) {
+	if (log_is_text(e->data, e->bytes)) {
 		json_string_n(p->out, e->data, e->bytes);
 	} else {
 		base64_string(p->out, e->data, e->bytes);
@@ -73,6 +56,8 @@ enum err node_logs(void *node, const char *ref, const struct logs_query *q, size
 	char logs[DIRECTORY_PATH_MAX + 8], *folder;
 	enum err e;
 
+	if (n->config.options->logs == LOGS_STDOUT)
+		return ERR_WRONG_STATE;
 	snprintf(logs, sizeof logs, "%s/logs", n->config.directory->path);
 	e = log_folder(logs, ref, &folder);
 	if (e)

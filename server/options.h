@@ -26,6 +26,7 @@
 #define SECRET_BYTES_MIN 8 /* shorter ones are typing errors, or too easy to guess */
 
 enum on_terminate { ON_TERMINATE_RESTART, ON_TERMINATE_LEAVE };
+enum logs { LOGS_FILE, LOGS_STDOUT, LOGS_BOTH };
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 struct option_list {
@@ -59,6 +60,7 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 	int64_t kill_log_max;   /* records */
 	int64_t kill_log_hours;
 	int64_t logs_total; /* bytes of all logs of children, on this node */
+	int logs;           /* enum logs */
 	int on_terminate;   /* enum on_terminate */
 	int log_level;      /* enum log_level */
 	/* made of `listen` */

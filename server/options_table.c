@@ -15,6 +15,7 @@
 
 /* In the order of the enums. */
 static const char *const on_terminate[] = {"restart", "leave", NULL};
+static const char *const logs[] = {"file", "stdout", "both", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 
 const struct option_row option_rows[OPTION_COUNT] = {
@@ -78,6 +79,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
 		0, KILL_LOG_RECORDS_MAX, NULL},
 	{"kill-log-hours", OPTION_NUMBER, AT(kill_log_hours), SOURCE_ALL, "24", "N",
 		"how many hours such records are kept, at most", 1, KILL_LOG_HOURS_MAX, NULL},
+	{"logs", OPTION_CHOICE, AT(logs), SOURCE_ALL, "file", NULL,
+		"where what children print goes: to files of the data directory, which the API "
+		"shows, to this daemon's stdout as lines of JSON, or both",
+		0, 0, logs},
 	{"logs-total", OPTION_BYTES, AT(logs_total), SOURCE_ALL, "1GiB", "BYTES",
 		"how much all logs of children may hold on this node; beyond it the oldest files "
 		"go first",

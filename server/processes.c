@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "server/descendants.h"
-#include "server/log_read.h"
 
 /* Messages taken from the guardian in one turn. */
 #define MESSAGES_PER_TURN 64
@@ -39,44 +38,21 @@ static void process_free(struct processes *p, struct process *one)
 {
 	processes_queue_forget(p, one);
 	spec_done(p, one);
-	for (int i = 0; i < 2; i++) {
-		log_stream_close(&one->output[i]);
-	}
-	p->dropped_bytes += one->log.dropped_bytes;
-	log_file_fini(&one->log);
+	processes_logs_close(p, one);
 	free(one);
-}
-
-static void on_grown(void *data)
-{
-	const struct process *one = data;
-
-	if (one->of->events.printed)
-		one->of->events.printed(one->of->events.data, one->ref);
 }
 
 static enum err process_fill(
 	struct processes *p, struct process *one, const char *ref, const struct process_spec *s)
 {
-	static const char *const names[2] = {"stdout", "stderr"};
 	one->of = p;
 	memcpy(one->ref, ref, strlen(ref) + 1);
 	one->counts = wire_message(WIRE_SPAWN, ref, one->epoch);
 	one->start = (struct request){.process = one, .verb = WIRE_SPAWN};
 	one->stop = (struct request){.process = one, .verb = WIRE_SIGNAL};
-	one->output[0].fd = one->output[1].fd = -1;
-	for (int i = 0; i < 2; i++) {
-		one->output[i].name = names[i];
-		one->output[i].file = s->quiet ? NULL : &one->log;
-		one->output[i].grown = on_grown;
-		one->output[i].data = one;
-	}
-	enum err e = s->quiet ? ERR_OK
-			      : log_file_init(&one->log, p->logs_dir, ref, s->log_bytes_max,
-					s->log_files_max);
+	enum err e = processes_logs_open(p, one, s);
 	if (e)
 		return e;
-	one->log.total = p->logs_total;
 	e = wire_pack(&one->counts, s->cwd ? s->cwd : "/", s->setup, s->argv, s->envp, &one->spec);
 	if (!e)
 		p->spec_bytes += one->counts.spec_bytes;
@@ -194,24 +170,13 @@ static void on_given(struct processes *p, const struct wire_message *m, int fds[
 		take_output(p, one, fds);
 }
 
-/* The last of what it printed on stderr. */
-static size_t take_tail(struct process *one, char ret_tail[PROCESSES_TAIL_BYTES])
-{
-	for (int i = 0; i < 2; i++)
-		log_stream_close(&one->output[i]);
-	if (!one->log.folder || log_file_end(&one->log) == one->log_from)
-		return 0;
-	return log_read_tail(
-		one->log.folder, one->log_from, "stderr", ret_tail, PROCESSES_TAIL_BYTES);
-}
-
 static void on_exited(struct processes *p, const struct wire_message *m)
 {
 	struct process *one = processes_find_epoch(p, m->ref, m->epoch);
 	if (!one || !one->running)
 		return;
 	char tail[PROCESSES_TAIL_BYTES];
-	size_t tail_bytes = take_tail(one, tail);
+	size_t tail_bytes = processes_logs_tail(one, tail);
 	processes_table_remove(p, one);
 	process_free(p, one);
 	struct process_exit end = {.tail = tail,

@@ -20,6 +20,7 @@
 
 #include "server/core/err.h"
 #include "server/core/setup.h"
+#include "server/log_lines.h"
 #include "server/loop.h"
 
 /* Requests that wait for the guardian to take them; one more is LIMIT. */
@@ -110,6 +111,9 @@ enum err processes_await(struct processes *p);
  * first processes_spawn and when `needed` can answer. Errors: NO_MEMORY.
  */
 enum err processes_limit_logs(struct processes *p, uint64_t bytes_max);
+
+/* From now on what new processes print goes to `lines` (borrowed), and to files too or not. */
+void processes_print_logs(struct processes *p, struct log_lines *lines, bool files);
 
 /*
  * Ends the guardian and with it every process, without any event; returns when all are gone, or

@@ -51,36 +51,6 @@ unsigned processes_count(const struct processes *p)
 	return p->count;
 }
 
-/* ---- logs --------------------------------------------------------------------------------- */
-
-enum err processes_limit_logs(struct processes *p, uint64_t bytes_max)
-{
-	enum err e = log_total_new(p->logs_dir, bytes_max, LOG_TOTAL_FILES_MAX, &p->logs_total);
-
-	if (e)
-		return e;
-	p->logs_total->needed = p->events.needed;
-	p->logs_total->data = p->events.data;
-	log_total_sweep(p->logs_total);
-	return ERR_OK;
-}
-
-uint64_t processes_dropped_bytes(const struct processes *p)
-{
-	uint64_t bytes = p->dropped_bytes;
-	for (unsigned i = 0; i < PROCESSES_BUCKETS; i++)
-		for (const struct process *one = p->buckets[i]; one; one = one->next)
-			bytes += one->log.dropped_bytes;
-	return bytes;
-}
-
-uint64_t processes_log_dropped(struct processes *p, const char *ref)
-{
-	const struct process *one = processes_find(p, ref);
-
-	return one ? one->log.dropped_bytes : 0;
-}
-
 /* ---- the queue ----------------------------------------------------------------------------- */
 
 static void watch(struct processes *p, uint32_t events)

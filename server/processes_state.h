@@ -1,6 +1,6 @@
 /*
- * The inside of processes.h, shared by its files only: processes.c and processes_queue.c (the table
- * and the requests that wait for the guardian).
+ * The inside of processes.h, shared by its files only: processes.c, processes_queue.c (the
+ * table and the requests that wait for the guardian) and processes_logs.c (what they print).
  */
 #ifndef HORDE_PROCESSES_STATE_H
 #define HORDE_PROCESSES_STATE_H
@@ -41,7 +41,8 @@ struct process {
 	struct request start;       /* SPAWN; later GIVE */
 	struct request stop;
 	struct log_file log;
-	uint64_t log_from; /* where the log ended when it started */
+	uint64_t log_from;    /* where the log ended when it started */
+	struct log_tail tail; /* of its stderr, where no file has it */
 	struct log_stream output[2];
 	struct process *next;
 };
@@ -58,6 +59,8 @@ struct processes {
 	char *executable;
 	char *logs_dir;
 	struct log_total *logs_total; /* NULL: there is no limit */
+	struct log_lines *lines;      /* NULL: they are not printed */
+	bool no_files;
 	struct guardian_options options;
 	enum state state;
 	pid_t guardian_pid;
@@ -92,6 +95,15 @@ void processes_queue_forget(struct processes *p, const struct process *one);
 void processes_send_queue(struct processes *p);
 /* Brings the timer forward; it is never put off. */
 void processes_try_later(struct processes *p, int64_t after_ms);
+
+/* ---- processes_logs.c ---- */
+/* Before anything is read. Errors: as log_file_init. */
+enum err processes_logs_open(
+	struct processes *p, struct process *one, const struct process_spec *s);
+/* Reads and keeps what is left. */
+void processes_logs_close(struct processes *p, struct process *one);
+/* The last of what it printed on stderr; closes its pipes. */
+size_t processes_logs_tail(struct process *one, char ret_tail[PROCESSES_TAIL_BYTES]);
 
 /* The socket's and the timer's callbacks, in processes.c. */
 void processes_on_message(void *data, uint32_t events);

@@ -1,41 +1,11 @@
 /* What children print, read from any node: by offset, by its tail, and as it comes. */
-#include "tests/integration/suite.h"
+#include "tests/integration/logs.h"
 
 SUITE(logs);
-
-static struct http_reply *logs(const struct node *at, const char *id, const char *query)
-{
-	return node_call(at, "GET", NULL, CHILDREN "/%s/logs?%s", id, query);
-}
-
-/* The lines of a page, with blanks between. */
-static const char *lines(const struct http_reply *r)
-{
-	static char text[4096];
-	size_t used = 0, i;
-	json_t *item;
-
-	text[0] = '\0';
-	json_array_foreach(json_at(r->json, "items"), i, item) used += (size_t)snprintf(
-		text + used, sizeof text - used, "%s%s", i ? " " : "", json_str(item, "data"));
-	return text;
-}
 
 static long long next_after(const struct http_reply *r)
 {
 	return json_number_at(r->json, "next_after");
-}
-
-static bool has_lines(const struct http_reply *r, const void *expected)
-{
-	return r->status == 200 && strcmp(lines(r), expected) == 0;
-}
-
-static struct http_reply *until_lines(
-	const struct node *at, const char *id, const char *query, const char *expected)
-{
-	return http_until(node_url(at, CHILDREN "/%s/logs?%s", id, query), has_lines, expected,
-		check_ms(CLUSTER_SOON_MS), expected);
 }
 
 CLUSTER_TEST(logs, s029_a_childs_output_is_read_from_any_node)

@@ -27,7 +27,8 @@ enum {
 struct node {
 	char name[16];
 	char dir[256]; /* its data directory */
-	char log[300]; /* its stderr */
+	char log[300]; /* its stderr, and its stdout unless `out` says where that goes */
+	char out[300]; /* a file or a pipe that is there; set before it starts */
 	char url[64];  /* where to reach it; set once it listens, kept over restarts */
 	char host[32]; /* the loopback address that it listens on; 127.0.0.1 */
 	int port;

@@ -101,6 +101,7 @@ static void run_daemon(struct node *node)
 {
 	sigset_t none;
 	int log = open(node->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	int out = node->out[0] ? open(node->out, O_WRONLY | O_APPEND) : log;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -108,7 +109,7 @@ static void run_daemon(struct node *node)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int i = 0; node->env[i]; i++)
 		putenv(node->env[i]);
-	if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+	if (log < 0 || dup2(out, 1) < 0 || dup2(log, 2) < 0)
 		_exit(126);
 	execv(node_program(), node->args);
 	dprintf(2, "cannot run %s: %s\n", node_program(), strerror(errno));

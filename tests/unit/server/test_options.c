@@ -119,6 +119,7 @@ Test(options, have_documented_defaults)
 	cr_assert_eq(o.kill_log_max, 1000000);
 	cr_assert_eq(o.kill_log_hours, 24);
 	cr_assert_eq(o.logs_total, 1 << 30);
+	cr_assert_eq(o.logs, LOGS_FILE);
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_RESTART);
 	cr_assert_eq(o.log_level, LOG_LEVEL_INFO);
 	cr_assert_not(o.insecure_plain_http);
@@ -141,25 +142,28 @@ Test(options, every_option_can_be_a_flag_and_a_variable)
 	loads("--name=a --listen=[::1]:0 --advertise=http://h:1 --data-dir=/d --join=http://j:2 "
 	      "--cluster=c --insecure-plain-http --allow-host=x --startup-grace-ms=1 "
 	      "--restart-grace-ms=2 --on-terminate=leave --back-within-ms=3 --log-level=warn "
-	      "--kill-log-max=4 --kill-log-hours=5 --start-parallel=6 --logs-total=1MiB",
+	      "--kill-log-max=4 --kill-log-hours=5 --start-parallel=6 --logs-total=1MiB "
+	      "--logs=stdout",
 		"");
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_LEAVE);
 	cr_assert_eq(o.start_parallel, 6);
 	cr_assert_eq(o.kill_log_max, 4);
 	cr_assert_eq(o.kill_log_hours, 5);
 	cr_assert_eq(o.logs_total, 1 << 20);
+	cr_assert_eq(o.logs, LOGS_STDOUT);
 	loads("", "HORDE_NAME=a HORDE_LISTEN=[::1]:0 HORDE_ADVERTISE=http://h:1 HORDE_DATA_DIR=/d "
 		  "HORDE_JOIN=http://j:2 HORDE_CLUSTER=c HORDE_INSECURE_PLAIN_HTTP=true "
 		  "HORDE_ALLOW_HOST=x HORDE_STARTUP_GRACE_MS=1 HORDE_RESTART_GRACE_MS=2 "
 		  "HORDE_ON_TERMINATE=leave HORDE_BACK_WITHIN_MS=3 HORDE_LOG_LEVEL=warn "
 		  "HORDE_KILL_LOG_MAX=6 HORDE_KILL_LOG_HOURS=7 HORDE_START_PARALLEL=10000 "
-		  "HORDE_LOGS_TOTAL=1024TiB");
+		  "HORDE_LOGS_TOTAL=1024TiB HORDE_LOGS=both");
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_LEAVE);
 	cr_assert_eq(o.startup_grace_ms, 1);
 	cr_assert_eq(o.start_parallel, 10000);
 	cr_assert_eq(o.kill_log_max, 6);
 	cr_assert_eq(o.kill_log_hours, 7);
 	cr_assert_eq(o.logs_total, (int64_t)1 << 50);
+	cr_assert_eq(o.logs, LOGS_BOTH);
 }
 
 Test(options, every_option_can_be_a_key_of_the_file)
@@ -170,7 +174,8 @@ Test(options, every_option_can_be_a_key_of_the_file)
 		   "join: [http://j:2, j3]\ncluster: c\ninsecure_plain_http: true\nallow_host: x\n"
 		   "startup_grace_ms: 1\nrestart_grace_ms: 2\non_terminate: leave\n"
 		   "back_within_ms: 3s\nlog_level: warn\nkill_log_max: 0\nkill_log_hours: 1\n"
-		   "start_parallel: 1\nlogs_total: 1048577\nexec_user: [www, nobody]\ninherit_env: "
+		   "start_parallel: 1\nlogs_total: 1048577\nlogs: both\nexec_user: [www, "
+		   "nobody]\ninherit_env: "
 		   "[A]\nsecrets_dir: "
 		   "[/a, /b]\n");
 	snprintf(variable, sizeof variable, "HORDE_CONFIG=%s", path);
@@ -190,6 +195,7 @@ Test(options, every_option_can_be_a_key_of_the_file)
 	cr_assert_eq(o.secrets_dir.count, 2);
 	cr_assert_eq(o.kill_log_hours, 1);
 	cr_assert_eq(o.logs_total, 1048577);
+	cr_assert_eq(o.logs, LOGS_BOTH);
 }
 
 Test(options, lists_repeat_and_a_stronger_source_replaces_the_whole)
