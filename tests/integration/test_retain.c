@@ -92,6 +92,13 @@ CLUSTER_TEST(retain, it_holds_over_the_end_of_all_daemons)
 
 	expect_status(child_put(&c->nodes[0], "job", spec), 201);
 	child_until(&c->nodes[1], "job", "exited", CLUSTER_SOON_MS);
+	/* Whose reply is sent when it, and all before it, is on disk: with that end untold, the
+	 * child would rightly run again. */
+	for (int i = 0; i < 2; i++)
+		expect_status(node_call(&c->nodes[i], "PUT",
+				      "{\"value\":1,\"owner\":{\"kind\":\"static\",\"id\":\"t\"}}",
+				      ENTRIES "/k%d", i),
+			201);
 	for (int i = 0; i < 2; i++)
 		node_kill(&c->nodes[i]);
 	for (int i = 0; i < 2; i++)
