@@ -52,6 +52,7 @@ void exchange_release(struct exchange *x)
 	wait_leave(x);
 	reply_forget(x);
 	exchange_state_set(x, NULL, NULL);
+	follow_release(x);
 	json_decref(x->json);
 	empty(&x->body);
 	empty(&x->faults.items);

@@ -79,6 +79,17 @@ struct exchange {
 	struct faults faults;
 	struct text extra;
 
+	enum problem_code problem; /* that was answered last */
+	struct {                   /* a reply that goes on */
+		bool begun;
+		bool queued; /* its head is on its way: `response` is none of it any more */
+		bool ended;
+		struct text out; /* a piece of it */
+		size_t sent;
+		void *data;
+		void (*free_data)(void *data);
+	} follow;
+
 	void *state;
 	void (*free_state)(void *state);
 

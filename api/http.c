@@ -181,7 +181,7 @@ static void run_woken(struct http *h)
 			resume(x);
 		} else {
 			wait_run(x);
-			if (x->response)
+			if (x->response || follow_ready(x))
 				resume(x);
 		}
 		if (stop)

@@ -39,6 +39,7 @@ struct http {
 	bool draining;
 	uint64_t next_id;
 
+	size_t follows;
 	size_t parked_count;
 	struct exchange *parked;
 	struct exchange *woken, **woken_end;
@@ -64,6 +65,9 @@ void content_init(void);
 void reply_forget(struct exchange *x);
 /* Queues the response on the connection and lets go of it. */
 enum MHD_Result reply_queue(struct exchange *x);
+/* Makes `r` (NULL: no memory) the response, with the usual headers. */
+void reply_install(
+	struct exchange *x, unsigned status, struct MHD_Response *r, const char *media_type);
 struct MHD_Response *reply_no_memory(const char *node_name);
 
 /* exchange.c */
@@ -71,6 +75,12 @@ struct MHD_Response *reply_no_memory(const char *node_name);
 void hex_put(char out[17], uint64_t value);
 struct exchange *exchange_take(struct http *h);
 void exchange_release(struct exchange *x);
+
+/* follow.c: there is something to be sent, or it is over. */
+bool follow_ready(const struct exchange *x);
+/* After a run: the same, and a problem ends it. False for all other exchanges. */
+bool follow_settled(struct exchange *x);
+void follow_release(struct exchange *x);
 
 /* min_dot.c: does this node have what the client wrote elsewhere? False: answered or parked. */
 bool min_dot_covered(struct exchange *x);

@@ -14,6 +14,8 @@ static void put_range(struct text *out, const struct logs_range *r)
 	json_put_count(out, "first", r->first);
 	json_put_count(out, "end", r->end);
 	json_put_count(out, "dropped_bytes", r->dropped_bytes);
+	if (r->runs)
+		json_put_count(out, "process_start", r->process_start);
 }
 
 static void not_kept(struct exchange *x, const struct logs_query *q, const struct logs_range *r)
@@ -111,7 +113,7 @@ static void put_segments(struct text *out, const struct horde *h, const struct c
 
 /* ---- getChildLogs ---- */
 
-static struct logs_query query_of(const struct exchange *x)
+struct logs_query logs_query_of(const struct exchange *x)
 {
 	bool from_offset = exchange_query(x, "after") != NULL;
 
@@ -138,7 +140,7 @@ static bool find_node(
 }
 
 /* The members that the other node has written, as it wrote them. */
-static bool members_there(struct exchange *x, struct text *out)
+bool logs_members_there(struct exchange *x, struct text *out)
 {
 	size_t bytes, count;
 	const char *answer = call_answer(x, &bytes);
@@ -154,7 +156,7 @@ static bool members_there(struct exchange *x, struct text *out)
 
 static void get_logs(struct exchange *x)
 {
-	struct logs_query q = query_of(x);
+	struct logs_query q = logs_query_of(x);
 	int64_t deadline_ms = resource_deadline_ms(x, 0);
 	struct text body = TEXT_INIT;
 	const struct member *m;
@@ -177,7 +179,7 @@ static void get_logs(struct exchange *x)
 			.node = m,
 			.wait_ms = deadline_ms - exchange_started_ms(x)};
 
-		ready = call_done(x, &call) && members_there(x, &body);
+		ready = call_done(x, &call) && logs_members_there(x, &body);
 	}
 	if (ready) {
 		json_put_string(&body, "node",

@@ -12,6 +12,8 @@
 #define LOGS_LIMIT_DEFAULT 100
 #define LOGS_LIMIT_MAX 1000
 #define LOGS_WAIT_MS_MAX 60000 /* of a request that waits for more to come */
+#define LOGS_BEAT_MS_MIN 1000
+#define LOGS_BEAT_MS 15000 /* of a stream that has nothing to show */
 /* A page of entries ends when its text has so many bytes; a peer's answer has room for 64 KiB. */
 #define LOGS_PAGE_BYTES 32768
 
@@ -23,6 +25,12 @@
 bool logs_here(struct exchange *x, const struct child *c, const struct logs_query *q,
 	int64_t deadline_ms, struct text *out);
 
+/* The parameters of both operations. */
+struct logs_query logs_query_of(const struct exchange *x);
+/* After call_done: appends the members that the other node has written. False: 502 was answered. */
+bool logs_members_there(struct exchange *x, struct text *out);
+
 extern const struct binding logs_bindings[];
+extern const struct binding logs_follow_bindings[]; /* logs_follow.c */
 
 #endif

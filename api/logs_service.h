@@ -22,6 +22,8 @@ struct logs_range {
 	uint64_t next;  /* `after` of the next page */
 	unsigned count; /* entries that were written */
 	uint64_t dropped_bytes;
+	bool runs;              /* it has a process here */
+	uint64_t process_start; /* where what that one printed begins */
 };
 
 /*

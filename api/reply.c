@@ -54,6 +54,7 @@ enum MHD_Result reply_queue(struct exchange *x)
 {
 	enum MHD_Result result = MHD_queue_response(x->connection, x->status, x->response);
 
+	x->follow.queued = x->follow.begun;
 	let_go(x);
 	return result;
 }
@@ -62,6 +63,7 @@ static void reply_out_of_memory(struct exchange *x)
 {
 	let_go(x);
 	x->response = x->http->no_memory;
+	x->problem = PROBLEM_INTERNAL; /* none that passes, for who follows */
 	x->status = 503;
 }
 
@@ -82,7 +84,7 @@ static bool add_headers(struct exchange *x, struct MHD_Response *r, const char *
 }
 
 /* `r` is taken over; NULL is a lack of memory. */
-static void install(
+void reply_install(
 	struct exchange *x, unsigned status, struct MHD_Response *r, const char *media_type)
 {
 	assert(!x->response);
@@ -122,7 +124,7 @@ void exchange_reply_text(
 		if (!r)
 			free(bytes);
 	}
-	install(x, status, r, media_type);
+	reply_install(x, status, r, media_type);
 }
 
 void exchange_reply(struct exchange *x, unsigned status, struct text *body_take)
@@ -132,14 +134,14 @@ void exchange_reply(struct exchange *x, unsigned status, struct text *body_take)
 
 void exchange_reply_empty(struct exchange *x, unsigned status)
 {
-	install(x, status, MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT),
-		NULL);
+	reply_install(x, status,
+		MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT), NULL);
 }
 
 void exchange_reply_static(struct exchange *x, unsigned status, const char *media_type,
 	const char *bytes, size_t count)
 {
-	install(x, status,
+	reply_install(x, status,
 		MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_PERSISTENT),
 		media_type);
 }
@@ -151,7 +153,7 @@ void exchange_reply_file(
 
 	if (!r)
 		(void)close(fd_take);
-	install(x, status, r, media_type);
+	reply_install(x, status, r, media_type);
 }
 
 static ssize_t read_source(void *data, uint64_t at, char *bytes, size_t size)
@@ -188,7 +190,7 @@ void exchange_reply_source(struct exchange *x, unsigned status, const char *medi
 		free(source);
 		source_take->close(source_take->data);
 	}
-	install(x, status, r, media_type);
+	reply_install(x, status, r, media_type);
 }
 
 static void default_header(struct exchange *x, const char *name, const char *value)
@@ -210,6 +212,7 @@ static void answer_problem(struct exchange *x, enum problem_code p, const char *
 	unsigned status = problem_status(p);
 	struct text body = TEXT_INIT;
 
+	x->problem = p;
 	if (status == 429 || status == 503)
 		default_header(x, "Retry-After", "1");
 	if (x->applied)

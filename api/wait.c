@@ -296,7 +296,7 @@ void exchange_park(struct exchange *x, int64_t deadline_ms)
 		return;
 	/* Only who reads is refused: a write was applied by now and waits for the disk, and without
 	 * its polls the cluster would fall apart. */
-	if (x->operation->method == METHOD_GET && !exchange_has_room(x))
+	if (x->operation->method == METHOD_GET && !x->follow.begun && !exchange_has_room(x))
 		return;
 	x->wants_park = true;
 	x->deadline_ms = deadline_ms < latest ? deadline_ms : latest;
@@ -425,12 +425,13 @@ void wait_run(struct exchange *x)
 		x->expired = false;
 	else if (!x->response && x->wants_park && x->expired)
 		exchange_problem(x, PROBLEM_WAIT_TIMEOUT, NULL); /* it would spin */
-	if (!x->response && !x->wants_park)
+	if (!x->response && !x->wants_park && !follow_ready(x))
 		exchange_problem(x, PROBLEM_INTERNAL, "%s gave no answer", x->operation->id);
-	if (!x->response) {
+	if (!follow_settled(x) && !x->response) {
 		if (settle_down(x) == ERR_OK)
 			return;
 		exchange_fail(x, ERR_NO_MEMORY);
+		follow_settled(x);
 	}
 	wait_leave(x);
 }

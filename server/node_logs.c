@@ -65,11 +65,13 @@ enum err node_logs(void *node, const char *ref, const struct logs_query *q, size
 	read.folder = folder;
 	e = log_read(&read, &page);
 	free(folder);
-	if (!e || e == ERR_LIMIT)
+	if (!e || e == ERR_LIMIT) {
 		*ret_range = (struct logs_range){.first = page.first,
 			.end = page.end,
 			.next = page.next,
 			.count = p.count,
 			.dropped_bytes = processes_log_dropped(n->processes, ref)};
+		ret_range->runs = processes_log_start(n->processes, ref, &ret_range->process_start);
+	}
 	return e ? e : text_ok(out) ? ERR_OK : ERR_NO_MEMORY;
 }

@@ -155,6 +155,9 @@ uint64_t processes_dropped_bytes(const struct processes *p);
 /* The same of the process of `ref` alone; 0 when there is none. */
 uint64_t processes_log_dropped(struct processes *p, const char *ref);
 
+/* Where what the process of `ref` printed begins in its log; false when there is none. */
+bool processes_log_start(struct processes *p, const char *ref, uint64_t *ret_offset);
+
 /* The guardian's pid, 0 while there is none. */
 int processes_guardian_pid(const struct processes *p);
 

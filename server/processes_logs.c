@@ -109,3 +109,13 @@ uint64_t processes_log_dropped(struct processes *p, const char *ref)
 
 	return one ? one->log.dropped_bytes : 0;
 }
+
+bool processes_log_start(struct processes *p, const char *ref, uint64_t *ret_offset)
+{
+	const struct process *one = processes_find(p, ref);
+
+	if (!one || !one->running)
+		return false;
+	*ret_offset = one->log_from;
+	return true;
+}

@@ -32,8 +32,8 @@
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
 	peer_bindings, supervisors_bindings, supervisors_delete_bindings, children_bindings,
 	children_write_bindings, children_many_bindings, children_call_bindings, logs_bindings,
-	state_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
-	meta_bindings, snapshots_bindings, restore_bindings, NULL};
+	logs_follow_bindings, state_bindings, registry_bindings, registry_write_bindings,
+	registry_list_bindings, meta_bindings, snapshots_bindings, restore_bindings, NULL};
 static const char *const hosts[] = {"localhost", "127.0.0.1", "::1", NULL};
 
 /* How long it is from one request to the next. */

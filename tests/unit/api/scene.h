@@ -25,8 +25,9 @@
 static const struct binding *const scene_tables[] = {about_bindings, health_bindings,
 	cluster_bindings, peer_bindings, supervisors_bindings, supervisors_delete_bindings,
 	children_bindings, children_write_bindings, children_many_bindings, children_call_bindings,
-	logs_bindings, state_bindings, registry_bindings, registry_write_bindings,
-	registry_list_bindings, meta_bindings, snapshots_bindings, restore_bindings, NULL};
+	logs_bindings, logs_follow_bindings, state_bindings, registry_bindings,
+	registry_write_bindings, registry_list_bindings, meta_bindings, snapshots_bindings,
+	restore_bindings, NULL};
 
 struct scene {
 	struct cluster c;
