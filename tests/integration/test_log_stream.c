@@ -152,6 +152,29 @@ CLUSTER_TEST(log_stream, it_goes_on_over_restarts_and_a_takeover)
 	stream_close(s);
 }
 
+CLUSTER_TEST(log_stream, what_a_node_kept_of_an_earlier_life_is_not_shown_again)
+{
+	struct cluster *c = cluster_start(2, NULL);
+	struct stream *s;
+	char id[64];
+
+	child_start_on(c, &c->nodes[1], "web", PRINTER, id, sizeof id);
+	s = stream_open(&c->nodes[0], id, "tail=1", "application/x-ndjson");
+	until(s, "\"data\":\"ready\"");
+	node_kill(&c->nodes[1]);
+	until(s, "\"data\":\"ready\"");
+	node_start(&c->nodes[1]);
+	cluster_settle(c);
+	expect_status(
+		node_call(&c->nodes[0], "DELETE", NULL, "/v1/supervisors/default?scope=local"),
+		204);
+	until(s, text_of("\"segment\",\"node\":\"%s\"", c->nodes[1].name));
+	until(s, "\"offset\":");
+	CHECK(s->bytes[s->seen] != '0', "it begins anew: %s", s->bytes + s->seen);
+	until(s, "\"data\":\"ready\"");
+	stream_close(s);
+}
+
 CLUSTER_TEST(log_stream, all_that_a_child_prints_comes_once_and_in_order_over_rotations)
 {
 	static const char spec[] =
