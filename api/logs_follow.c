@@ -13,6 +13,8 @@
 
 /* Before a node that does not answer is asked again. */
 #define RETRY_MS 500
+/* Before one that has not started is looked at again. */
+#define START_MS 50
 /* Pages that show nothing, in one run. */
 #define ROUNDS_MAX 8
 
@@ -135,17 +137,26 @@ static uint64_t number_of(const json_t *page, const char *name)
 	return (uint64_t)json_integer_value(json_object_get(page, name));
 }
 
+/* Where what the process prints begins is known once it runs; older lines are of earlier lives. */
+static bool is_to_come(const struct child *c, const json_t *page)
+{
+	return !json_object_get(page, "process_start") &&
+	       (c->view.state == CHILD_PENDING || c->view.state == CHILD_STARTING);
+}
+
 static void take_place(
 	struct exchange *x, struct following *f, const struct child *c, const json_t *page)
 {
 	uint64_t to = number_of(page, "first");
 
+	if (!f->lost && is_to_come(c, page)) {
+		f->retry_ms = exchange_now_ms(x) + START_MS;
+		return;
+	}
 	if (f->lost)
 		put_gap(x, f, f->q.after, to);
 	else if (json_object_get(page, "process_start"))
 		to = number_of(page, "process_start");
-	else if (c->view.state == CHILD_STARTING)
-		to = number_of(page, "end");
 	if (!f->lost)
 		put_segment(x, f, to);
 	f->q.after = to;
