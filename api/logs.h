@@ -12,6 +12,8 @@
 #define LOGS_LIMIT_DEFAULT 100
 #define LOGS_LIMIT_MAX 1000
 #define LOGS_WAIT_MS_MAX 60000 /* of a request that waits for more to come */
+/* Entries in one piece of a stream: so few that hundreds of streams do not hold the loop. */
+#define LOGS_STREAM_LIMIT 25
 #define LOGS_BEAT_MS_MIN 1000
 #define LOGS_BEAT_MS 15000 /* of a stream that has nothing to show */
 /* A page of entries ends when its text has so many bytes; a peer's answer has room for 64 KiB. */

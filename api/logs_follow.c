@@ -50,7 +50,7 @@ static struct following *state_of(struct exchange *x)
 	if (f->beat_ms < LOGS_BEAT_MS_MIN)
 		f->beat_ms = LOGS_BEAT_MS_MIN;
 	f->q = logs_query_of(x);
-	f->q.limit = LOGS_LIMIT_MAX;
+	f->q.limit = LOGS_STREAM_LIMIT;
 	exchange_follow_data_set(x, f, free);
 	return f;
 }

@@ -15,6 +15,9 @@
 #define FLAG_AT (AT_BYTES + 1 + STREAM_BYTES + 1)
 /* Where the search for the last entries begins; it goes on with twice as much. */
 #define TAIL_BYTES_FIRST (64 * 1024)
+/* Read at once: more than the longest record, and not much more than a page is given. */
+#define READ_BYTES (64 * 1024)
+_Static_assert(READ_BYTES >= LOG_RECORD_BYTES_MAX, "there is a whole record in it");
 
 bool log_is_text(const char *bytes, size_t count)
 {
@@ -169,7 +172,8 @@ static void read_on(const struct log_query *q, const struct log_files *files, st
 	size_t left = LOG_PAGE_BYTES_MAX;
 	bool more = true;
 
-	while (more && left && read_at(q->folder, files, page->next, left, s)) {
+	while (more && left &&
+		read_at(q->folder, files, page->next, left < READ_BYTES ? left : READ_BYTES, s)) {
 		uint64_t before = page->next;
 
 		more = give(q, s, &page->next);
@@ -239,7 +243,7 @@ enum err log_read(const struct log_query *q, struct log_page *ret_page)
 	ret_page->next = ret_page->end;
 	if (q->from_offset && (q->after < ret_page->first || q->after > ret_page->end))
 		return ERR_LIMIT;
-	s.bytes = malloc(LOG_PAGE_BYTES_MAX);
+	s.bytes = malloc(READ_BYTES);
 	if (!s.bytes)
 		return ERR_NO_MEMORY;
 	if (q->from_offset)
