@@ -1,0 +1,160 @@
+/* Many starts and many ends, and nothing that is left of them. */
+#include <dirent.h>
+#include <signal.h>
+
+#include "tests/integration/suite.h"
+#include "tests/lib/procs.h"
+
+SUITE(storms);
+
+#define BATCH CHILDREN "/batch"
+/* It ends at once, and is started at once, for as long as it stands. */
+#define SHORT                                                                                      \
+	"{\"command\":[\"/bin/true\"],\"max_restarts\":100000,\"max_seconds\":1,\"backoff\":{"     \
+	"\"initial_ms\":0},\"logs\":{\"max_files\":1}}"
+
+enum { SHORT_ONES = 50, STARTS = 10000, MANY = 1000, STORM_MS = 60000 };
+
+/* {"items":[{"id":"p-0","spec":...}, ...]} */
+static void start_all(const struct node *n, int count, const char *spec)
+{
+	size_t size = (size_t)count * (strlen(spec) + 40) + 32, used;
+	char *body = malloc(size);
+
+	used = (size_t)snprintf(body, size, "{\"items\":[");
+	for (int i = 0; i < count; i++)
+		used += (size_t)snprintf(body + used, size - used,
+			"%s{\"id\":\"p-%d\",\"spec\":%s}", i ? "," : "", i, spec);
+	snprintf(body + used, size - used, "]}");
+	expect_status(node_call(n, "POST", body, BATCH), 200);
+	free(body);
+}
+
+static int entries(const char *path)
+{
+	DIR *d = opendir(path);
+	int count = 0;
+
+	CHECK(d, "%s cannot be read", path);
+	while (readdir(d))
+		count++;
+	closedir(d);
+	return count;
+}
+
+/* What a daemon or its guardian holds. */
+static int descriptors(pid_t pid)
+{
+	return entries(text_of("/proc/%d/fd", (int)pid));
+}
+
+/* All below `parent`, zombies too. */
+static int offspring(pid_t parent)
+{
+	char path[64];
+	FILE *f;
+	int count = 0, pid;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+	f = fopen(path, "re");
+	CHECK(f, "it is gone");
+	while (fscanf(f, "%d", &pid) == 1)
+		count++;
+	fclose(f);
+	return count;
+}
+
+static pid_t guardian_of(const struct node *n)
+{
+	pid_t pid = 0;
+
+	CHECK_INT(procs_children(n->pid, &pid, 1), 1);
+	return pid;
+}
+
+static int restarts(const struct node *n)
+{
+	struct http_reply *r =
+		expect_status(node_call(n, "GET", NULL, CHILDREN "?limit=1000"), 200);
+	json_t *item;
+	size_t i;
+	int sum = 0;
+
+	json_array_foreach(json_at(r->json, "items"), i, item)
+	{
+		sum += (int)json_number_at(item, "status.restarts");
+	}
+	return sum;
+}
+
+static void delete_all(struct cluster *c, int count)
+{
+	for (int i = 0; i < count; i++)
+		child_delete(c, &c->nodes[0], text_of("p-%d", i));
+}
+
+CLUSTER_TEST(storms, ten_thousand_starts_leave_nothing)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct node *n = &c->nodes[0];
+	pid_t guardian = guardian_of(n);
+	int64_t deadline_ms = check_now_ms() + check_ms(STORM_MS);
+	int before[3], after[3];
+
+	/* What is made once for the first child stays: so there was one. */
+	start_all(n, 1, SHORT);
+	delete_all(c, 1);
+	before[0] = descriptors(n->pid);
+	before[1] = descriptors(guardian);
+	before[2] = entries(text_of("%s/run", n->dir));
+	start_all(n, SHORT_ONES, SHORT);
+	while (restarts(n) < STARTS)
+		CHECK(check_now_ms() < deadline_ms, "only %d restarts", restarts(n));
+	delete_all(c, SHORT_ONES);
+	after[0] = descriptors(n->pid);
+	after[1] = descriptors(guardian);
+	after[2] = entries(text_of("%s/run", n->dir));
+	CHECK_INT(offspring(guardian), 0);
+	CHECK_INT(children_processes("/bin/true"), 0);
+	CHECK(after[0] <= before[0], "the daemon had %d descriptors, and has %d", before[0],
+		after[0]);
+	CHECK(after[1] <= before[1], "the guardian had %d descriptors, and has %d", before[1],
+		after[1]);
+	CHECK(after[2] <= before[2], "there were %d run directories, and are %d", before[2],
+		after[2]);
+	CHECK_INT(guardian_of(n), guardian);
+}
+
+static void kill_all(const struct node *n)
+{
+	struct http_reply *r =
+		expect_status(node_call(n, "GET", NULL, CHILDREN "?limit=1000"), 200);
+	json_t *item;
+	size_t i;
+
+	CHECK_INT(json_array_size(json_at(r->json, "items")), MANY);
+	json_array_foreach(json_at(r->json, "items"), i, item)
+	{
+		kill((pid_t)json_number_at(item, "status.pid"), SIGKILL);
+	}
+}
+
+CLUSTER_TEST(storms, a_thousand_that_are_killed_at_once_are_all_back_and_none_twice)
+{
+	struct cluster *c = cluster_start(1, NULL);
+	struct node *n = &c->nodes[0];
+	pid_t guardian = guardian_of(n);
+	int64_t deadline_ms = check_now_ms() + check_ms(STORM_MS);
+
+	start_all(n, MANY, SLEEPER);
+	children_until_active(c, MANY, STORM_MS);
+	children_until_processes("/bin/sleep 1000", MANY, STORM_MS);
+	kill_all(n);
+	while (restarts(n) < MANY) {
+		expect_status(node_call(n, "GET", NULL, "/livez"), 200);
+		CHECK(check_now_ms() < deadline_ms, "only %d restarts", restarts(n));
+	}
+	children_until_processes("/bin/sleep 1000", MANY, STORM_MS);
+	CHECK_INT(restarts(n), MANY);
+	CHECK_INT(offspring(guardian), MANY);
+}
