@@ -1,6 +1,7 @@
 /* Many starts and many ends, and nothing that is left of them. */
 #include <dirent.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "tests/integration/suite.h"
 #include "tests/lib/procs.h"
@@ -122,6 +123,8 @@ CLUSTER_TEST(storms, ten_thousand_starts_leave_nothing)
 		after[1]);
 	CHECK(after[2] <= before[2], "there were %d run directories, and are %d", before[2],
 		after[2]);
+	CHECK(access(text_of("%s/run/default", n->dir), F_OK) != 0,
+		"there are run directories of children that are gone");
 	CHECK_INT(guardian_of(n), guardian);
 }
 
