@@ -7,7 +7,7 @@
 
 #include "api/http_inside.h"
 
-/* Of a connection: when it is asked whether anybody is there, and after how many it is over. */
+/* Of a connection: when it is asked whether anybody is there, and how often until it is over. */
 #define ALIVE_SECONDS 20
 #define ALIVE_TRIES 3
 
@@ -102,7 +102,9 @@ static ssize_t read_piece(void *data, uint64_t at, char *bytes, size_t size)
 		x->suspended = true;
 		return 0;
 	}
-	left = text_ok(&x->follow.out) ? x->follow.out.used - x->follow.sent : 0;
+	if (!text_ok(&x->follow.out))
+		return MHD_CONTENT_READER_END_WITH_ERROR; /* a piece is missing */
+	left = x->follow.out.used - x->follow.sent;
 	if (left == 0)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	size = size < left ? size : left;

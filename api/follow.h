@@ -5,9 +5,10 @@
  * exchange_follow_out, or ends it, or parks (wait.h) until there may be some; it is not asked for
  * more before the client has taken what there was, so a slow reader costs one piece.
  *
- * A problem that such a run answers ends the reply, unless the run takes it back. Who does not read
- * for HTTP_IDLE_SECONDS while there is something for him is cut off; who hangs up is noticed at
- * once, who vanishes within about a minute. A server that stops ends all of them.
+ * A problem that such a run answers ends the reply, unless the run takes it back; without memory
+ * for a piece it is cut off, so that nobody takes it for whole. Who does not read for
+ * HTTP_IDLE_SECONDS while there is something for him is cut off; who hangs up is noticed at once,
+ * who vanishes within about 80 s. A server that stops ends all of them.
  */
 #ifndef HORDE_API_FOLLOW_H
 #define HORDE_API_FOLLOW_H

@@ -145,6 +145,21 @@ const char *json_member(const char *bytes, size_t count, const char *name, size_
 	}
 }
 
+const char *json_item(const char *bytes, size_t count, size_t *at, size_t *ret_length)
+{
+	size_t begin = skip_space(bytes, count, *at), end;
+
+	if (begin >= count || bytes[begin] != (*at == 0 ? '[' : ','))
+		return NULL;
+	begin = skip_space(bytes, count, begin + 1);
+	end = skip_value(bytes, count, begin);
+	if (end == begin)
+		return NULL;
+	*at = end;
+	*ret_length = end - begin;
+	return bytes + begin;
+}
+
 static void new_line(struct text *out, size_t depth)
 {
 	text_add(out, "\n", 1);

@@ -15,7 +15,12 @@ size_t json_depth(const char *bytes, size_t count);
 /* The value of one member of the top-level object, without space around; NULL when it is absent.
  * `name` is ASCII; a key written with escapes is recognised. */
 const char *json_member(const char *bytes, size_t count, const char *name, size_t *ret_length);
-/* The same with two spaces of indent for each level and a newline at the end. */
+/*
+ * The values of the top-level array, one after another: `*at` is 0 for the first, and is moved
+ * behind each. NULL when there is none left, or it is no array.
+ */
+const char *json_item(const char *bytes, size_t count, size_t *at, size_t *ret_length);
+/* The same text with two spaces of indent for each level and a newline at the end. */
 void json_indent(struct text *out, const char *bytes, size_t count);
 
 #endif

@@ -21,7 +21,7 @@
 #define HTTP_CONNECTIONS_MAX 4096u
 /* Parked GETs: below the number of connections, so that plain requests always find one. */
 #define HTTP_PARKED_MAX 3072u
-/* Replies that go on as things happen (follow.h), beside those. */
+/* Replies that go on as things happen (follow.h); while one waits it is a parked GET too. */
 #define HTTP_FOLLOWS_MAX 256u
 /* A connection that says nothing for so long is closed (parked ones have their own deadline). */
 #define HTTP_IDLE_SECONDS 30u

@@ -8,6 +8,7 @@
 #include "api/base64.h"
 #include "api/call.h"
 #include "api/follow.h"
+#include "api/json_read.h"
 #include "api/json_text.h"
 #include "api/logs.h"
 
@@ -108,90 +109,121 @@ static void put_end(struct exchange *x, const struct following *f, enum problem_
 	exchange_follow_end(x);
 }
 
-static void put_text(struct text *out, const json_t *item)
+/* Its data as bytes. Errors: NO_MEMORY, MALFORMED. */
+static enum err put_bytes(struct text *out, const char *item, size_t count)
 {
-	const json_t *data = json_object_get(item, "data");
-	const char *bytes = json_string_value(data);
+	const char *bytes;
+	json_t *entry, *data;
+	enum err e = json_read(item, count, 0, &entry);
 
-	if (json_object_get(item, "encoding"))
+	if (e != ERR_OK)
+		return e;
+	data = json_object_get(entry, "data");
+	bytes = json_string_value(data);
+	if (json_object_get(entry, "encoding"))
 		base64_decode(out, bytes ? bytes : "", json_string_length(data));
 	else
 		text_add(out, bytes ? bytes : "", json_string_length(data));
-	if (!json_is_true(json_object_get(item, "partial")))
+	if (!json_is_true(json_object_get(entry, "partial")))
 		text_adds(out, "\n");
+	json_decref(entry);
+	return ERR_OK;
 }
 
-static void put_line(struct text *out, const json_t *item)
+static enum err put_line(struct text *out, const char *item, size_t count)
 {
-	char *line = json_dumps(item, JSON_COMPACT);
-
-	text_adds(out, line ? line : "");
+	text_add(out, item, count);
 	text_adds(out, "\n");
-	free(line);
+	return ERR_OK;
 }
 
 /* ---- pages ---- */
 
-static uint64_t number_of(const json_t *page, const char *name)
+struct logs_page { /* the members of logs.h, as they were written */
+	const char *bytes;
+	size_t count;
+};
+
+static bool has_number(const struct logs_page *p, const char *name, uint64_t *ret)
 {
-	return (uint64_t)json_integer_value(json_object_get(page, name));
+	size_t count;
+	const char *at = json_member(p->bytes, p->count, name, &count);
+	char *end = NULL;
+
+	if (at)
+		*ret = strtoull(at, &end, 10);
+	return at && end == at + count;
 }
 
 /* Where what the process prints begins is known once it runs; older lines are of earlier lives. */
-static bool is_to_come(const struct child *c, const json_t *page)
+static bool is_to_come(const struct child *c)
 {
-	return !json_object_get(page, "process_start") &&
-	       (c->view.state == CHILD_PENDING || c->view.state == CHILD_STARTING);
+	return c->view.state == CHILD_PENDING || c->view.state == CHILD_STARTING;
 }
 
-static void take_place(
-	struct exchange *x, struct following *f, const struct child *c, const json_t *page)
+/* False: it is no page. */
+static bool take_place(
+	struct exchange *x, struct following *f, const struct child *c, const struct logs_page *p)
 {
-	uint64_t to = number_of(page, "first");
+	uint64_t first, to;
 
-	if (!f->lost && is_to_come(c, page)) {
-		f->retry_ms = exchange_now_ms(x) + START_MS;
-		return;
-	}
-	if (f->lost)
+	if (!has_number(p, "first", &first))
+		return false;
+	if (f->lost) {
+		to = first;
 		put_gap(x, f, f->q.after, to);
-	else if (json_object_get(page, "process_start"))
-		to = number_of(page, "process_start");
-	if (!f->lost)
+	} else {
+		bool runs = has_number(p, "process_start", &to);
+
+		if (!runs && is_to_come(c)) {
+			f->retry_ms = exchange_now_ms(x) + START_MS;
+			return true;
+		}
+		to = runs ? to : first;
 		put_segment(x, f, to);
+	}
 	f->q.after = to;
 	f->q.from_offset = true;
 	f->looks = f->lost = false;
+	return true;
 }
 
-static void take_items(struct exchange *x, struct following *f, const json_t *page)
+static bool take_items(struct exchange *x, struct following *f, const struct logs_page *p)
 {
-	const json_t *items = json_object_get(page, "items");
+	size_t count, at = 0, item_bytes;
+	const char *items = json_member(p->bytes, p->count, "items", &count), *item;
 	struct text *out = exchange_follow_out(x);
+	uint64_t first, next;
+	enum err e = ERR_OK;
 
+	if (!items || !has_number(p, "first", &first) || !has_number(p, "next_after", &next))
+		return false;
 	if (!exchange_following(x))
-		put_segment(x, f, number_of(page, "first"));
-	for (size_t i = 0; i < json_array_size(items); i++)
-		(f->is_text ? put_text : put_line)(out, json_array_get(items, i));
-	f->q.after = number_of(page, "next_after");
+		put_segment(x, f, first);
+	while (e == ERR_OK && (item = json_item(items, count, &at, &item_bytes)))
+		e = (f->is_text ? put_bytes : put_line)(out, item, item_bytes);
+	if (e != ERR_OK) {
+		text_clear(out);
+		exchange_fail(x, e);
+		return true;
+	}
+	f->q.after = next;
 	f->q.from_offset = true;
+	return true;
 }
 
 static void take_page(
 	struct exchange *x, struct following *f, const struct child *c, struct text *body)
 {
-	json_t *page;
+	struct logs_page p;
 
 	exchange_state_set(x, NULL, NULL); /* the next call is another one */
 	json_end_object(body);
-	page = text_ok(body) ? json_loadb(body->bytes, body->used, 0, NULL) : NULL;
-	if (!page)
+	p = (struct logs_page){text_cstr(body), body->used};
+	if (!p.bytes)
 		exchange_fail(x, ERR_NO_MEMORY);
-	else if (f->looks)
-		take_place(x, f, c, page);
-	else
-		take_items(x, f, page);
-	json_decref(page);
+	else if (!(f->looks ? take_place(x, f, c, &p) : take_items(x, f, &p)))
+		exchange_problem(x, PROBLEM_OWNER_UNREACHABLE, "the node's answer is no page");
 }
 
 /* A page of what there is, or, once it goes on, as soon as there is something. */
@@ -296,7 +328,7 @@ static bool step(struct exchange *x, struct following *f)
 	if (idle)
 		take_page(x, f, &c, &body);
 	text_fini(&body);
-	if (!idle && exchange_replied(x)) {
+	if (exchange_replied(x)) {
 		on_problem(x, f);
 		idle = exchange_following(x);
 	}

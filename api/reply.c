@@ -63,7 +63,7 @@ static void reply_out_of_memory(struct exchange *x)
 {
 	let_go(x);
 	x->response = x->http->no_memory;
-	x->problem = PROBLEM_INTERNAL; /* none that passes, for who follows */
+	x->problem = PROBLEM_OVERLOADED; /* as its body says */
 	x->status = 503;
 }
 

@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "server/log_file.h"
 
 struct log_known {
@@ -26,12 +29,7 @@ struct log_known {
 
 static struct log_known **bucket(struct log_total *t, const char *ref, uint64_t start)
 {
-	uint32_t hash = 2166136261U;
-
-	for (; *ref; ref++)
-		hash = (hash ^ (uint8_t)*ref) * 16777619U;
-	hash = (hash ^ (uint32_t)(start ^ start >> 32)) * 16777619U;
-	return &t->buckets[(hash ^ hash >> 16) % LOG_TOTAL_BUCKETS];
+	return &t->buckets[XXH3_64bits_withSeed(ref, strlen(ref), start) % LOG_TOTAL_BUCKETS];
 }
 
 static struct log_known **find(struct log_total *t, const char *ref, uint64_t start)

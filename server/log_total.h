@@ -37,7 +37,7 @@ struct log_total {
 	void *data;
 	uint64_t bytes; /* as charged */
 	unsigned files;
-	unsigned swept;                    /* since log_total_init */
+	unsigned swept;                    /* since log_total_new */
 	bool incomplete;                   /* memory was short: some file is not known */
 	struct log_known *oldest, *newest; /* of the closed ones */
 	struct log_known *buckets[LOG_TOTAL_BUCKETS];

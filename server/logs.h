@@ -44,10 +44,9 @@ struct log_stream {
 
 /*
  * Starts to read `fd` (non-blocking), which it owns from now on, also when it fails, into `file`,
- * `lines` and
- * `tail`, which must outlive it. All above `fd` but `loop`, `io` and `timer`, and `grown` and
- * `data` are set by the caller, all else is zero. The stream must not move in memory. Errors:
- * NO_MEMORY, SYSTEM.
+ * `lines` and `tail`, which must outlive it. All above `fd` but `loop`, `io` and `timer`, and
+ * `grown` and `data` are set by the caller, all else is zero. The stream must not move in memory.
+ * Errors: NO_MEMORY, SYSTEM.
  */
 enum err log_stream_open(struct log_stream *s, struct loop *l, int fd);
 /* Reads what is there, LOGS_DRAIN_BYTES_MAX at most, and closes the pipe. May be called twice. */

@@ -141,6 +141,31 @@ static const char *member(const char *json, const char *name)
 	return out;
 }
 
+static const char *items_of(const char *json)
+{
+	static char out[200];
+	size_t at = 0, length, used = 0;
+	const char *item;
+
+	out[0] = '\0';
+	while ((item = json_item(json, strlen(json), &at, &length)))
+		used += (size_t)snprintf(
+			out + used, sizeof(out) - used, "<%.*s>", (int)length, item);
+	return out;
+}
+
+Test(texts, items_are_cut_out_as_they_were_written)
+{
+	cr_expect_str_eq(items_of("[1, \"a,]\" ,{\"b\":[2,3]},[4]\n,null]"),
+		"<1><\"a,]\"><{\"b\":[2,3]}><[4]><null>");
+	cr_expect_str_eq(items_of(" [ 0.10 ] "), "<0.10>");
+	cr_expect_str_eq(items_of("[]"), "");
+	cr_expect_str_eq(items_of("{\"a\":[1]}"), "");
+	cr_expect_str_eq(items_of(""), "");
+	cr_expect_str_eq(items_of("[1,{\"a\":"), "<1><{\"a\":>", "it stays inside");
+	cr_expect_str_eq(items_of(",1"), "");
+}
+
 Test(texts, a_member_is_cut_out_as_it_was_written)
 {
 	cr_expect_str_eq(member("{\"value\": 0.10 }", "value"), "0.10");
