@@ -1,5 +1,6 @@
 /* What children print on their daemon's stdout: lines of JSON, whoever reads them or does not. */
 #include <fcntl.h>
+#include <poll.h>
 
 #include "tests/integration/logs.h"
 
@@ -106,7 +107,7 @@ static void read_until(int fd, const char *text)
 
 		CHECK(check_now_ms() < until_ms, "no line with %s came", text);
 		if (count <= 0) {
-			usleep(1000);
+			poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 100);
 			continue;
 		}
 		used += (size_t)count;

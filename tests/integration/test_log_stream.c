@@ -1,9 +1,5 @@
 /* What a child prints, as it comes, followed from any node (streamChildLogs). */
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,117 +12,51 @@ SUITE(log_stream);
 	"0.05; done\"]}"
 
 struct stream {
-	int fd;
-	size_t raw_used;
-	size_t raw_at; /* what lies before is decoded */
-	bool has_head; /* it stands in `bytes` as it came; the body follows without its frames */
-	bool is_whole; /* the last chunk has come (RFC 9112, 7.1) */
-	size_t used;
-	size_t seen; /* of `bytes`: what until() has found lies before */
-	char raw[1 << 20];
-	char bytes[1 << 20];
+	struct http_flight *flight;
+	const struct http_reply *reply; /* what has come so far */
+	size_t seen;                    /* of its body: what until() has found lies before */
 };
 
-static void send_head(int fd, const char *id, const char *query, const char *accept)
-{
-	char head[512];
-	int bytes = snprintf(head, sizeof head,
-		"GET " CHILDREN "/%s/logs/stream?%s HTTP/1.1\r\nHost: localhost\r\nAccept: "
-		"%s\r\n\r\n",
-		id, query, accept);
-
-	CHECK(write(fd, head, (size_t)bytes) == bytes, "the request could not be sent");
-}
-
 static struct stream *stream_open(
-	const struct node *at, const char *id, const char *query, const char *accept)
+	const struct node *at, const char *id, const char *query, const char *media_type)
 {
+	struct http_request request = {
+		.url = node_url(at, CHILDREN "/%s/logs/stream?%s", id, query),
+		.headers = {text_of("Accept: %s", media_type)},
+		.timeout_ms = 600000};
 	struct stream *s = calloc(1, sizeof *s);
-	struct sockaddr_in a = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)at->port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	child_until(at, id, "running", CLUSTER_SOON_MS); /* it has come to this node */
-	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK(connect(s->fd, (struct sockaddr *)&a, sizeof a) == 0, "nobody listens");
-	send_head(s->fd, id, query, accept);
+	s->flight = http_begin(&request, 1);
+	s->reply = http_coming(s->flight, 0);
 	return s;
 }
 
 static void stream_close(struct stream *s)
 {
-	close(s->fd);
+	http_drop(s->flight);
 	free(s);
 }
 
-static void take(struct stream *s, size_t count)
+/* Behind what was found before; false: it has ended. */
+static bool comes(struct stream *s, const char *text)
 {
-	memcpy(s->bytes + s->used, s->raw + s->raw_at, count);
-	s->used += count;
-	s->raw_at += count;
+	return http_comes(s->flight, 0, text, &s->seen, check_ms(CLUSTER_SOON_MS));
 }
 
-/* One chunk, once all of it is there. */
-static bool take_chunk(struct stream *s)
-{
-	const char *line = s->raw + s->raw_at, *end = strstr(line, "\r\n");
-	size_t count = end ? strtoul(line, NULL, 16) : 0;
-	size_t head = end ? (size_t)(end + 2 - line) : 0;
-
-	if (!end || s->raw_used - s->raw_at < head + count + 2)
-		return false;
-	s->raw_at += head;
-	take(s, count);
-	s->raw_at += 2;
-	s->is_whole = count == 0;
-	return !s->is_whole;
-}
-
-static void decode(struct stream *s)
-{
-	const char *end = s->has_head ? NULL : strstr(s->raw, "\r\n\r\n");
-
-	if (end)
-		take(s, (size_t)(end + 4 - s->raw));
-	s->has_head = s->has_head || end;
-	while (s->has_head && take_chunk(s))
-		;
-}
-
-/* More of it; false: it has ended. */
-static bool read_more(struct stream *s, int64_t deadline_ms)
-{
-	struct pollfd p = {.fd = s->fd, .events = POLLIN};
-	int64_t left_ms = deadline_ms - check_now_ms();
-	ssize_t count;
-
-	CHECK(left_ms > 0 && poll(&p, 1, (int)left_ms) == 1, "nothing more came after: %s",
-		s->bytes + (s->used > 600 ? s->used - 600 : 0));
-	CHECK(s->raw_used + 1 < sizeof s->raw, "there is too much");
-	count = read(s->fd, s->raw + s->raw_used, sizeof s->raw - 1 - s->raw_used);
-	if (count > 0)
-		s->raw_used += (size_t)count;
-	decode(s);
-	return count > 0;
-}
-
-/* Behind what was found before. */
 static void until(struct stream *s, const char *text)
 {
-	int64_t deadline_ms = check_now_ms() + check_ms(CLUSTER_SOON_MS);
-	const char *at;
-
-	while (!(at = strstr(s->bytes + s->seen, text)))
-		CHECK(read_more(s, deadline_ms), "it ended before %s: %s", text, s->bytes);
-	s->seen = (size_t)(at - s->bytes) + strlen(text);
+	CHECK(comes(s, text), "it ended before %s: %s", text, s->reply->body);
 }
 
-static void until_end(struct stream *s)
+/* Whole: libcurl wants its last chunk (RFC 9112, 7.1). */
+static void stream_end(struct stream *s)
 {
-	int64_t deadline_ms = check_now_ms() + check_ms(CLUSTER_SOON_MS);
+	struct http_reply *r;
 
-	while (!s->is_whole)
-		CHECK(read_more(s, deadline_ms), "it was cut off: %s", s->bytes);
+	http_finish(s->flight, &r);
+	expect_status(r, 200);
+	free(s);
 }
 
 static void hup(struct cluster *c, const char *id)
@@ -145,31 +75,27 @@ CLUSTER_TEST(log_stream, it_shows_what_there_was_and_what_comes_at_every_node_un
 	child_start_on(c, &c->nodes[1], "web", PRINTER, id, sizeof id);
 	for (int i = 0; i < 3; i++) {
 		s[i] = stream_open(&c->nodes[i], id, "tail=5", "application/x-ndjson");
-		until(s[i], "200 OK");
-		until(s[i], "application/x-ndjson");
 		until(s[i], "\"event\":\"segment\"");
+		CHECK_STR(http_header(s[i]->reply, "Content-Type"), "application/x-ndjson");
 		until(s[i], c->nodes[1].name);
 		until(s[i], "\"data\":\"ready\"");
 	}
 	text = stream_open(&c->nodes[0], id, "tail=5", "text/plain");
-	until(text, "text/plain");
 	until(text, "ready\n");
+	CHECK_STR(http_header(text->reply, "Content-Type"), "text/plain");
 	for (int round = 0; round < 3; round++) {
 		hup(c, id);
 		for (int i = 0; i < 3; i++)
 			until(s[i], "\"data\":\"hup\"");
 		until(text, "hup\n");
 	}
-	CHECK(!strstr(text->bytes, "event"), "it is what was printed and nothing else: %s",
-		text->bytes);
+	CHECK_STR(text->reply->body, "ready\nhup\nhup\nhup\n");
 	child_delete(c, &c->nodes[2], id);
 	for (int i = 0; i < 3; i++) {
 		until(s[i], "\"event\":\"end\",\"reason\":\"child-not-found\"");
-		until_end(s[i]);
-		stream_close(s[i]);
+		stream_end(s[i]);
 	}
-	until_end(text);
-	stream_close(text);
+	stream_end(text);
 }
 
 CLUSTER_TEST(log_stream, it_goes_on_over_restarts_and_a_takeover)
@@ -190,7 +116,8 @@ CLUSTER_TEST(log_stream, it_goes_on_over_restarts_and_a_takeover)
 	segment = s->seen;
 	until(s, "\"data\":\"ready\"");
 	name = text_of("\"node\":\"%s\"", c->nodes[1].name);
-	CHECK(!strstr(s->bytes + segment, name), "it is of another node: %s", s->bytes + segment);
+	CHECK(!strstr(s->reply->body + segment, name), "it is of another node: %s",
+		s->reply->body + segment);
 	hup(c, id);
 	until(s, "\"data\":\"hup\"");
 	stream_close(s);
@@ -214,7 +141,7 @@ CLUSTER_TEST(log_stream, what_a_node_kept_of_an_earlier_life_is_not_shown_again)
 		204);
 	until(s, text_of("\"segment\",\"node\":\"%s\"", c->nodes[1].name));
 	until(s, "\"offset\":");
-	CHECK(s->bytes[s->seen] != '0', "it begins anew: %s", s->bytes + s->seen);
+	CHECK(s->reply->body[s->seen] != '0', "it begins anew: %s", s->reply->body + s->seen);
 	until(s, "\"data\":\"ready\"");
 	stream_close(s);
 }
@@ -236,12 +163,12 @@ CLUSTER_TEST(log_stream, all_that_a_child_prints_comes_once_and_in_order_over_ro
 	snprintf(own, sizeof own, spec, c->dir);
 	child_start_on(c, &c->nodes[1], "web", own, id, sizeof id);
 	s = stream_open(&c->nodes[0], id, "after=0", "application/x-ndjson");
-	until(s, "200 OK");
+	until(s, "segment");
 	fd = open(fifo, O_WRONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && write(fd, "go\n", 3) == 3, "the child does not read");
 	close(fd);
 	until(s, "\"data\":\"2999\"");
-	at = s->bytes;
+	at = s->reply->body;
 	for (int i = 1000; i < 3000; i++) {
 		snprintf(line, sizeof line, "\"data\":\"%d\"", i);
 		at = strstr(at, line);
@@ -249,6 +176,29 @@ CLUSTER_TEST(log_stream, all_that_a_child_prints_comes_once_and_in_order_over_ro
 		CHECK(!strstr(at + 1, line), "%d comes twice", i);
 	}
 	stream_close(s);
+}
+
+CLUSTER_TEST(log_stream, plain_text_is_what_was_printed_byte_for_byte)
+{
+	static const char spec[] =
+		"{\"command\":[\"/bin/sh\",\"-c\",\"printf 'a\\\\377\\\\t\\\"\\\\n%"
+		"09000d\\\\n' 7; echo two >&2; printf end; exec sleep 1000\"]}";
+	struct cluster *c = cluster_start(2, NULL);
+	char id[64], expected[9100];
+	struct stream *s;
+
+	snprintf(expected, sizeof expected, "a\377\t\"\n%09000d\nend", 7);
+	child_start_on(c, &c->nodes[1], "web", spec, id, sizeof id);
+	for (int i = 0; i < 2; i++) {
+		s = stream_open(&c->nodes[i], id, "after=0&stream=stdout", "text/plain");
+		until(s, "end");
+		CHECK(strcmp(s->reply->body, expected) == 0, "it is %s", s->reply->body);
+		stream_close(s);
+		s = stream_open(&c->nodes[i], id, "after=0&stream=stderr", "text/plain");
+		until(s, "two\n");
+		CHECK_STR(s->reply->body, "two\n");
+		stream_close(s);
+	}
 }
 
 CLUSTER_TEST(log_stream, it_beats_and_is_refused_with_reasons)
@@ -259,7 +209,7 @@ CLUSTER_TEST(log_stream, it_beats_and_is_refused_with_reasons)
 
 	expect_problem(node_call(&c->nodes[0], "GET", NULL, CHILDREN "/none/logs/stream"), 404,
 		"child-not-found");
-	child_start_on(c, &c->nodes[0], "web", PRINTER, id, sizeof id);
+	child_start_on(c, &c->nodes[0], "web", SLEEPER, id, sizeof id);
 	expect_problem(
 		node_call(&c->nodes[0], "GET", NULL, CHILDREN "/%s/logs/stream?after=99999", id),
 		416, "bad-range");
@@ -270,7 +220,7 @@ CLUSTER_TEST(log_stream, it_beats_and_is_refused_with_reasons)
 	until(s, "segment");
 	until(s, "}\n\n");
 	until(s, "\n");
-	CHECK(s->used < 1000, "it beats once in a second");
+	CHECK(s->reply->body_size < 100, "it beats once in a second: %s", s->reply->body);
 	stream_close(s);
 }
 
@@ -278,7 +228,6 @@ CLUSTER_TEST(log_stream, only_so_many_are_followed_and_who_hangs_up_makes_room)
 {
 	struct cluster *c = cluster_start(1, NULL);
 	struct stream *s[256];
-	bool refused;
 	char id[64];
 
 	child_start_on(c, &c->nodes[0], "web", PRINTER, id, sizeof id);
@@ -288,13 +237,10 @@ CLUSTER_TEST(log_stream, only_so_many_are_followed_and_who_hangs_up_makes_room)
 	}
 	expect_problem(node_call(&c->nodes[0], "GET", NULL, CHILDREN "/%s/logs/stream", id), 503,
 		"watch-slots-exhausted");
-	for (refused = true; refused;) {
+	do {
 		stream_close(s[0]);
 		s[0] = stream_open(&c->nodes[0], id, "tail=1", "application/x-ndjson");
-		until(s[0], "HTTP/1.1 ");
-		until(s[0], "\r\n\r\n");
-		refused = strstr(s[0]->bytes, " 503 ");
-	}
+	} while (!comes(s[0], "ready"));
 	hup(c, id);
 	for (int i = 0; i < 256; i++) {
 		until(s[i], "\"data\":\"hup\"");
@@ -312,7 +258,6 @@ CLUSTER_TEST(log_stream, a_node_stops_though_it_is_followed)
 	s = stream_open(&c->nodes[0], id, "tail=1", "application/x-ndjson");
 	until(s, "ready");
 	CHECK_INT(node_term(&c->nodes[0], check_ms(10000)), 0);
-	while (read_more(s, check_now_ms() + check_ms(CLUSTER_SOON_MS)))
-		;
+	CHECK(!comes(s, "more"), "it goes on");
 	stream_close(s);
 }

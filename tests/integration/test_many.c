@@ -8,22 +8,6 @@ SUITE(many);
 
 enum { MANY = 1000 };
 
-/* [{"id":"p-0","spec":{...}}, ...]; to be freed. */
-static char *items(const char *prefix, int count, const char *spec)
-{
-	size_t size = (size_t)count * (strlen(prefix) + strlen(spec) + 40) + 3, used = 1;
-	char *text = malloc(size);
-
-	CHECK(text, "no memory");
-	text[0] = '[';
-	text[1] = '\0';
-	for (int i = 0; i < count; i++)
-		used += (size_t)snprintf(text + used, size - used,
-			"%s{\"id\":\"%s-%d\",\"spec\":%s}", i ? "," : "", prefix, i, spec);
-	snprintf(text + used, size - used, "]");
-	return text;
-}
-
 static struct http_reply *post(const struct node *at, const char *path, const char *body)
 {
 	return node_call(at, "POST", body, "%s", path);
@@ -51,7 +35,7 @@ static pid_t pid_of(const struct node *at, const char *id)
 CLUSTER_TEST(many, a_thousand_are_started_by_one_request_over_three_nodes)
 {
 	struct cluster *c = cluster_start(3, NULL);
-	char *list = items("web", MANY, SLEEPER), *body = NULL;
+	char *list = children_items("web", MANY, SLEEPER), *body = NULL;
 	struct http_reply *r;
 
 	CHECK(asprintf(&body, "{\"items\":%s}", list) > 0, "no memory");
@@ -119,7 +103,7 @@ CLUSTER_TEST(many, an_id_that_stands_there_twice_is_a_fault)
 CLUSTER_TEST(many, more_than_a_thousand_are_refused)
 {
 	struct cluster *c = cluster_start(1, NULL);
-	char *list = items("a", MANY + 1, "{\"command\":[\"/bin/true\"]}"), *body = NULL;
+	char *list = children_items("a", MANY + 1, "{\"command\":[\"/bin/true\"]}"), *body = NULL;
 
 	CHECK(asprintf(&body, "{\"items\":%s}", list) > 0, "no memory");
 	expect_fault(expect_problem(post(&c->nodes[0], BATCH, body), 422, NULL), "/items");
@@ -130,7 +114,7 @@ CLUSTER_TEST(many, more_than_a_thousand_are_refused)
 CLUSTER_TEST(many, what_finds_no_room_is_refused_alone)
 {
 	struct cluster *c = cluster_start(2, NULL);
-	char *list = items("w", 5, SLEEPER), *body = NULL;
+	char *list = children_items("w", 5, SLEEPER), *body = NULL;
 	struct http_reply *r;
 
 	expect_status(

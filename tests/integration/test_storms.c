@@ -16,18 +16,13 @@ SUITE(storms);
 
 enum { SHORT_ONES = 50, STARTS = 10000, MANY = 1000, STORM_MS = 60000 };
 
-/* {"items":[{"id":"p-0","spec":...}, ...]} */
 static void start_all(const struct node *n, int count, const char *spec)
 {
-	size_t size = (size_t)count * (strlen(spec) + 40) + 32, used;
-	char *body = malloc(size);
+	char *items = children_items("p", count, spec), *body = NULL;
 
-	used = (size_t)snprintf(body, size, "{\"items\":[");
-	for (int i = 0; i < count; i++)
-		used += (size_t)snprintf(body + used, size - used,
-			"%s{\"id\":\"p-%d\",\"spec\":%s}", i ? "," : "", i, spec);
-	snprintf(body + used, size - used, "]}");
+	CHECK(asprintf(&body, "{\"items\":%s}", items) > 0, "no memory");
 	expect_status(node_call(n, "POST", body, BATCH), 200);
+	free(items);
 	free(body);
 }
 

@@ -138,6 +138,21 @@ static const struct node *running_node(const struct cluster *cluster, int turn)
 	return NULL;
 }
 
+char *children_items(const char *prefix, int count, const char *spec)
+{
+	size_t size = (size_t)count * (strlen(prefix) + strlen(spec) + 40) + 3, used = 1;
+	char *text = malloc(size);
+
+	CHECK(text, "no memory");
+	text[0] = '[';
+	text[1] = '\0';
+	for (int i = 0; i < count; i++)
+		used += (size_t)snprintf(text + used, size - used,
+			"%s{\"id\":\"%s-%d\",\"spec\":%s}", i ? "," : "", prefix, i, spec);
+	snprintf(text + used, size - used, "]");
+	return text;
+}
+
 void children_start(struct cluster *cluster, const char *prefix, int count, const char *spec)
 {
 	static struct http_request requests[HTTP_ALL_MAX];

@@ -47,6 +47,9 @@ struct node *child_owner(struct cluster *cluster, const struct http_reply *child
 void child_start_on(struct cluster *cluster, struct node *node, const char *prefix,
 	const char *spec, char *ret_id, size_t size);
 
+/* [{"id":"PREFIX-0","spec":SPEC}, ...], for batch and apply; to be freed. */
+char *children_items(const char *prefix, int count, const char *spec);
+
 /* `count` children PREFIX-0..., put through all running nodes in turn, all at once. */
 void children_start(struct cluster *cluster, const char *prefix, int count, const char *spec);
 

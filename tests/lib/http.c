@@ -12,8 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PARK_MS = 2000, PAUSE_MS = 10, PATH_MAX_BYTES = 256 };
-
 static struct http_reply *replies;
 static CURL *kept;        /* keeps its connections between calls */
 static CURLM *kept_multi; /* and so does this; NULL while somebody uses it */
@@ -192,11 +190,17 @@ struct http_flight *http_begin(const struct http_request *requests, int count)
 	return flight;
 }
 
-/* Goes on with all of them, for at most `ms`. */
-static void fly(struct http_flight *flight, int ms)
+/* Takes what is there of all of them. */
+static void take(struct http_flight *flight)
 {
 	CHECK(curl_multi_perform(flight->multi, &flight->running) == CURLM_OK, "libcurl failed");
 	collect(flight->multi);
+}
+
+/* Goes on with all of them, for at most `ms`. */
+static void fly(struct http_flight *flight, int ms)
+{
+	take(flight);
 	if (flight->running > 0)
 		curl_multi_poll(flight->multi, NULL, 0, ms, NULL);
 }
@@ -210,21 +214,55 @@ bool http_parked(struct http_flight *flight, long ms)
 	return flight->running == flight->count;
 }
 
-void http_finish(struct http_flight *flight, struct http_reply **ret_replies)
+const struct http_reply *http_coming(const struct http_flight *flight, int index)
 {
-	while (flight->running > 0)
-		fly(flight, 1000);
+	return flight->replies[index];
+}
+
+bool http_comes(struct http_flight *flight, int index, const char *text, size_t *at, long ms)
+{
+	const struct http_reply *reply = flight->replies[index];
+	int64_t end = check_now_ms() + ms, left;
+	const char *found;
+
+	take(flight);
+	while (!(found = strstr(reply->body + *at, text)) && !reply->status && !reply->error[0]) {
+		left = end - check_now_ms();
+		CHECK(left > 0, "%s: no %s came, but %s", reply->url, text, reply->body + *at);
+		curl_multi_poll(flight->multi, NULL, 0, (int)left, NULL);
+		take(flight);
+	}
+	if (found)
+		*at = (size_t)(found - reply->body) + strlen(text);
+	return found;
+}
+
+static void free_flight(struct http_flight *flight, bool keep)
+{
 	for (int i = 0; i < flight->count; i++) {
 		curl_multi_remove_handle(flight->multi, flight->easy[i]);
 		curl_easy_cleanup(flight->easy[i]);
 		curl_slist_free_all(flight->headers[i]);
-		ret_replies[i] = flight->replies[i];
 	}
-	if (kept_multi)
+	if (!keep || kept_multi)
 		curl_multi_cleanup(flight->multi);
 	else
 		kept_multi = flight->multi;
 	free(flight);
+}
+
+void http_drop(struct http_flight *flight)
+{
+	free_flight(flight, false);
+}
+
+void http_finish(struct http_flight *flight, struct http_reply **ret_replies)
+{
+	while (flight->running > 0)
+		fly(flight, 1000);
+	for (int i = 0; i < flight->count; i++)
+		ret_replies[i] = flight->replies[i];
+	free_flight(flight, true);
 }
 
 void http_send_all(const struct http_request *requests, struct http_reply **ret_replies, int count)
@@ -326,138 +364,4 @@ long http_raw(int port, const char *bytes, size_t bytes_size, char *out, size_t 
 	out[used] = '\0';
 	close(fd);
 	return (long)used;
-}
-
-/* The version of what was read: a resource says it in its body, a 404 only in its header. */
-static void version_of(const struct http_reply *reply, char *out, size_t size)
-{
-	const char *etag = json_str(reply->json, "etag");
-
-	if (!*etag)
-		etag = http_header(reply, "ETag");
-	if (!etag)
-		etag = "";
-	etag += *etag == '"';
-	snprintf(out, size, "%.*s", (int)strcspn(etag, "\""), etag);
-}
-
-static struct http_reply *read_once(const char *url, const char *since, long wait_ms)
-{
-	char parked[2048];
-
-	snprintf(parked, sizeof parked, "%s", url);
-	if (*since)
-		snprintf(parked, sizeof parked, "%s%csince=%s&wait=%ldms", url,
-			strchr(url, '?') ? '&' : '?', http_escape(since), wait_ms);
-	return http_send(&(struct http_request){.url = parked});
-}
-
-struct http_reply *http_until(
-	const char *url, http_predicate *holds, const void *argument, long ms, const char *what)
-{
-	int64_t end = check_now_ms() + ms, left;
-	char since[256] = "", last[256];
-
-	for (;;) {
-		struct http_reply *reply;
-		int64_t begun = check_now_ms();
-
-		left = end - begun;
-		/* The last look is a plain one, so that no wake-up is needed for the verdict. */
-		if (left < PAUSE_MS)
-			since[0] = '\0';
-		reply = read_once(url, since, left < PARK_MS ? (long)left : PARK_MS);
-		if (holds(reply, argument))
-			return reply;
-		CHECK(left > 0, "waited %ld ms for %s at %s; last reply %ld %s %.3000s", ms, what,
-			url, reply->status, reply->error, reply->body);
-		snprintf(last, sizeof last, "%s", since);
-		version_of(reply, since, sizeof since);
-		if (reply->status == 0 || !*since || reply->status == 400 ||
-			(strcmp(last, since) == 0 && check_now_ms() - begun < PAUSE_MS))
-			check_pause_ms(PAUSE_MS);
-		if (reply->status == 400)
-			since[0] = '\0';
-		http_reply_free(reply);
-	}
-}
-
-struct wanted {
-	const char *path;
-	const char *text;
-	long long number;
-};
-
-static bool has_str(const struct http_reply *reply, const void *argument)
-{
-	const struct wanted *wanted = argument;
-
-	return reply->status == 200 &&
-	       strcmp(json_str(reply->json, wanted->path), wanted->text) == 0;
-}
-
-static bool has_int(const struct http_reply *reply, const void *argument)
-{
-	const struct wanted *wanted = argument;
-
-	return reply->status == 200 && json_number_at(reply->json, wanted->path) == wanted->number;
-}
-
-static bool has_status(const struct http_reply *reply, const void *argument)
-{
-	return reply->status == *(const long *)argument;
-}
-
-struct http_reply *http_until_str(const char *url, const char *path, const char *value, long ms)
-{
-	struct wanted wanted = {.path = path, .text = value};
-	char what[512];
-
-	snprintf(what, sizeof what, "%s to be '%s'", path, value);
-	return http_until(url, has_str, &wanted, ms, what);
-}
-
-struct http_reply *http_until_int(const char *url, const char *path, long long value, long ms)
-{
-	struct wanted wanted = {.path = path, .number = value};
-	char what[512];
-
-	snprintf(what, sizeof what, "%s to be %lld", path, value);
-	return http_until(url, has_int, &wanted, ms, what);
-}
-
-struct http_reply *http_until_status(const char *url, long status, long ms)
-{
-	char what[64];
-
-	snprintf(what, sizeof what, "the status %ld", status);
-	return http_until(url, has_status, &status, ms, what);
-}
-
-json_t *json_at(const json_t *json, const char *path)
-{
-	while (json && *path) {
-		size_t length = strcspn(path, ".");
-		char step[PATH_MAX_BYTES];
-
-		snprintf(step, sizeof step, "%.*s", (int)length, path);
-		json = json_is_array(json) ? json_array_get(json, strtoul(step, NULL, 10))
-					   : json_object_get(json, step);
-		path += length + (path[length] == '.');
-	}
-	return (json_t *)(uintptr_t)json;
-}
-
-const char *json_str(const json_t *json, const char *path)
-{
-	const char *text = json_string_value(json_at(json, path));
-
-	return text ? text : "";
-}
-
-long long json_number_at(const json_t *json, const char *path)
-{
-	json_t *found = json_at(json, path);
-
-	return json_is_integer(found) ? json_integer_value(found) : -1;
 }

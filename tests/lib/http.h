@@ -60,6 +60,16 @@ struct http_flight *http_begin(const struct http_request *requests, int count);
 bool http_parked(struct http_flight *flight, long ms);
 void http_finish(struct http_flight *flight, struct http_reply **ret_replies);
 
+/* What has come so far of one of them. */
+const struct http_reply *http_coming(const struct http_flight *flight, int index);
+/*
+ * Goes on until its body has `text` from `*at` on, and moves that behind it. False: the reply has
+ * ended before. Fails the test when neither is so within `ms` (already scaled by check_ms()).
+ */
+bool http_comes(struct http_flight *flight, int index, const char *text, size_t *at, long ms);
+/* Hangs up on all of them. */
+void http_drop(struct http_flight *flight);
+
 /* The value of a response header (case does not matter), or NULL; valid until the next call. */
 const char *http_header(const struct http_reply *reply, const char *name);
 
