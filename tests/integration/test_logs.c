@@ -308,6 +308,9 @@ CLUSTER_TEST(
 	CHECK(kept(n, "flood") > 0, "nothing of it is kept");
 	CHECK(logs_size(n) <= TOTAL + SLACK, "%lld bytes are kept", logs_size(n));
 	until_lines(n, "quiet", "after=0", "here");
+	/* So that nobody prints anything after the next start. */
+	child_delete(c, n, "quiet");
+	child_delete(c, n, "flood");
 	node_kill(n);
 	file_write(text_of("%s/logs/default/flood/00000000000000ff.log", n->dir),
 		text_of("%s", "much"), 4, 0600);

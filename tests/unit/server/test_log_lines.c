@@ -197,6 +197,21 @@ Test(log_lines, nobody_who_reads_blocks_nothing_and_what_is_missing_is_told_in_i
 	cr_expect_gt(check_numbers(101000), 0);
 }
 
+Test(log_lines, after_a_drop_none_is_taken_until_half_is_read)
+{
+	uint64_t dropped;
+
+	add_numbers(0, 100000);
+	dropped = log_lines_dropped(lines);
+	for (int i = 0; i < 10; i++) {
+		cr_assert(read_some());
+		add_numbers(100000 + (size_t)i, 1);
+	}
+	cr_expect_eq(log_lines_dropped(lines), dropped + 10, "or each would tell of the last");
+	loop_run(loop, read_all, NULL);
+	cr_expect_eq(log_lines_dropped(lines), 0);
+}
+
 Test(log_lines, what_fits_into_the_queue_waits_for_its_reader)
 {
 	add_numbers(0, 20000);

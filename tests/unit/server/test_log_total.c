@@ -167,6 +167,20 @@ Test(log_total, where_all_is_being_written_to_a_file_ends_early_for_its_own_next
 	end(&a);
 }
 
+Test(log_total, while_an_old_file_can_go_none_ends_early)
+{
+	struct log_file a;
+
+	open_total(BLOCKS(40), 100);
+	write_child("default/old", 19);
+	a = open_child("default/a", 1000000, 3);
+	put(&a, 30);
+	cr_expect_str_eq(kept("default/a"), "default/a:0");
+	cr_expect_eq(a.used, 30 * 4000);
+	cr_expect_leq(total->bytes, BLOCKS(40));
+	end(&a);
+}
+
 Test(log_total, below_64_kib_no_file_ends_early)
 {
 	struct log_file files[4];
