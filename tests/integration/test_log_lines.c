@@ -66,6 +66,7 @@ CLUSTER_TEST(log_lines, printed_on_stdout_they_are_not_kept_and_the_tail_is_know
 		tail = json_str(r->json, "status.last_exit.tail");
 		CHECK_INT(strlen(tail), 4095); /* without its newline */
 		CHECK_STR(tail + strlen(tail) - 14, "7 cannot go on");
+		CHECK(!strchr(tail, '\n'), "a long line is one still: %s", tail);
 	}
 	line = last_child_line(&c->nodes[1]);
 	CHECK_STR(json_str(line, "node"), "n2");
