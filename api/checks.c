@@ -19,18 +19,17 @@ static const struct {
 	{"try_timeout_ms", 1u << CHECK_TCP | 1u << CHECK_HTTP | 1u << CHECK_EXEC, 0},
 };
 
-static void fault(struct exchange *x, const char *pointer, const char *place, const char *member,
+static void fault(struct faults *f, const char *pointer, const char *place, const char *member,
 	const char *code, const char *kind, const char *why)
 {
 	char whole[256];
 
 	snprintf(whole, sizeof(whole), "%s%s/%s", pointer, place, member);
-	exchange_fault(x, whole, code, "a check of kind '%s' %s", kind, why);
+	faults_add(f, whole, code, "a check of kind '%s' %s", kind, why);
 }
 
 /* `place` is that of the check in the spec. */
-static bool is_sound(
-	struct exchange *x, const char *pointer, const char *place, const json_t *check)
+static bool is_sound(struct faults *f, const char *pointer, const char *place, const json_t *check)
 {
 	const char *name = json_string_value(json_object_get(check, "kind"));
 	enum check_kind kind = name ? check_kind_from(name) : CHECK_KIND_COUNT;
@@ -38,36 +37,36 @@ static bool is_sound(
 
 	if (!name) {
 		/* A merge patch may have taken it away. */
-		fault(x, pointer, place, "kind", "required", "", "has to say so");
+		fault(f, pointer, place, "kind", "required", "", "has to say so");
 		return false;
 	}
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		bool there = json_object_get(check, members[i].name);
 
 		if (there && !(members[i].of >> kind & 1)) {
-			fault(x, pointer, place, members[i].name, "contradiction", name,
+			fault(f, pointer, place, members[i].name, "contradiction", name,
 				"has no such member");
 			sound = false;
 		} else if (!there && members[i].needed >> kind & 1) {
-			fault(x, pointer, place, members[i].name, "required", name, "needs it");
+			fault(f, pointer, place, members[i].name, "required", name, "needs it");
 			sound = false;
 		}
 	}
 	return sound;
 }
 
-bool checks_sound(struct exchange *x, const char *pointer, const json_t *spec)
+bool checks_sound(struct faults *f, const char *pointer, const json_t *spec)
 {
 	const json_t *ready = json_object_get(spec, "ready"), *health;
 	char place[CHECKS_POINTER_BYTES];
 	bool sound = true;
 
 	if (json_is_object(ready))
-		sound = is_sound(x, pointer, "/ready", ready);
+		sound = is_sound(f, pointer, "/ready", ready);
 	health = json_object_get(spec, "health");
 	for (size_t i = 0; i < json_array_size(health); i++) {
 		snprintf(place, sizeof(place), "/health/%zu", i);
-		sound = is_sound(x, pointer, place, json_array_get(health, i)) && sound;
+		sound = is_sound(f, pointer, place, json_array_get(health, i)) && sound;
 	}
 	return sound;
 }

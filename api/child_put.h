@@ -6,15 +6,10 @@
 #define HORDE_API_CHILD_PUT_H
 
 #include "api/resource.h"
-#include "api/spec.h"
+#include "api/spec_prepare.h"
 
 /* How long a child that the server named is kept once it has finished. */
 #define RETAIN_UNNAMED_MS 3600000
-
-struct prepared {          /* zero: nothing */
-	struct text value; /* of the map's key spec/SUP/CHILD */
-	struct record *record;
-};
 
 /*
  * The value for a spec that came as JSON; created_at and desired are those of `parts`. Every fault
@@ -32,7 +27,6 @@ enum err child_prepare_parts(
  */
 enum err child_prepare_unnamed(struct exchange *x, const char *pointer, const json_t *spec,
 	const struct spec_parts *parts, struct prepared *ret_prepared);
-void prepared_fini(struct prepared *p);
 
 /* Writes it under `id` of the path's supervisor. Errors: those of EVENT_PUT_SPEC. */
 enum err child_commit(

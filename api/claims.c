@@ -18,7 +18,7 @@ static bool is_same(const json_t *a, const json_t *b)
 	       strcmp(registry_of(a), registry_of(b)) == 0;
 }
 
-bool claims_sound(struct exchange *x, const char *pointer, const json_t *spec)
+bool claims_sound(struct faults *f, const char *pointer, const json_t *spec)
 {
 	const json_t *array = json_object_get(spec, "register");
 	char whole[256];
@@ -29,7 +29,7 @@ bool claims_sound(struct exchange *x, const char *pointer, const json_t *spec)
 
 		if (strcmp(registry_of(one), DEFAULT_NAME) != 0) {
 			snprintf(whole, sizeof(whole), "%s/register/%zu/registry", pointer, i);
-			exchange_fault(x, whole, "unknown-registry", "there is no registry '%s'",
+			faults_add(f, whole, "unknown-registry", "there is no registry '%s'",
 				registry_of(one));
 			sound = false;
 		}
@@ -37,7 +37,7 @@ bool claims_sound(struct exchange *x, const char *pointer, const json_t *spec)
 			if (!is_same(one, json_array_get(array, k)))
 				continue;
 			snprintf(whole, sizeof(whole), "%s/register/%zu/key", pointer, i);
-			exchange_fault(x, whole, "duplicate", "it is named twice");
+			faults_add(f, whole, "duplicate", "it is named twice");
 			sound = false;
 			break;
 		}

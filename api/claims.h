@@ -2,9 +2,9 @@
 #ifndef HORDE_API_CLAIMS_H
 #define HORDE_API_CLAIMS_H
 
-#include "api/exchange.h"
+#include "api/schema.h"
 
 /* False: faults were noted, each with `pointer` (where the spec stands) before its own. */
-bool claims_sound(struct exchange *x, const char *pointer, const json_t *spec);
+bool claims_sound(struct faults *f, const char *pointer, const json_t *spec);
 
 #endif

@@ -21,6 +21,7 @@
 #include "server/core/text.h"
 
 struct exchange;
+struct faults;
 
 /* ---- who asks what ---- */
 
@@ -105,6 +106,8 @@ void exchange_applied_set(struct exchange *x);
 /* Before exchange_problem: one item of `errors`. `pointer` is a JSON pointer into the body. */
 void exchange_fault(struct exchange *x, const char *pointer, const char *code, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
+/* The same list, for what notes faults of a value wherever that comes from. */
+struct faults *exchange_faults(struct exchange *x);
 /* Before exchange_problem: a text to write further members into, with json_key and so on
  * (`json_key(exchange_extra(x), "owner")`, then the value). */
 struct text *exchange_extra(struct exchange *x);

@@ -265,6 +265,11 @@ void exchange_fault(
 	faults_add(&x->faults, pointer, code, "%s", detail);
 }
 
+struct faults *exchange_faults(struct exchange *x)
+{
+	return &x->faults;
+}
+
 struct text *exchange_extra(struct exchange *x)
 {
 	return &x->extra;

@@ -226,8 +226,8 @@ static bool put_options(
 	struct text canonical = TEXT_INIT, value = TEXT_INIT;
 	bool ok = false, sound;
 
-	sound = checks_sound(x, "/child_defaults", defaults);
-	sound = variables_sound(x, "/child_defaults", defaults) && sound;
+	sound = checks_sound(exchange_faults(x), "/child_defaults", defaults);
+	sound = variables_sound(exchange_faults(x), "/child_defaults", defaults) && sound;
 	if (!sound) {
 		exchange_problem(x, PROBLEM_INVALID_SPEC, "the options have a fault");
 		return false;

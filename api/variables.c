@@ -7,16 +7,16 @@
 
 #define OURS "HORDE_"
 
-static void fault(struct exchange *x, const char *pointer, const char *member, const char *name,
+static void fault(struct faults *f, const char *pointer, const char *member, const char *name,
 	const char *code, const char *why)
 {
 	char whole[256];
 
 	snprintf(whole, sizeof(whole), "%s/%s/%.100s", pointer, member, name);
-	exchange_fault(x, whole, code, "%s", why);
+	faults_add(f, whole, code, "%s", why);
 }
 
-bool variables_sound(struct exchange *x, const char *pointer, const json_t *spec)
+bool variables_sound(struct faults *f, const char *pointer, const json_t *spec)
 {
 	const json_t *env = json_object_get(spec, "env");
 	json_t *from = json_object_get(spec, "env_from"), *value;
@@ -26,10 +26,10 @@ bool variables_sound(struct exchange *x, const char *pointer, const json_t *spec
 	json_object_foreach(from, name, value)
 	{
 		if (strncmp(name, OURS, strlen(OURS)) == 0) {
-			fault(x, pointer, "env_from", name, "reserved", "is set by Horde");
+			fault(f, pointer, "env_from", name, "reserved", "is set by Horde");
 			sound = false;
 		} else if (json_object_get(env, name)) {
-			fault(x, pointer, "env_from", name, "duplicate", "is in `env` too");
+			fault(f, pointer, "env_from", name, "duplicate", "is in `env` too");
 			sound = false;
 		}
 	}

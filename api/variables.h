@@ -2,9 +2,9 @@
 #ifndef HORDE_API_VARIABLES_H
 #define HORDE_API_VARIABLES_H
 
-#include "api/exchange.h"
+#include "api/schema.h"
 
 /* False: faults were noted, each with `pointer` (where the spec stands) before its own. */
-bool variables_sound(struct exchange *x, const char *pointer, const json_t *spec);
+bool variables_sound(struct faults *f, const char *pointer, const json_t *spec);
 
 #endif
