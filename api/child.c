@@ -47,6 +47,13 @@ bool child_wanted(const struct child *c)
 	return spec && (!spec->record || spec->record->spec.desired_running);
 }
 
+bool child_from_file(const struct child *c)
+{
+	const struct entry *spec = c->view.spec;
+
+	return spec && spec->record && spec->record->spec.from_file;
+}
+
 const struct status_record *child_status(const struct child *c)
 {
 	const struct entry *assign = c->view.assign, *status = c->view.status;
@@ -86,7 +93,7 @@ static uint64_t rest_hash(const struct child *c)
 	uint64_t assign = c->view.assign ? entry_content(c->view.assign) : 0;
 	uint64_t status = c->view.status ? entry_content(c->view.status) : 0;
 
-	return hash_pair(hash_pair(assign, status), child_wanted(c));
+	return hash_pair(hash_pair(assign, status), child_wanted(c) + 2u * child_from_file(c));
 }
 
 struct etag child_etag(const struct child *c)
@@ -214,6 +221,7 @@ void child_open(struct text *out, const struct horde *h, const struct child *c)
 	if (known) {
 		json_put_time(out, "created_at", parts.created_at_ms);
 		json_put_string(out, "desired", parts.running ? "running" : "stopped");
+		json_put_string(out, "source", parts.from_file ? "file" : "api");
 	}
 	child_put_status(out, h, c);
 }

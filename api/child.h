@@ -29,6 +29,8 @@ void child_watch(struct exchange *x, const struct child *c);
 bool child_gone(const struct child *c);
 /* The `desired` of its spec. */
 bool child_wanted(const struct child *c);
+/* Its spec came from a configuration file, and nobody has put another since. */
+bool child_from_file(const struct child *c);
 /* The status record of its winning assignment, or NULL. */
 const struct status_record *child_status(const struct child *c);
 /* It runs, and it is ready; by its status. */

@@ -11,7 +11,10 @@ enum err child_prepare_parts(
 enum err child_prepare(struct exchange *x, const char *pointer, const json_t *spec,
 	const struct spec_parts *parts, struct prepared *ret_prepared)
 {
-	return spec_prepare(exchange_faults(x), pointer, spec, parts, ret_prepared);
+	struct spec_parts own = *parts;
+
+	own.from_file = false; /* who asks for it here takes it over */
+	return spec_prepare(exchange_faults(x), pointer, spec, &own, ret_prepared);
 }
 
 /* Does it, or its supervisor, say how long it is kept? */

@@ -26,6 +26,7 @@ struct fate { /* what becomes of one child */
 	char id[129];
 	enum outcome outcome;
 	enum applied applied;
+	bool taken_over;           /* UNCHANGED, but from now on it is no file's */
 	enum problem_code refused; /* REFUSED: why */
 };
 
@@ -182,6 +183,7 @@ static enum err prepare_item(
 			&ret->record->spec);
 	if (f->applied == APPLIED_NONE)
 		f->outcome = OUTCOME_UNCHANGED;
+	f->taken_over = f->outcome == OUTCOME_UNCHANGED && child_from_file(&c);
 	return ERR_OK;
 }
 
@@ -241,7 +243,7 @@ static bool write_one(
 
 	if (f->outcome == OUTCOME_DELETED)
 		e = child_remove(x, w, f->id);
-	else if (f->outcome != OUTCOME_UNCHANGED)
+	else if (f->outcome != OUTCOME_UNCHANGED || f->taken_over)
 		e = child_commit(x, w, f->id, prepared);
 	if (e != ERR_OK && e != ERR_FULL && !w->done) {
 		child_put_failed(x, e);

@@ -239,6 +239,7 @@ void decode_spec(
 	take_members(d, spec, s);
 	decode_claims(d, spec, &s->claims);
 	s->desired_running = strcmp(desired, "running") == 0;
+	s->from_file = strcmp(take_name(d, o, "source", "api"), "file") == 0;
 	if (!s->desired_running && strcmp(desired, "stopped") != 0)
 		d->wrong = true;
 	s->hash = d->wrong ? 0 : hash_life(d, spec, raw, raw_bytes);

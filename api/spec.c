@@ -7,11 +7,10 @@
 #include "api/json_text.h"
 
 /* Members that GET adds; they are dropped on the way in. */
-static const char *const added_to_specs[] = {
-	"id", "supervisor", "desired", "created_at", "etag", "status", "applied", "warnings", NULL};
+static const char *const added_to_specs[] = {"id", "supervisor", "desired", "created_at", "source",
+	"etag", "status", "applied", "warnings", NULL};
 static const char *const added_to_options[] = {
 	"name", "created_at", "etag", "state", "stopped_by", NULL};
-
 
 static enum err canonical(const json_t *object, const char *const *read_only, struct text *out)
 {
@@ -53,6 +52,8 @@ void spec_value(const struct spec_parts *parts, struct text *out)
 	json_object(out);
 	json_put_int(out, "created_at", parts->created_at_ms);
 	json_put_string(out, "desired", parts->running ? "running" : "stopped");
+	if (parts->from_file)
+		json_put_string(out, "source", "file");
 	json_key(out, "spec");
 	json_raw(out, parts->spec, parts->spec_bytes);
 	json_end_object(out);
@@ -61,9 +62,10 @@ void spec_value(const struct spec_parts *parts, struct text *out)
 enum err spec_split(const char *value, size_t value_bytes, struct spec_parts *ret_parts)
 {
 	struct spec_parts p = {0};
-	size_t created_bytes, desired_bytes;
+	size_t created_bytes, desired_bytes, source_bytes;
 	const char *created = json_member(value, value_bytes, "created_at", &created_bytes);
 	const char *desired = json_member(value, value_bytes, "desired", &desired_bytes);
+	const char *source = json_member(value, value_bytes, "source", &source_bytes);
 	char *end;
 
 	p.spec = json_member(value, value_bytes, "spec", &p.spec_bytes);
@@ -73,6 +75,7 @@ enum err spec_split(const char *value, size_t value_bytes, struct spec_parts *re
 	if (end != created + created_bytes)
 		return ERR_MALFORMED;
 	p.running = desired_bytes != 9 || memcmp(desired, "\"stopped\"", 9) != 0;
+	p.from_file = source && source_bytes == 6 && memcmp(source, "\"file\"", 6) == 0;
 	*ret_parts = p;
 	return ERR_OK;
 }

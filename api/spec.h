@@ -3,7 +3,9 @@
  * read-only, its keys sorted, without space, so that equal specs have equal texts and hashes.
  *
  * The value of the map's key spec/SUP/CHILD is
- *	{"created_at":<wall ms>,"desired":"running|stopped","spec":{...}}
+ *	{"created_at":<wall ms>,"desired":"running|stopped","source":"file","spec":{...}}
+ *
+ * without `source` when it came through the API.
  */
 #ifndef HORDE_API_SPEC_H
 #define HORDE_API_SPEC_H
@@ -27,7 +29,8 @@
 
 struct spec_parts { /* borrowed from the value's text */
 	int64_t created_at_ms;
-	bool running; /* desired */
+	bool running;   /* desired */
+	bool from_file; /* a node's configuration file said it last, nobody else since */
 	const char *spec;
 	size_t spec_bytes;
 };

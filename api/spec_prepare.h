@@ -16,7 +16,7 @@ struct prepared {          /* zero: nothing */
 };
 
 /*
- * `spec` has passed its schema; `created_at` and `desired` are those of `parts`. Every fault is
+ * `spec` has passed its schema; the rest is that of `parts`. Every fault is
  * noted below `pointer`, where the spec stands. Errors: MALFORMED (faults were noted), NO_MEMORY.
  */
 enum err spec_prepare(struct faults *faults, const char *pointer, const json_t *spec,

@@ -90,7 +90,9 @@ enum err supervise_put(struct horde *h, const struct event *e)
 		registry_unlist(h, ref, &present->record->spec.claims,
 			e->put.record ? &e->put.record->spec.claims : NULL);
 	if (created)
-		say(h, "child.created", key_rest(get(h, "spec", ref)->key), "by the API");
+		say(h, "child.created", key_rest(get(h, "spec", ref)->key),
+			e->put.record && e->put.record->spec.from_file ? "by the file"
+								       : "by the API");
 	if (wanted && place_new(h, ref, created) != ERR_OK)
 		h->rescan = true; /* the spec stands; it is an orphan until the next plan */
 	return ERR_OK;

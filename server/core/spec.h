@@ -67,6 +67,7 @@ struct spec_record {
 	struct checks checks;
 	struct claims claims; /* never inherited */
 	bool desired_running;
+	bool from_file;        /* as spec_parts of api/spec.h has it */
 	uint32_t given;        /* enum spec_given: what it says itself */
 	uint64_t hash;         /* as asked for, without `desired`, the times and `retain_ms` */
 	uint64_t process_hash; /* of the members that only a new process can have */

@@ -54,9 +54,9 @@ static inline void records_spec(struct text *out, const struct spec_record *s)
 		(int)s->restart.policy, s->restart.max_restarts, s->restart.max_seconds,
 		(long long)s->restart.initial_ms, (long long)s->restart.max_ms, s->restart.factor,
 		(long long)s->restart.reset_after_ms);
-	text_addf(out, " %d %lld %llu %u %lld %d %llx", s->shutdown_signal,
+	text_addf(out, " %d %lld %llu %u %lld %d %d %llx", s->shutdown_signal,
 		(long long)s->shutdown_timeout_ms, (unsigned long long)s->log_bytes_max,
-		s->log_files_max, (long long)s->retain_ms, s->desired_running,
+		s->log_files_max, (long long)s->retain_ms, s->desired_running, s->from_file,
 		(unsigned long long)s->hash);
 }
 

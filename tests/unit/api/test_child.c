@@ -139,7 +139,8 @@ Test(child, the_members_of_its_spec_are_its_own)
 	child_open(&out, NULL, &c);
 	cr_expect_not_null(strstr(text_cstr(&out),
 		"{\"command\":[\"a\"],\"id\":\"web\",\"supervisor\":\"default\","
-		"\"created_at\":\"1970-01-01T00:00:01.000Z\",\"desired\":\"running\",\"status\":"
+		"\"created_at\":\"1970-01-01T00:00:01.000Z\",\"desired\":\"running\",\"source\":"
+		"\"api\",\"status\":"
 		"{"));
 	text_fini(&out);
 }
@@ -173,5 +174,9 @@ Test(child, its_etag_has_the_spec_first_and_no_opinion)
 	spec_record.spec.desired_running = false;
 	one = child_etag(&c);
 	cr_expect_str_neq(one.text, other.text, "desired differs");
+	cr_expect_eq(memcmp(one.text, other.text, 16), 0, "the spec is the same");
+	spec_record.spec.from_file = true;
+	other = child_etag(&c);
+	cr_expect_str_neq(one.text, other.text, "the source differs");
 	cr_expect_eq(memcmp(one.text, other.text, 16), 0, "the spec is the same");
 }

@@ -137,6 +137,27 @@ Test(records_spec, the_hash_of_a_spec_leaves_desired_and_times_out)
 
 	cr_assert_eq(a->spec.hash, b->spec.hash);
 	cr_assert_neq(a->spec.hash, c->spec.hash);
+	cr_assert_not(a->spec.from_file);
+	record_free(a);
+	record_free(b);
+	record_free(c);
+}
+
+Test(records_spec, who_said_a_spec_is_no_part_of_its_hash)
+{
+	struct record *a = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"spec\":{\"command\":[\"x\"]}}");
+	struct record *b = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"source\":\"file\","
+		"\"spec\":{\"command\":[\"x\"]}}");
+	struct record *c = decode("spec/default/a",
+		"{\"created_at\":1,\"desired\":\"running\",\"source\":\"moon\","
+		"\"spec\":{\"command\":[\"x\"]}}");
+
+	cr_assert(b->spec.from_file);
+	cr_assert_not(c->spec.from_file);
+	cr_assert_eq(a->spec.hash, b->spec.hash);
+	cr_assert_eq(a->spec.process_hash, b->spec.process_hash);
 	record_free(a);
 	record_free(b);
 	record_free(c);

@@ -29,7 +29,8 @@ Test(spec, canonical_text_is_sorted_without_space_and_read_only_members)
 	expect_canonical("{ \"restart\": \"transient\", \"command\": [\"a\", \"b c\"] }",
 		"{\"command\":[\"a\",\"b c\"],\"restart\":\"transient\"}");
 	expect_canonical("{\"id\":\"x\",\"supervisor\":\"default\",\"desired\":\"stopped\","
-			 "\"created_at\":\"t\",\"etag\":\"e\",\"status\":{\"state\":\"running\"},"
+			 "\"created_at\":\"t\",\"source\":\"file\",\"etag\":\"e\",\"status\":{"
+			 "\"state\":\"running\"},"
 			 "\"warnings\":[],\"command\":[\"a\"]}",
 		"{\"command\":[\"a\"]}");
 	expect_canonical("{\"labels\":{\"id\":\"kept\",\"a\":\"1\"}}",
@@ -64,8 +65,16 @@ Test(spec, a_value_comes_apart_into_what_it_was_made_of)
 	cr_assert_eq(spec_split(value.bytes, value.used, &out), ERR_OK);
 	cr_assert_eq(out.created_at_ms, in.created_at_ms);
 	cr_assert_not(out.running);
+	cr_assert_not(out.from_file);
 	cr_assert_eq(out.spec_bytes, 7);
 	cr_assert_eq(memcmp(out.spec, "{\"a\":1}", 7), 0);
+	text_clear(&value);
+	in.from_file = true;
+	spec_value(&in, &value);
+	cr_assert_str_eq(text_cstr(&value), "{\"created_at\":1700000000123,\"desired\":\"stopped\","
+					    "\"source\":\"file\",\"spec\":{\"a\":1}}");
+	cr_assert_eq(spec_split(value.bytes, value.used, &out), ERR_OK);
+	cr_assert(out.from_file);
 	text_fini(&value);
 }
 
