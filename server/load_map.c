@@ -56,7 +56,7 @@ static enum err load_kill(void *data, struct dot killer, struct dot victim)
 enum err load_map(struct store store, struct map *m, bool decode, struct origin_id *ret_cluster_id)
 {
 	struct loading l = {.map = m, .decode = decode, .cluster_id = *ret_cluster_id};
-	struct store_visitor visitor = {&l, load_setting, load_vector, load_entry, load_kill};
+	struct store_visitor visitor = {&l, load_setting, NULL, load_vector, load_entry, load_kill};
 	enum err e = store_load(store, &visitor);
 
 	if (!e)

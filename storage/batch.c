@@ -139,6 +139,13 @@ enum err batch_setting(struct store_batch *b, const char *name, const char *text
 	return add(b, op, name, strlen(name), text, strlen(text));
 }
 
+enum err batch_declared(struct store_batch *b, const char *ref, const char *digest)
+{
+	struct store_op op = {.kind = STORE_DECLARED};
+
+	return add(b, op, ref, strlen(ref), digest, strlen(digest));
+}
+
 enum err batch_copy_op(
 	struct store_batch *b, const struct store_batch *from, const struct store_op *op)
 {

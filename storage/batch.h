@@ -20,12 +20,13 @@
 #define STORE_BATCH_OPS_MAX ((size_t)1 << 24)
 
 enum store_op_kind {
-	STORE_SETTING, /* a named text, such as the cluster's id */
-	STORE_VECTOR,  /* how much of an origin is in the store; kills up to its floor go */
-	STORE_PUT,     /* an entry became live */
-	STORE_DROP,    /* an entry died */
-	STORE_KILL,    /* who killed whom */
-	STORE_RESET,   /* all of the map is gone: what follows is all there is */
+	STORE_SETTING,  /* a named text, such as the cluster's id */
+	STORE_DECLARED, /* what this node's file last said of a child */
+	STORE_VECTOR,   /* how much of an origin is in the store; kills up to its floor go */
+	STORE_PUT,      /* an entry became live */
+	STORE_DROP,     /* an entry died */
+	STORE_KILL,     /* who killed whom */
+	STORE_RESET,    /* all of the map is gone: what follows is all there is */
 	STORE_OP_KINDS
 };
 
@@ -33,9 +34,10 @@ enum store_op_kind {
 struct store_op {
 	enum store_op_kind kind;
 	uint32_t at;
-	uint32_t name_length;  /* PUT: the key; SETTING: its name */
-	uint32_t value_length; /* PUT: the value; SETTING: its text */
-	struct dot dot; /* PUT, DROP: the entry; KILL: the killer; VECTOR: origin and count */
+	uint32_t name_length; /* PUT: the key; SETTING: its name; DECLARED: the child */
+	uint32_t
+		value_length; /* PUT: the value; SETTING: its text; DECLARED: the digest, or none */
+	struct dot dot;       /* PUT, DROP: the entry; KILL: the killer; VECTOR: origin and count */
 	union {
 		uint64_t clock;    /* PUT */
 		struct dot victim; /* KILL */
@@ -77,12 +79,15 @@ enum err batch_kill(struct store_batch *b, struct dot killer, struct dot victim)
 enum err batch_vector(struct store_batch *b, struct origin_id origin, uint64_t count,
 	uint64_t floor, uint64_t chain);
 /*
- * All that is stored of the map is deleted: entries, kills, vectors; settings stay. So a batch that
+ * All that is stored of the map is deleted: entries, kills, vectors; settings and what was declared
+ * stay. So a batch that
  * begins with it and holds the whole map leaves exactly that.
  */
 enum err batch_reset(struct store_batch *b);
 /* Replaces a setting; `name` and `text` are strings. */
 enum err batch_setting(struct store_batch *b, const char *name, const char *text);
+/* Replaces what is remembered of a child; an empty `digest` forgets it. Both are strings. */
+enum err batch_declared(struct store_batch *b, const char *ref, const char *digest);
 /* Adds an operation of another batch. */
 enum err batch_copy_op(
 	struct store_batch *b, const struct store_batch *from, const struct store_op *op);

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is on the disk: one row per setting, origin, entry and kill, its bytes behind it. */
+/* What is on the disk: one row per setting, declared child, origin, entry and kill, its bytes
+ * behind it. */
 struct row {
 	struct store_op op;
 	char bytes[];
@@ -52,6 +53,7 @@ static int compare(
 		return a->kind < b->kind ? -1 : 1;
 	switch (a->kind) {
 	case STORE_SETTING:
+	case STORE_DECLARED:
 		return compare_names(a, a_name, b, b_name);
 	case STORE_VECTOR:
 		return origin_compare(a->dot.origin, b->dot.origin);
@@ -180,7 +182,7 @@ static void cut(struct table *t, const struct store_op *vector)
 	remove_rows(t, at, end);
 }
 
-/* The settings lie before all else. */
+/* Settings, and what was declared, lie before all else. */
 static void reset(struct table *t)
 {
 	struct store_op first = {.kind = STORE_VECTOR};
@@ -189,12 +191,24 @@ static void reset(struct table *t)
 	remove_rows(t, find(t, &first, "", &found), t->count);
 }
 
+static void forget(struct table *t, struct row *row)
+{
+	bool found;
+	size_t at = find(t, &row->op, row->bytes, &found);
+
+	if (found)
+		remove_rows(t, at, at + 1);
+	free(row);
+}
+
 static void change(struct table *t, const struct store_op *op, struct row *row)
 {
 	if (op->kind == STORE_RESET)
 		reset(t);
 	else if (op->kind == STORE_DROP)
 		drop(t, *op);
+	else if (op->kind == STORE_DECLARED && op->value_length == 0)
+		forget(t, row);
 	else
 		insert(t, row);
 	if (op->kind == STORE_VECTOR)
@@ -417,6 +431,10 @@ static enum err visit(const struct row *row, const struct store_visitor *v)
 		return !v->setting ? ERR_OK
 				   : v->setting(v->data, row->bytes, op->name_length, value,
 					     op->value_length);
+	case STORE_DECLARED:
+		return !v->declared ? ERR_OK
+				    : v->declared(v->data, row->bytes, op->name_length, value,
+					      op->value_length);
 	case STORE_VECTOR:
 		return !v->vector ? ERR_OK
 				  : v->vector(v->data, op->dot.origin, op->dot.seq,

@@ -14,7 +14,7 @@
 #include "storage/sqlite_rows.h"
 
 #define APPLICATION_ID 0x486f7264
-#define USER_VERSION 1
+#define USER_VERSION 2  /* 2: the table `declared` */
 #define CACHE_KIB "512" /* of pages; the system has the others */
 
 /* The assembler embeds the schema, so that the file people read is the one that runs. */
@@ -131,7 +131,8 @@ static enum err check_file(struct sqlite *q, const char *path, int64_t bytes_max
 	return e || !pages ? e : check_pages(q, path, bytes_max);
 }
 
-/* The tables and the numbers that identify the file appear in one transaction or not at all. */
+/* Those that are missing. The tables and the numbers that identify the file appear in one
+ * transaction or not at all. */
 static enum err create_tables(struct sqlite *q)
 {
 	enum err e = execute(q, "BEGIN EXCLUSIVE");
@@ -141,6 +142,15 @@ static enum err create_tables(struct sqlite *q)
 	if (!e)
 		e = execute(q, "COMMIT");
 	return e;
+}
+
+/* Older formats lack tables, no more than that. */
+static enum err bring_forward(struct sqlite *q)
+{
+	int64_t version = 0;
+	enum err e = number_of(q, "PRAGMA user_version", &version);
+
+	return !e && version < USER_VERSION ? create_tables(q) : e;
 }
 
 static enum err set_up(struct sqlite *q, const char *path, struct store_problem *problem)
@@ -156,6 +166,8 @@ static enum err set_up(struct sqlite *q, const char *path, struct store_problem 
 		e = create_tables(q);
 	if (!e)
 		e = sqlite_read_origins(q);
+	if (!e)
+		e = bring_forward(q);
 	if (!e)
 		e = execute(q, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 			       "PRAGMA wal_autocheckpoint = 2000;"

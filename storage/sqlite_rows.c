@@ -15,6 +15,8 @@ static const char *const statement_sql[STATEMENTS] = {
 	[CUT_KILLS] = "DELETE FROM kill WHERE ko = ? AND ks BETWEEN ? AND ?",
 	[SET_VECTOR] = "REPLACE INTO vec (o, n, floor, chain) VALUES (?, ?, ?, ?)",
 	[SET_SETTING] = "REPLACE INTO setting (name, text) VALUES (?, ?)",
+	[SET_DECLARED] = "REPLACE INTO declared (ref, digest) VALUES (?, ?)",
+	[FORGET_DECLARED] = "DELETE FROM declared WHERE ref = ?",
 	[CLEAR_ENTRIES] = "DELETE FROM entry",
 	[CLEAR_KILLS] = "DELETE FROM kill",
 	[CLEAR_VECTOR] = "DELETE FROM vec",
@@ -164,10 +166,21 @@ static enum err reset(struct sqlite *q)
 	return e ? e : run(q, CLEAR_VECTOR);
 }
 
+/* What stands beside the map: it has a name and no dot. */
+static enum err write_named(struct sqlite *q, enum statement which, const struct store_batch *b,
+	const struct store_op *op)
+{
+	sqlite3_stmt *s = q->statements[which];
+
+	bind_bytes(s, 1, batch_name(b, op), op->name_length);
+	if (which != FORGET_DECLARED)
+		bind_bytes(s, 2, batch_value(b, op), op->value_length);
+	return run(q, which);
+}
+
 static enum err write_op(struct sqlite *q, const struct store_batch *b, const struct store_op *op)
 {
 	static const enum statement of_kind[STORE_OP_KINDS] = {
-		[STORE_SETTING] = SET_SETTING,
 		[STORE_VECTOR] = SET_VECTOR,
 		[STORE_PUT] = ADD_ENTRY,
 		[STORE_DROP] = DROP_ENTRY,
@@ -179,17 +192,17 @@ static enum err write_op(struct sqlite *q, const struct store_batch *b, const st
 
 	if (op->kind == STORE_RESET)
 		return reset(q);
+	if (op->kind == STORE_SETTING)
+		return write_named(q, SET_SETTING, b, op);
+	if (op->kind == STORE_DECLARED)
+		return write_named(q, op->value_length ? SET_DECLARED : FORGET_DECLARED, b, op);
 	if (op->kind == STORE_VECTOR)
 		e = cut_kills(q, op->dot.origin, op->vector.floor);
-	if (!e && op->kind != STORE_SETTING)
+	if (!e)
 		e = bind_dot(q, which, 1, op->dot);
 	if (e)
 		return e;
 	switch (op->kind) {
-	case STORE_SETTING:
-		bind_bytes(s, 1, batch_name(b, op), op->name_length);
-		bind_bytes(s, 2, batch_value(b, op), op->value_length);
-		break;
 	case STORE_VECTOR:
 		sqlite3_bind_int64(s, 3, (int64_t)op->vector.floor);
 		sqlite3_bind_int64(s, 4, (int64_t)op->vector.chain);
@@ -202,6 +215,8 @@ static enum err write_op(struct sqlite *q, const struct store_batch *b, const st
 	case STORE_KILL:
 		e = bind_dot(q, which, 3, op->victim);
 		break;
+	case STORE_SETTING:
+	case STORE_DECLARED:
 	case STORE_DROP:
 	case STORE_RESET:
 	case STORE_OP_KINDS:
@@ -321,6 +336,17 @@ static enum err read_setting(struct sqlite *q, sqlite3_stmt *s, const struct sto
 	return visitor->setting(visitor->data, name, name_length, text, text_length);
 }
 
+static enum err read_declared(
+	struct sqlite *q, sqlite3_stmt *s, const struct store_visitor *visitor)
+{
+	size_t ref_length, digest_length;
+	const char *ref = column_bytes(s, 0, &ref_length);
+	const char *digest = column_bytes(s, 1, &digest_length);
+
+	(void)q;
+	return visitor->declared(visitor->data, ref, ref_length, digest, digest_length);
+}
+
 static enum err read_vector(struct sqlite *q, sqlite3_stmt *s, const struct store_visitor *visitor)
 {
 	struct dot top;
@@ -364,6 +390,9 @@ enum err sqlite_load(void *self, const struct store_visitor *visitor)
 	if (visitor->setting)
 		e = each_row(
 			q, "SELECT name, text FROM setting ORDER BY name", read_setting, visitor);
+	if (!e && visitor->declared)
+		e = each_row(
+			q, "SELECT ref, digest FROM declared ORDER BY ref", read_declared, visitor);
 	if (!e && visitor->vector)
 		e = each_row(
 			q, "SELECT o, n, floor, chain FROM vec ORDER BY o", read_vector, visitor);

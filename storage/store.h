@@ -18,7 +18,8 @@
 #include "storage/batch.h"
 
 /*
- * What store_load tells, in this order: settings, vectors, entries, kills. Within a kind the order
+ * What store_load tells, in this order: settings, what was declared, vectors, entries,
+ * kills. Within a kind the order
  * of the origins is unspecified and seqs grow within an origin. Bytes are borrowed for the call and
  * followed by no NUL. A call that is NULL is left out; one that fails ends the load with its error.
  */
@@ -26,6 +27,8 @@ struct store_visitor {
 	void *data;
 	enum err (*setting)(void *data, const char *name, size_t name_length, const char *text,
 		size_t text_length);
+	enum err (*declared)(void *data, const char *ref, size_t ref_length, const char *digest,
+		size_t digest_length);
 	enum err (*vector)(void *data, struct origin_id origin, uint64_t count, uint64_t floor,
 		uint64_t chain);
 	enum err (*entry)(void *data, struct dot dot, uint64_t clock, const char *key,

@@ -112,6 +112,17 @@ static inline enum err dump_setting(
 	return ERR_OK;
 }
 
+static inline enum err dump_declared(
+	void *data, const char *ref, size_t ref_length, const char *digest, size_t digest_length)
+{
+	text_adds(data, "declared ");
+	dump_hex(data, ref, ref_length);
+	text_adds(data, " ");
+	dump_hex(data, digest, digest_length);
+	text_adds(data, "\n");
+	return ERR_OK;
+}
+
 static inline enum err dump_vector(
 	void *data, struct origin_id origin, uint64_t count, uint64_t floor, uint64_t chain)
 {
@@ -169,7 +180,8 @@ static inline char *sorted_lines(char *text)
 static inline char *dump(struct store s)
 {
 	struct text t = TEXT_INIT;
-	struct store_visitor visitor = {&t, dump_setting, dump_vector, dump_entry, dump_kill};
+	struct store_visitor visitor = {
+		&t, dump_setting, dump_declared, dump_vector, dump_entry, dump_kill};
 
 	MUST(store_load(s, &visitor) == ERR_OK);
 	return sorted_lines(text_take(&t));
@@ -240,7 +252,7 @@ static inline enum err number_vector(
 static inline uint64_t numbered_state(struct store s)
 {
 	struct numbered n = {0};
-	struct store_visitor visitor = {&n, NULL, number_vector, number_entry, number_kill};
+	struct store_visitor visitor = {&n, NULL, NULL, number_vector, number_entry, number_kill};
 
 	MUST(store_load(s, &visitor) == ERR_OK);
 	if (!n.count)

@@ -111,12 +111,13 @@ Test(floors, seqs_from_two_to_the_63_on_are_cut_in_their_order)
 	batch_fini(&b);
 }
 
-Test(floors, a_reset_takes_the_map_and_leaves_settings_and_what_follows)
+Test(floors, a_reset_takes_the_map_and_leaves_settings_what_was_declared_and_what_follows)
 {
 	struct store_batch b = {0};
 
 	add_kills(&b);
 	MUST(!batch_setting(&b, "a", "b"));
+	MUST(!batch_declared(&b, "c", "d"));
 	MUST(!batch_put(&b, dot_of(1, 1), 1, "k", 1, "v", 1));
 	MUST(!batch_vector(&b, dot_of(1, 0).origin, 5, 0, 77));
 	MUST(!batch_vector(&b, dot_of(2, 0).origin, 9, 0, 77));
@@ -127,7 +128,8 @@ Test(floors, a_reset_takes_the_map_and_leaves_settings_and_what_follows)
 	MUST(!batch_vector(&b, dot_of(2, 0).origin, 11, 4, 79));
 	MUST(!batch_put(&b, dot_of(2, 11), 3, "q", 1, "w", 1));
 	commit(&b);
-	both_hold("entry " TWO ":11 3 71 77\nsetting 61 62\nvector " TWO ":11 4 79\n");
+	both_hold("declared 63 64\nentry " TWO ":11 3 71 77\nsetting 61 62\nvector " TWO
+		  ":11 4 79\n");
 	batch_fini(&b);
 }
 

@@ -73,6 +73,9 @@ static void add_every_kind(struct store_batch *b)
 	MUST(!batch_vector(b, dot_of(2, 0).origin, UINT64_MAX, UINT64_MAX, 0));
 	MUST(!batch_setting(b, "cluster_id", "caf\xc3\xa9"));
 	MUST(!batch_setting(b, "empty", ""));
+	MUST(!batch_declared(b, "default/a", "0f") && !batch_declared(b, "default/b", "aa"));
+	MUST(!batch_declared(b, "default/b", "bb") && !batch_declared(b, "default/c", "cc"));
+	MUST(!batch_declared(b, "default/c", "") && !batch_declared(b, "default/never", ""));
 	MUST(!batch_put(b, dot_of(4, 1), 1, "gone", 4, "v", 1));
 	MUST(!batch_drop(b, dot_of(4, 1)));
 	MUST(!batch_drop(b, dot_of(5, 1)));
@@ -98,6 +101,8 @@ Test(sqlite, gives_back_every_kind_byte_for_byte_after_reopening)
 	found = dump(s);
 	cr_assert_str_eq(found, wanted);
 	cr_assert_not_null(strstr(wanted, "18446744073709551615"));
+	cr_assert_not_null(strstr(wanted, "declared 64656661756c742f61 3066\n"
+					  "declared 64656661756c742f62 6262\nentry"));
 	store_close(s);
 	free(found);
 	free(wanted);
@@ -119,7 +124,7 @@ static void random_op(struct store_batch *b, unsigned *seed)
 		MUST(!batch_reset(b));
 	if (rand_r(seed) % 8 == 0)
 		a.seq += INT64_MAX;
-	switch (rand_r(seed) % 6) {
+	switch (rand_r(seed) % 7) {
 	case 0:
 	case 1:
 		MUST(!batch_put(b, a, v.seq, bytes, length / 4, bytes, length));
@@ -132,6 +137,10 @@ static void random_op(struct store_batch *b, unsigned *seed)
 		break;
 	case 4:
 		MUST(!batch_vector(b, a.origin, v.seq, a.seq, v.origin.hi));
+		break;
+	case 5:
+		bytes[length % 3] = 0; /* one in three forgets */
+		MUST(!batch_declared(b, a.seq % 2 ? "one" : "two", bytes));
 		break;
 	default:
 		bytes[length ? length - 1 : 0] = 0;
@@ -214,9 +223,36 @@ Test(sqlite, the_file_is_private_and_says_what_it_is)
 	mode = strdup((const char *)sqlite3_column_text(st, 0));
 	sqlite3_finalize(st);
 	MUST(!sqlite3_close(db));
-	cr_assert_str_eq(mode, "wal1215263332/1");
+	cr_assert_str_eq(mode, "wal1215263332/2");
 	free(mode);
 	store_close(s);
+}
+
+Test(sqlite, a_file_of_an_older_format_is_brought_forward_with_what_it_holds)
+{
+	struct store_batch b = {0};
+	struct store s = open_file();
+	char *before, *after;
+
+	cr_assert_eq(commit_number(s, 1, 10), ERR_OK);
+	before = dump(s);
+	store_close(s);
+	by_hand("DROP TABLE declared; PRAGMA user_version = 1");
+	s = open_file();
+	after = dump(s);
+	cr_assert_str_eq(after, before);
+	free(after);
+	MUST(!batch_declared(&b, "default/a", "1"));
+	cr_assert_eq(commit_one(s, &b), ERR_OK);
+	store_close(s);
+	s = open_file();
+	after = dump(s);
+	cr_assert_eq(strncmp(after, "declared 64656661756c742f61 31\n", 31), 0, "%s", after);
+	cr_assert_str_eq(after + 31, before);
+	store_close(s);
+	free(after);
+	free(before);
+	batch_fini(&b);
 }
 
 /* ---- files that are refused ---------------------------------------------------------------- */
@@ -251,8 +287,8 @@ static void expect_refused(enum err wanted, const char *says)
 Test(sqlite, refuses_a_newer_format_and_leaves_it_alone)
 {
 	store_close(open_file());
-	by_hand("PRAGMA user_version = 2");
-	expect_refused(ERR_STORAGE_VERSION, "format 2");
+	by_hand("PRAGMA user_version = 3");
+	expect_refused(ERR_STORAGE_VERSION, "format 3");
 }
 
 /* The log of a daemon that was killed must survive the refusal too: closing would empty it. */
@@ -263,7 +299,7 @@ Test(sqlite, refuses_a_newer_format_with_a_log_and_leaves_both_alone)
 	char *db, *log;
 
 	cr_assert_eq(commit_number(s, 1, 5000), ERR_OK);
-	by_hand("PRAGMA user_version = 2");
+	by_hand("PRAGMA user_version = 3");
 	db = read_whole(file, &length);
 	log = read_whole(path_in(directory, SQLITE_FILE "-wal"), &log_length);
 	cr_assert_gt(log_length, 5000);
@@ -272,7 +308,7 @@ Test(sqlite, refuses_a_newer_format_with_a_log_and_leaves_both_alone)
 	write_whole(path_in(directory, SQLITE_FILE "-wal"), log, log_length);
 	free(db);
 	free(log);
-	expect_refused(ERR_STORAGE_VERSION, "format 2");
+	expect_refused(ERR_STORAGE_VERSION, "format 3");
 }
 
 Test(sqlite, refuses_the_database_of_another_program)
