@@ -237,7 +237,7 @@ bench: all $(B)/horde-bench $(B)/horde-replicas
 
 # The core does no I/O: what it asks of libc is on this list, and nothing else.
 PURE := malloc calloc realloc free memcpy memmove memset memcmp memchr memrchr strlen strcmp strncmp \
-	strchr strrchr strcspn strdup strtoull snprintf vsnprintf __snprintf_chk __vsnprintf_chk \
+	strspn strstr strchr strrchr strcspn strdup strtoull snprintf vsnprintf __snprintf_chk __vsnprintf_chk \
 	__memcpy_chk __memset_chk __memmove_chk __strcpy_chk \
 	qsort bsearch log pow __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_
 purity: $(B)/libcore.a

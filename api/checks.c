@@ -11,7 +11,8 @@ static const struct {
 	unsigned of;
 	unsigned needed;
 } members[] = {
-	{"port", 1u << CHECK_TCP | 1u << CHECK_HTTP, 1u << CHECK_TCP | 1u << CHECK_HTTP},
+	{"port", 1u << CHECK_TCP | 1u << CHECK_HTTP, 0},
+	{"port_name", 1u << CHECK_TCP | 1u << CHECK_HTTP, 0},
 	{"host", 1u << CHECK_TCP | 1u << CHECK_HTTP, 0},
 	{"path", 1u << CHECK_HTTP, 0},
 	{"command", 1u << CHECK_EXEC, 1u << CHECK_EXEC},
@@ -28,6 +29,19 @@ static void fault(struct faults *f, const char *pointer, const char *place, cons
 	faults_add(f, whole, code, "a check of kind '%s' %s", kind, why);
 }
 
+/* A port that is asked has a number or a name. */
+static bool is_port_sound(struct faults *f, const char *pointer, const char *place,
+	const json_t *check, const char *kind)
+{
+	bool number = json_object_get(check, "port"), name = json_object_get(check, "port_name");
+
+	if (number && name)
+		fault(f, pointer, place, "port_name", "contradiction", kind, "has one port");
+	if (!number && !name)
+		fault(f, pointer, place, "port", "required", kind, "needs it, or `port_name`");
+	return number != name;
+}
+
 /* `place` is that of the check in the spec. */
 static bool is_sound(struct faults *f, const char *pointer, const char *place, const json_t *check)
 {
@@ -40,6 +54,8 @@ static bool is_sound(struct faults *f, const char *pointer, const char *place, c
 		fault(f, pointer, place, "kind", "required", "", "has to say so");
 		return false;
 	}
+	if (kind == CHECK_TCP || kind == CHECK_HTTP)
+		sound = is_port_sound(f, pointer, place, check, name);
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		bool there = json_object_get(check, members[i].name);
 

@@ -176,6 +176,17 @@ static void put_node(struct text *out, const struct horde *h, const struct child
 		json_put_string(out, "node", horde_member_name(h, assign->record->assign.node));
 }
 
+static void put_ports(struct text *out, const struct ports *p)
+{
+	if (p->count == 0)
+		return;
+	json_key(out, "ports");
+	json_object(out);
+	for (uint32_t i = 0; i < p->count; i++)
+		json_put_int(out, p->items[i].name, p->items[i].number);
+	json_end_object(out);
+}
+
 void child_put_status(struct text *out, const struct horde *h, const struct child *c)
 {
 	const struct status_record *s = child_status(c);
@@ -201,6 +212,8 @@ void child_put_status(struct text *out, const struct horde *h, const struct chil
 		json_put_time(out, "ready_at", s->ready_at_ms);
 	if (s && s->text && s->text[0])
 		json_put_string(out, "status_text", s->text);
+	if (s && s->pid > 0)
+		put_ports(out, &s->ports);
 	if (s)
 		put_last_exit(out, &s->last_exit, s->exit_tail);
 	json_end_object(out);

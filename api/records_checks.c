@@ -22,6 +22,7 @@ static int64_t take_ms(
 static void take_check(struct decoding *d, const json_t *o, struct check *c)
 {
 	const char *host = take_name(d, o, "host", NULL), *path = take_name(d, o, "path", NULL);
+	const char *port_name = take_name(d, o, "port_name", NULL);
 
 	c->kind = check_kind_from(take_string(d, o, "kind"));
 	c->port = (uint16_t)take_int(d, o, "port", 1, UINT16_MAX, 0);
@@ -29,10 +30,12 @@ static void take_check(struct decoding *d, const json_t *o, struct check *c)
 		c->host = copy_string(d, host);
 	if (path)
 		c->path = copy_string(d, path);
+	if (port_name)
+		c->port_name = copy_string(d, port_name);
 	if (c->kind == CHECK_EXEC)
 		c->command = take_words(d, o, "command", 1);
 	if (c->kind == CHECK_KIND_COUNT ||
-		((c->kind == CHECK_TCP || c->kind == CHECK_HTTP) && !c->port))
+		((c->kind == CHECK_TCP || c->kind == CHECK_HTTP) && !c->port && !c->port_name))
 		d->wrong = true;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/spec.h"
+#include "server/core/expand.h"
 
 /* As the canonical text of the spec has it. */
 static char *value_text(struct decoding *d, const json_t *value)
@@ -18,7 +19,7 @@ static char *value_text(struct decoding *d, const json_t *value)
 	return text;
 }
 
-static void take_claim(struct decoding *d, const json_t *o, struct claim *ret)
+static void take_claim(struct decoding *d, const json_t *o, struct claim *ret, bool *expanding)
 {
 	const char *registry = take_name(d, o, "registry", "default");
 	const char *key = take_string(d, o, "key");
@@ -33,6 +34,8 @@ static void take_claim(struct decoding *d, const json_t *o, struct claim *ret)
 	else
 		d->no_memory = true;
 	ret->value = value_text(d, json_object_get(o, "value"));
+	*expanding = *expanding || (ret->key && expands(ret->key)) ||
+		     (ret->value && expands(ret->value));
 }
 
 void decode_claims(struct decoding *d, const json_t *spec, struct claims *ret)
@@ -51,5 +54,5 @@ void decode_claims(struct decoding *d, const json_t *spec, struct claims *ret)
 	}
 	ret->count = (uint32_t)count;
 	for (size_t i = 0; i < count; i++)
-		take_claim(d, json_array_get(array, i), &ret->items[i]);
+		take_claim(d, json_array_get(array, i), &ret->items[i], &ret->expands);
 }

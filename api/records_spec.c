@@ -238,6 +238,7 @@ void decode_spec(
 	s->command = take_words(d, spec, "command", 1);
 	take_members(d, spec, s);
 	decode_claims(d, spec, &s->claims);
+	decode_ports(d, spec, &s->ports);
 	s->desired_running = strcmp(desired, "running") == 0;
 	s->from_file = strcmp(take_name(d, o, "source", "api"), "file") == 0;
 	if (!s->desired_running && strcmp(desired, "stopped") != 0)

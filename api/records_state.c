@@ -112,6 +112,7 @@ void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
 	s->ready_at_ms = take_int(d, o, "ready_at", 0, INT64_MAX, 0);
 	if (json_object_get(o, "status_text"))
 		s->text = copy_string(d, take_string(d, o, "status_text"));
+	decode_numbers(d, o, &s->ports);
 	if (last_exit)
 		decode_exit(d, last_exit, &s->last_exit);
 	if (json_object_get(last_exit, "tail"))

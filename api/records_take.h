@@ -44,6 +44,10 @@ void take_setup(struct decoding *d, const json_t *spec, struct setup *s);
 /* ---- records_claims.c: the names that a spec asks for ---- */
 void decode_claims(struct decoding *d, const json_t *spec, struct claims *ret);
 
+/* ---- records_ports.c: the ports that a spec asks for, and those that a child has ---- */
+void decode_ports(struct decoding *d, const json_t *spec, struct ports *ret);
+void decode_numbers(struct decoding *d, const json_t *status, struct ports *ret);
+
 /* ---- records_spec.c: what the API writes of children and supervisors ---- */
 void decode_spec(
 	struct decoding *d, const json_t *o, const char *json, size_t bytes, struct spec_record *s);

@@ -4,6 +4,8 @@
 
 #include "api/checks.h"
 #include "api/claims.h"
+#include "api/expansions.h"
+#include "api/ports.h"
 #include "api/records.h"
 #include "api/variables.h"
 
@@ -54,6 +56,8 @@ static bool is_sound(struct faults *f, const char *pointer, const json_t *spec)
 	}
 	sound = checks_sound(f, pointer, spec);
 	sound = claims_sound(f, pointer, spec) && sound;
+	sound = ports_sound(f, pointer, spec) && sound;
+	sound = expansions_sound(f, pointer, spec, false) && sound;
 	return variables_sound(f, pointer, spec) && sound;
 }
 

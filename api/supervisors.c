@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "api/checks.h"
+#include "api/expansions.h"
 #include "api/json_text.h"
 #include "api/records.h"
 #include "api/resource.h"
@@ -228,6 +229,7 @@ static bool put_options(
 
 	sound = checks_sound(exchange_faults(x), "/child_defaults", defaults);
 	sound = variables_sound(exchange_faults(x), "/child_defaults", defaults) && sound;
+	sound = expansions_sound(exchange_faults(x), "/child_defaults", defaults, true) && sound;
 	if (!sound) {
 		exchange_problem(x, PROBLEM_INVALID_SPEC, "the options have a fault");
 		return false;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/core/expand.h"
 #include "server/secrets.h"
 
 #define PATH_FIXED "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -66,6 +67,34 @@ void environment_add_item(struct environment *e, const char *item)
 	size_t name = strcspn(item, "=");
 
 	add(e, item, name, item + name + 1, strlen(item + name + 1));
+}
+
+void environment_unknown(struct environment *e, const char *text)
+{
+	size_t bytes = 0;
+	const char *at = text;
+
+	while ((at = expand_next(at, &bytes)) && has(e, at + 2, bytes))
+		at += bytes;
+	if (at && !e->error[0])
+		snprintf(e->error, sizeof e->error, "expand: no %.*s", (int)bytes, at + 2);
+}
+
+void environment_add_meant(struct environment *e, const char *item)
+{
+	struct text out = TEXT_INIT;
+
+	if (!expands(item)) {
+		environment_add_item(e, item);
+		return;
+	}
+	if (!expand(item, e->items, false, &out))
+		environment_unknown(e, item);
+	if (text_cstr(&out))
+		environment_add_item(e, out.bytes);
+	else
+		e->failed = true;
+	text_fini(&out);
 }
 
 void environment_fini(struct environment *e)
@@ -156,7 +185,7 @@ void environment_add_spec(
 	size_t files = 0;
 
 	for (char *const *item = s->env; item && *item; item++)
-		environment_add_item(e, *item);
+		environment_add_meant(e, *item);
 	for (char *const *item = s->env_from; item && *item; item++)
 		add_from(e, *item, secrets_dirs);
 	while (s->env_files && s->env_files[files])

@@ -31,12 +31,16 @@ struct environment {  /* zero: empty */
 void environment_add(struct environment *e, const char *name, const char *value, size_t bytes);
 /* "NAME=value" */
 void environment_add_item(struct environment *e, const char *item);
+/* The same, with what is in the list already in place of each `${HORDE_NAME}` (expand.h). */
+void environment_add_meant(struct environment *e, const char *item);
 /*
  * All that a spec, or the defaults of a supervisor, say: env, then env_from, then env_files, the
  * last of them first. What cannot be read is told in `error`, the first of it.
  */
 void environment_add_spec(
 	struct environment *e, const struct spec_record *s, const struct option_list *secrets_dirs);
+/* Something in `text` is named that nobody knows (expand.h): told in `error`. */
+void environment_unknown(struct environment *e, const char *text);
 /* What the node lets through, and PATH, LANG and TZ. */
 void environment_add_node(struct environment *e, const struct options *o);
 /* Wipes what it frees. */

@@ -159,10 +159,16 @@ void node_terminate(struct node *n)
 static enum err make_core(struct node *n)
 {
 	const struct options *o = n->config.options;
+	char place[PATH_MAX];
+	bool placed = run_dirs_place(n->config.directory->path, place);
 	struct horde_config c = {
 		.name = o->name,
 		.url = n->config.url,
 		.cluster = o->cluster,
+		.local_url = n->config.local_url,
+		.run_dirs = placed ? place : NULL,
+		.port_first = o->port_first,
+		.port_last = o->port_last,
 		.joins = o->join.count > 0,
 		.startup_grace_ms = o->startup_grace_ms,
 		.restart_grace_ms = o->restart_grace_ms,

@@ -8,6 +8,7 @@
 
 #include "api/utf8.h"
 #include "server/log.h"
+#include "server/port_free.h"
 
 /* ---- what could not be done at once ---- */
 
@@ -36,13 +37,15 @@ static struct pending *pending_add(struct node *n, const char *ref, uint64_t epo
 	return item;
 }
 
-static void start_failed(struct node *n, const char *ref, uint64_t epoch, const char *error)
+static void start_failed(
+	struct node *n, const char *ref, uint64_t epoch, const char *error, uint16_t port)
 {
 	struct event e = {.kind = EVENT_START_FAILED};
 
 	e.process.ref = ref;
 	e.process.epoch = epoch;
 	e.process.error = error;
+	e.process.port = port;
 	node_step(n, &e);
 }
 
@@ -63,7 +66,7 @@ bool node_run_pending(struct node *n)
 	for (size_t i = 0; i < n->pending_count; i++) {
 		struct pending item = n->pending[i];
 		if (item.failed)
-			start_failed(n, item.ref, item.epoch, item.error);
+			start_failed(n, item.ref, item.epoch, item.error, item.port);
 		else if (!stop(n, item.ref, item.epoch, item.signal, item.timeout_ms))
 			n->pending[kept++] = item;
 	}
@@ -75,13 +78,17 @@ bool node_run_pending(struct node *n)
 
 static void do_spawn(struct node *n, const struct action *a)
 {
+	const struct port *taken = port_taken(a->ports);
 	char error[ERROR_BYTES_MAX];
 	struct pending *item;
 
-	if (!node_spawn(n, a, error))
+	if (taken)
+		snprintf(error, sizeof error, "ports.%s: EADDRINUSE", taken->name);
+	else if (!node_spawn(n, a, error))
 		return;
 	item = pending_add(n, a->ref, a->epoch);
 	item->failed = true;
+	item->port = taken ? taken->number : 0;
 	snprintf(item->error, sizeof item->error, "%s", error);
 }
 
@@ -265,7 +272,7 @@ static void on_failed(
 		return;
 	}
 	notify_failed(n->notify, ref, epoch);
-	start_failed(n, ref, epoch, error);
+	start_failed(n, ref, epoch, error, 0);
 	drop_run_dir(n, ref);
 }
 

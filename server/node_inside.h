@@ -21,7 +21,8 @@ struct pending {     /* something that an action could not do at once */
 	int signal;
 	int64_t timeout_ms;
 	char ref[REF_BYTES_MAX];
-	char error[64];
+	char error[ERROR_BYTES_MAX];
+	uint16_t port; /* of a failed start: one that a stranger has; else 0 */
 };
 
 struct commit { /* a batch that the writer has */

@@ -7,6 +7,7 @@
 
 #include "server/environment.h"
 #include "server/exec_users.h"
+#include "server/core/expand.h"
 #include "server/log.h"
 
 /* What is made for one start, or for a helper of a child that runs. */
@@ -56,25 +57,19 @@ static void add_notify(struct start *s)
 		environment_add(&s->env, "WATCHDOG_USEC", usec, strlen(usec));
 }
 
+#define RUN_DIR "HORDE_RUN_DIR="
+
+/* Its own directory is told of only when it has one. */
 static void add_own(struct start *s)
 {
-	const struct node *n = s->n;
-	const char *ref = s->a->ref, *slash = strchr(ref, '/');
-	size_t supervisor = slash ? (size_t)(slash - ref) : strlen(ref);
-	const char *child = slash ? slash + 1 : ref;
-	char epoch[24], path[PATH_MAX];
+	char path[PATH_MAX];
 
-	snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)s->a->epoch);
-	environment_add(&s->env, "HORDE_CHILD", child, strlen(child));
-	environment_add(&s->env, "HORDE_CHILD_REF", ref, strlen(ref));
-	environment_add(&s->env, "HORDE_SUPERVISOR", ref, supervisor);
-	environment_add(
-		&s->env, "HORDE_NODE", n->config.options->name, strlen(n->config.options->name));
-	environment_add(&s->env, "HORDE_URL", n->config.local_url, strlen(n->config.local_url));
-	environment_add(&s->env, "HORDE_EPOCH", epoch, strlen(epoch));
+	for (char *const *item = s->a->identity; item && *item; item++)
+		if (strncmp(*item, RUN_DIR, strlen(RUN_DIR)) != 0)
+			environment_add_item(&s->env, *item);
 	if (!s->helper)
 		make_run_dir(s);
-	else if (!run_dir_path(n->run_dirs, ref, path))
+	else if (!run_dir_path(s->n->run_dirs, s->a->ref, path))
 		add_run_dir(s, path);
 	add_notify(s);
 }
@@ -100,18 +95,56 @@ static size_t count_of(char *const *words)
 	return count;
 }
 
-/* Its program, the arguments of its supervisor, and its own; NULL: no memory. */
-static const char **words_of(const struct action *a)
+/* What `text` says of this start, the caller's to free; NULL: no memory. */
+static char *meant(struct start *s, const char *text)
+{
+	struct text out = TEXT_INIT;
+	char *made;
+
+	if (!expand(text, s->env.items, false, &out))
+		environment_unknown(&s->env, text);
+	made = text_take(&out);
+	s->env.failed = s->env.failed || !made;
+	return made;
+}
+
+/* Its program, the arguments of its supervisor, and its own, as they are; NULL: no memory. */
+static char **words_of(const struct action *a)
 {
 	char *const *extra = a->defaults ? a->defaults->command : NULL;
 	size_t more = count_of(extra), own = count_of(a->spec->command);
-	const char **words = calloc(more + own + 1, sizeof *words);
+	char **words = calloc(more + own + 1, sizeof *words);
 
 	for (size_t i = 0; words && i < own; i++)
 		words[i == 0 ? 0 : more + i] = a->spec->command[i];
 	for (size_t i = 0; words && i < more; i++)
 		words[1 + i] = extra[i];
 	return words;
+}
+
+static char **helper_words_of(const struct action *a)
+{
+	size_t count = count_of(a->probe->command);
+	char **words = calloc(count + 1, sizeof *words);
+
+	if (words)
+		memcpy(words, a->probe->command, count * sizeof *words);
+	return words;
+}
+
+/* Each becomes a text of its own. */
+static void mean_all(struct start *s, char **words)
+{
+	for (; *words && !s->env.failed; words++)
+		*words = meant(s, *words);
+	*words = NULL; /* what was not come to is not its own */
+}
+
+static void words_free(char **words)
+{
+	for (char **w = words; w && *w; w++)
+		free(*w);
+	free(words);
 }
 
 static enum err spawn(struct start *s, const char *const *argv)
@@ -149,20 +182,43 @@ static const char *why(enum err e)
 				    : "request: EINVAL";
 }
 
-static enum err start(struct start *s, const char *const *argv, char ret_error[ERROR_BYTES_MAX])
+static bool is_allowed(const struct start *s)
 {
 	const char *user = s->spec.setup.user;
-	enum err e = ERR_NO_MEMORY;
 
-	if (user && !exec_user_allowed(s->n->config.options, user))
-		e = ERR_FORBIDDEN;
-	else
-		fill(s);
-	if (e == ERR_NO_MEMORY && argv && !s->env.failed)
-		e = s->env.error[0] ? ERR_SYSTEM : spawn(s, argv);
+	return !user || exec_user_allowed(s->n->config.options, user);
+}
+
+/* `words` are its own from here on. */
+static enum err prepared(struct start *s, char **words)
+{
+	char *cwd;
+	enum err e;
+
+	fill(s);
+	mean_all(s, words);
+	cwd = meant(s, s->spec.cwd);
+	s->spec.cwd = cwd;
+	e = s->env.failed     ? ERR_NO_MEMORY
+	    : s->env.error[0] ? ERR_SYSTEM
+			      : spawn(s, (const char *const *)words);
+	free(cwd);
+	words_free(words);
+	return e;
+}
+
+static enum err start(struct start *s, char **words, char ret_error[ERROR_BYTES_MAX])
+{
+	enum err e;
+
+	if (words && is_allowed(s)) {
+		e = prepared(s, words);
+	} else {
+		e = words ? ERR_FORBIDDEN : ERR_NO_MEMORY;
+		free(words);
+	}
 	if (e)
-		snprintf(ret_error, ERROR_BYTES_MAX, "%s",
-			s->env.error[0] && e == ERR_SYSTEM ? s->env.error : why(e));
+		snprintf(ret_error, ERROR_BYTES_MAX, "%s", e == ERR_SYSTEM ? s->env.error : why(e));
 	environment_fini(&s->env);
 	return e;
 }
@@ -176,11 +232,8 @@ static struct start start_of(struct node *n, const struct action *a, const char 
 enum err node_spawn(struct node *n, const struct action *a, char ret_error[ERROR_BYTES_MAX])
 {
 	struct start s = start_of(n, a, NULL);
-	const char **argv = words_of(a);
-	enum err e = start(&s, argv, ret_error);
 
-	free(argv);
-	return e;
+	return start(&s, words_of(a), ret_error);
 }
 
 enum err node_spawn_helper(struct node *n, const struct action *a, const char *name)
@@ -188,5 +241,5 @@ enum err node_spawn_helper(struct node *n, const struct action *a, const char *n
 	struct start s = start_of(n, a, name);
 	char error[ERROR_BYTES_MAX];
 
-	return start(&s, (const char *const *)a->probe->command, error);
+	return start(&s, helper_words_of(a), error);
 }

@@ -59,6 +59,9 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 	int64_t start_parallel; /* children that may be starting at a time */
 	int64_t kill_log_max;   /* records */
 	int64_t kill_log_hours;
+	char *port_range; /* "FIRST-LAST", and what it says */
+	uint16_t port_first;
+	uint16_t port_last;
 	int64_t logs_total; /* bytes of all logs of children, on this node */
 	int logs;           /* enum logs */
 	int on_terminate;   /* enum on_terminate */

@@ -41,6 +41,22 @@ static void default_start_parallel(struct option_reading *r)
 		r->o->start_parallel = cores > 0 ? 2 * cores : 2;
 }
 
+/* FIRST-LAST, both included. */
+static void check_port_range(struct option_reading *r)
+{
+	unsigned first, last;
+	int used = 0;
+
+	if (sscanf(r->o->port_range, "%5u-%5u%n", &first, &last, &used) != 2 ||
+		r->o->port_range[used] || first < 1 || last > UINT16_MAX || first > last) {
+		option_fault(r, "--port-range: '%.200s' is not FIRST-LAST, from 1 to 65535",
+			r->o->port_range);
+		return;
+	}
+	r->o->port_first = (uint16_t)first;
+	r->o->port_last = (uint16_t)last;
+}
+
 static void default_data_dir(struct option_reading *r, char *const *environment)
 {
 	const char *state = options_variable(environment, "XDG_STATE_HOME");
@@ -285,6 +301,7 @@ void options_settle(struct option_reading *r, char *const *environment)
 	default_name(r);
 	default_data_dir(r, environment);
 	default_start_parallel(r);
+	check_port_range(r);
 	check_name(r, "name", o->name);
 	check_name(r, "cluster", o->cluster);
 	settle_listen(r);

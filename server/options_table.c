@@ -83,6 +83,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
 		"where what children print goes: to files of the data directory, which the API "
 		"shows, to this daemon's stdout as lines of JSON, or both",
 		0, 0, logs},
+	{"port-range", OPTION_TEXT, AT(port_range), SOURCE_ALL, "20000-31999", "FIRST-LAST",
+		"where the ports of children come from that ask for no number", 0, 0, NULL},
 	{"logs-total", OPTION_BYTES, AT(logs_total), SOURCE_ALL, "1GiB", "BYTES",
 		"how much all logs of children may hold on this node; beyond it the oldest files "
 		"go first",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/core/expand.h"
 #include "server/multi.h"
 
 #define PROBE_NAME_BYTES (REF_BYTES_MAX + 24)
@@ -189,13 +190,22 @@ void probes_turn(struct probes *p)
 	multi_turn(&p->multi);
 }
 
-static void write_url(const struct check *c, char url[URL_MAX])
+static bool write_url(const struct action *a, char url[URL_MAX])
 {
-	const char *host = c->host ? c->host : "127.0.0.1";
-	bool bare = strchr(host, ':'); /* an address of IPv6 */
+	const struct check *c = a->probe;
+	struct text host = TEXT_INIT, path = TEXT_INIT;
+	bool made, bare;
 
-	snprintf(url, URL_MAX, "http://%s%s%s:%u%s", bare ? "[" : "", host, bare ? "]" : "",
-		(unsigned)c->port, c->kind == CHECK_HTTP && c->path ? c->path : "/");
+	expand(c->host ? c->host : "127.0.0.1", a->identity, false, &host);
+	expand(c->kind == CHECK_HTTP && c->path ? c->path : "/", a->identity, false, &path);
+	made = text_cstr(&host) && text_cstr(&path);
+	bare = made && strchr(host.bytes, ':'); /* an address of IPv6 */
+	if (made)
+		snprintf(url, URL_MAX, "http://%s%s%s:%u%s", bare ? "[" : "", host.bytes,
+			bare ? "]" : "", (unsigned)a->port, path.bytes);
+	text_fini(&host);
+	text_fini(&path);
+	return made;
 }
 
 static void execute(struct probe *one, const struct action *a)
@@ -221,10 +231,9 @@ enum err probes_begin(struct probes *p, const struct action *a)
 	one->check = a->check;
 	one->number = a->number;
 	snprintf(one->ref, sizeof one->ref, "%s", a->ref);
-	if (one->kind != CHECK_EXEC)
-		write_url(a->probe, one->url);
-	if (loop_timer_set(p->config.loop, &one->timer, loop_now_ms(p->config.loop) + a->timeout_ms,
-		    on_late, one)) {
+	if ((one->kind != CHECK_EXEC && !write_url(a, one->url)) ||
+		loop_timer_set(p->config.loop, &one->timer,
+			loop_now_ms(p->config.loop) + a->timeout_ms, on_late, one)) {
 		free(one);
 		return ERR_NO_MEMORY;
 	}

@@ -31,19 +31,25 @@ static int put_old_away(struct run_dirs *r, int at, const char *name, int most)
 	return run_dirs_take_away(r, at, name);
 }
 
+bool run_dirs_place(const char *data_dir, char ret_path[PATH_MAX])
+{
+	char *real = realpath(data_dir, NULL);
+	int bytes = real ? snprintf(ret_path, PATH_MAX, "%s/run", real) : -1;
+
+	free(real);
+	return bytes >= 0 && bytes < PATH_MAX;
+}
+
 static enum err open_all(struct run_dirs *r, const char *data_dir)
 {
 	int data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char *real = realpath(data_dir, NULL);
-	int bytes = real ? snprintf(r->path, sizeof r->path, "%s/run", real) : -1;
-	bool whole;
+	bool placed = run_dirs_place(data_dir, r->path), whole;
 
-	free(real);
 	if (data_fd >= 0) {
 		r->fd = make_folder(data_fd, "run");
 		close(data_fd);
 	}
-	if (bytes < 0 || bytes >= (int)sizeof r->path || r->fd < 0)
+	if (!placed || r->fd < 0)
 		return ERR_SYSTEM;
 	r->gone_fd = make_folder(r->fd, ".gone");
 	r->reasons_fd = make_folder(r->fd, ".reasons");

@@ -39,6 +39,8 @@ struct run_dirs;
 /* Moves what an earlier life has left out of the way. Errors: NO_MEMORY, SYSTEM (no such place). */
 enum err run_dirs_open(const char *data_dir, struct run_dirs **ret_dirs);
 void run_dirs_close(struct run_dirs *r);
+/* Where they are, or would be: the absolute path of their folder; false when there is none. */
+bool run_dirs_place(const char *data_dir, char ret_path[PATH_MAX]);
 
 /*
  * Makes the directory of `ref`, "supervisor/child", empty, and writes its absolute path. `uid` and

@@ -40,6 +40,9 @@ struct action { /* texts and specs are borrowed until the next step */
 	const struct spec_record *spec;     /* SPAWN, PROBE: see spec_inherit */
 	const struct spec_record *defaults; /* SPAWN, PROBE: of its supervisor, or NULL */
 	const struct check *probe;          /* PROBE: what is tried */
+	char **identity;                    /* SPAWN, PROBE: what tells it who it is: HORDE_... */
+	const struct ports *ports;          /* SPAWN: what it is to have, and nobody else yet */
+	uint16_t port;                      /* PROBE: TCP, HTTP: the one to ask */
 	uint32_t check;
 	uint32_t number;
 	int signal;
@@ -65,6 +68,7 @@ struct actions { /* what a step gave; the caller empties it with actions_clear *
 	struct dot dot;         /* the last dot that a command minted */
 };
 
+void identity_free(char **identity); /* NULL is fine */
 void actions_clear(struct actions *a);
 void actions_fini(struct actions *a);
 

@@ -9,6 +9,7 @@
 static void check_fini(struct check *c)
 {
 	free(c->host);
+	free(c->port_name);
 	free(c->path);
 	for (char **word = c->command; word && *word; word++)
 		free(*word);
@@ -55,6 +56,7 @@ static bool dup_check(const struct check *c, struct check *copy)
 
 	*copy = *c;
 	ok = dup_text(c->host, &copy->host);
+	ok = dup_text(c->port_name, &copy->port_name) && ok;
 	ok = dup_text(c->path, &copy->path) && ok;
 	return dup_words(c->command, &copy->command) && ok;
 }
@@ -99,7 +101,7 @@ uint64_t check_hash(const struct check *c)
 	hash = XXH3_64bits_withSeed((const int64_t[]){(int64_t)c->kind, c->port, c->period_ms,
 					    c->timeout_ms, c->limit_ms, c->grace_ms, c->threshold},
 		7 * sizeof(int64_t), 0);
-	hash = mix(mix(hash, c->host), c->path);
+	hash = mix(mix(mix(hash, c->host), c->path), c->port_name);
 	for (char *const *word = c->command; word && *word; word++)
 		hash = mix(hash, *word);
 	return hash;

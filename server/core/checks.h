@@ -16,7 +16,8 @@
 
 struct check {
 	enum check_kind kind;
-	uint16_t port;  /* TCP, HTTP */
+	uint16_t port; /* TCP, HTTP; 0: that of `port_name` */
+	char *port_name;
 	char *host;     /* TCP, HTTP; NULL: 127.0.0.1 */
 	char *path;     /* HTTP; NULL: / */
 	char **command; /* EXEC; NULL-terminated */

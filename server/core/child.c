@@ -85,6 +85,7 @@ void children_sweep(struct horde *h)
 		trail_fini(&c->trail);
 		free(c->health);
 		free(c->exit_tail);
+		ports_fini(&c->ports);
 		free(c);
 	}
 }
@@ -181,16 +182,11 @@ void child_follow_trail(struct horde *h, struct child *c, const struct status_re
 	c->trail = copy;
 }
 
-void child_start(struct horde *h, struct child *c, const struct view *v)
+/* Whatever comes of it, this is a start of what the spec says now. */
+static void begin_start(struct horde *h, struct child *c, const struct view *v)
 {
-	struct action *a = probe_prepare(c, &v->spec->checks) ? act(h, ACTION_SPAWN) : NULL;
-	bool started;
+	bool started = process_turn(c, PROCESS_START);
 
-	if (!a) {
-		h->rescan = true;
-		return;
-	}
-	started = process_turn(c, PROCESS_START);
 	assert(started); /* reconcile starts only where there is no process */
 	if (c->ended_untold)
 		child_note(h, c, CHILD_PENDING, c->reason); /* no status told it in between */
@@ -203,10 +199,50 @@ void child_start(struct horde *h, struct child *c, const struct view *v)
 	child_follow(c, v);
 	c->started_ms = h->now_ms;
 	c->started_wall_ms = h->wall_ms;
+}
+
+static void spawn(struct horde *h, struct child *c, const struct view *v)
+{
+	char **identity = identity_make(h, c, c->epoch);
+	bool ready = identity && probe_prepare(c, &v->spec->checks);
+	struct action *a = ready ? act(h, ACTION_SPAWN) : NULL;
+
+	if (!a) {
+		identity_free(identity);
+		h->rescan = true;
+		return;
+	}
+	begin_start(h, c, v);
 	a->ref = c->ref;
 	a->epoch = c->process_epoch;
 	a->spec = &v->spec_entry->record->spec;
 	a->defaults = v->defaults;
+	a->ports = &c->ports;
+	a->identity = identity;
+}
+
+/* It cannot have what it asks for here: it goes where it can, or this was a start that failed. */
+static void cannot_start(struct horde *h, struct child *c, const struct view *v, const char *why)
+{
+	const struct process_end none = {.code = -1};
+
+	if (reschedule(h, c, "rescheduled"))
+		return;
+	begin_start(h, c, v);
+	child_ended(h, c, &none, why, v->spec);
+}
+
+void child_start(struct horde *h, struct child *c, const struct view *v)
+{
+	char why[ERROR_BYTES_MAX];
+	enum err err = ports_take(h, c, &v->spec->ports, why);
+
+	if (err == ERR_OK)
+		spawn(h, c, v);
+	else if (err == ERR_LIMIT)
+		cannot_start(h, c, v, why);
+	else
+		h->rescan = true;
 }
 
 void child_stop(struct horde *h, struct child *c, int64_t timeout_max_ms, enum stop_reason why)
@@ -234,6 +270,7 @@ void child_started(struct horde *h, struct child *c, int pid)
 	if (!process_turn(c, PROCESS_STARTED))
 		return;
 	c->pid = pid;
+	c->port_tries = 0;
 	c->started_ms = h->now_ms;
 	c->started_wall_ms = h->wall_ms;
 	child_mark_it(h, c);
@@ -262,6 +299,19 @@ void child_keep_tail(struct child *c, const char *tail)
 {
 	free(c->exit_tail);
 	c->exit_tail = tail && *tail ? strdup(tail) : NULL; /* for people: without memory none */
+}
+
+bool child_port_taken(
+	struct horde *h, struct child *c, uint16_t port, const struct spec_record *spec)
+{
+	if (c->process != PROCESS_STARTING || !ports_refused(h, c, port, spec))
+		return false;
+	process_turn(c, PROCESS_ENDED);
+	probe_end(h, c);
+	c->state = CHILD_PENDING;
+	c->reason = REASON_NONE;
+	child_mark_it(h, c);
+	return true;
 }
 
 static bool is_success(

@@ -43,9 +43,13 @@ struct child {
 	uint32_t restarts;
 	struct budget budget;
 	struct exit_record last_exit;
-	char *exit_tail;    /* what it printed last on stderr before it failed; or NULL */
-	struct trail trail; /* goes out with its status */
-	bool ended_untold;  /* last_exit is not in the trail yet */
+	char *exit_tail; /* what it printed last on stderr before it failed; or NULL */
+	/* child_ports.c */
+	struct ports ports;  /* the numbers that its process has here, or had last */
+	uint32_t port_tries; /* of one start: numbers that strangers had */
+	bool ports_fixed;    /* its spec asks for some by number */
+	struct trail trail;  /* goes out with its status */
+	bool ended_untold;   /* last_exit is not in the trail yet */
 	/* as an orphan */
 	bool orphan;
 	bool planned;

@@ -1,5 +1,7 @@
 #include "server/core/claims.h"
 
+#include "server/core/expand.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +29,7 @@ bool claims_dup(const struct claims *c, struct claims *ret_copy)
 	if (!ret_copy->items)
 		return false;
 	ret_copy->count = c->count;
+	ret_copy->expands = c->expands;
 	for (uint32_t i = 0; i < c->count; i++) {
 		struct claim *copy = &ret_copy->items[i];
 
@@ -36,6 +39,32 @@ bool claims_dup(const struct claims *c, struct claims *ret_copy)
 		ok = ok && copy->key && copy->value;
 	}
 	return ok;
+}
+
+static bool expand_one(const struct claim *c, char *const *identity, struct claim *copy)
+{
+	struct text key = TEXT_INIT, value = TEXT_INIT;
+
+	expand(c->key, identity, false, &key);
+	expand(c->value, identity, true, &value);
+	copy->key_bytes = key.used;
+	copy->key = text_take(&key);
+	copy->value = text_take(&value);
+	return copy->key && copy->value;
+}
+
+bool claims_expand(const struct claims *c, char *const *identity, struct claims *ret_copy)
+{
+	*ret_copy = (struct claims){.items = calloc(c->count + 1u, sizeof(*c->items))};
+	while (ret_copy->items && ret_copy->count < c->count) {
+		uint32_t i = ret_copy->count++;
+
+		if (!expand_one(&c->items[i], identity, &ret_copy->items[i])) {
+			claims_fini(ret_copy);
+			return false;
+		}
+	}
+	return ret_copy->items;
 }
 
 uint64_t claims_hash(const struct claims *c)

@@ -129,6 +129,7 @@ struct event {
 			uint64_t epoch;
 			int pid;           /* STARTED */
 			const char *error; /* START_FAILED: "exec: ENOENT" */
+			uint16_t port;     /* START_FAILED: one that a stranger has; else 0 */
 			struct process_end end;
 		} process;
 		struct {

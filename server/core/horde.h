@@ -24,11 +24,16 @@ struct horde_config { /* texts are copied */
 	struct origin_id incarnation;    /* the fresh origin of this life */
 	struct origin_id new_cluster_id; /* random; used if this node has to make the cluster */
 	const char *name;
-	const char *url;     /* where peers reach it */
-	const char *cluster; /* the cluster's name */
-	bool joins;          /* started with seeds: it makes no cluster id by itself */
+	const char *url;       /* where peers reach it */
+	const char *cluster;   /* the cluster's name */
+	const char *local_url; /* where its children reach it; NULL: at `url` */
+	const char *run_dirs;  /* where they have their own directories, or NULL */
+	bool joins;            /* started with seeds: it makes no cluster id by itself */
 	int64_t startup_grace_ms;
 	int64_t restart_grace_ms;
+	uint16_t
+		port_first; /* the range that ports are given from; both 0: PORT_FIRST, PORT_LAST */
+	uint16_t port_last;
 	uint32_t start_parallel; /* so many children may be starting at a time; 0: any number */
 	/* The kill log, while a member has not acknowledged: both may be reached, then it is cut.
 	 */

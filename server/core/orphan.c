@@ -71,6 +71,7 @@ bool orphan_place(
 	struct placement p;
 
 	supervisor_bar(h, ref, candidates, count);
+	ports_bar(h, ref, candidates, count);
 	avoided_bar(h, ref, candidates, count);
 	if (!place(candidates, count, cap, ref, strlen(ref), &p))
 		return false;
@@ -111,6 +112,7 @@ static void plan_one(
 	struct placement p;
 
 	supervisor_bar(h, c->ref, candidates, count);
+	ports_bar(h, c->ref, candidates, count);
 	avoided_bar(h, c->ref, candidates, count);
 	c->planned = false;
 	if (!place(candidates, count, cap, c->ref, strlen(c->ref), &p)) {

@@ -11,7 +11,7 @@
  *	orphan.c     who takes what          write.c      records into the map, actions out
  *	child.c      one process, as a table view.c       one child, as the map shows it
  *	start_queue.c  who may start now      retain.c     how long one that finished is kept
- *	probe.c      who is ready, and well
+ *	probe.c      who is ready, and well  child_ports.c  which ports each has
  */
 #ifndef HORDE_CORE_PARTS_H
 #define HORDE_CORE_PARTS_H
@@ -115,6 +115,8 @@ bool contact_virgin(const struct horde *h);
 /* It joins, and has nothing of the cluster yet, nor heard from anybody that there is nothing. */
 bool contact_hollow(const struct horde *h);
 
+struct view;
+
 /* ---- child.c ---- */
 struct child *child_find(const struct horde *h, const char *ref);
 void child_mark(struct horde *h, const char *ref); /* to be looked at before the step ends */
@@ -124,7 +126,6 @@ void child_mark_it(struct horde *h, struct child *c);
 void children_mark_all(struct horde *h);
 void child_bury(struct horde *h, struct child *c); /* it is gone; freed by children_sweep */
 void children_sweep(struct horde *h);
-struct view;
 void child_start(struct horde *h, struct child *c, const struct view *v);
 /* What the spec says now of a process that runs already. */
 void child_follow(struct child *c, const struct view *v);
@@ -138,9 +139,37 @@ void child_keep_tail(struct child *c, const char *tail);
 /* Its last end here becomes its status, before it goes elsewhere (carry_out.c). */
 enum err child_tell_end(struct horde *h, struct child *c);
 void child_started(struct horde *h, struct child *c, int pid);
+/* Its start failed because a stranger has this port. True: it is started again with another one,
+ * and nothing has happened. */
+bool child_port_taken(
+	struct horde *h, struct child *c, uint16_t port, const struct spec_record *spec);
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
 	const struct spec_record *spec);
 bool children_running(const struct horde *h);
+
+/* ---- identity.c: what a process is told of itself, as "NAME=value", ended by NULL ---- */
+/* NULL: no memory. The caller's identity_free. */
+char **identity_make(const struct horde *h, const struct child *c, uint64_t epoch);
+/* Only what is the same on every node. */
+char **identity_of_ref(const char *ref);
+
+/* ---- child_ports.c ---- */
+/*
+ * Gives the child the ports that its spec asks for, in c->ports: those that it had, if nobody else
+ * has them now. Errors: NO_MEMORY, LIMIT (`ret_why` says which it cannot have: "ports.admin:
+ * EADDRINUSE").
+ */
+enum err ports_take(
+	struct horde *h, struct child *c, const struct ports *asked, char ret_why[ERROR_BYTES_MAX]);
+/* A stranger has this one. True: it has another one now, and is to be started again at once. */
+bool ports_refused(
+	struct horde *h, struct child *c, uint16_t number, const struct spec_record *spec);
+/* What it had in an earlier life here is its own; what it needs no more is anybody's. */
+void ports_follow(struct horde *h, struct child *c, const struct view *v);
+/* Bars the candidates that run a child with a number that this one asks for too. */
+void ports_bar(const struct horde *h, const char *ref, struct candidate *candidates, size_t count);
+/* This node is not barred. */
+bool ports_room_here(const struct horde *h, const char *ref);
 
 /* ---- probe.c: readiness and health of the processes here ---- */
 /* It has what its spec asks for; false without memory. */

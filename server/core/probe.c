@@ -122,15 +122,21 @@ static void fail_late(struct horde *h, struct child *c)
 
 static void try(struct horde *h, struct child *c, const struct rule *r, struct health_next next)
 {
-	struct action *a = act(h, ACTION_PROBE);
+	char **identity = identity_make(h, c, c->process_epoch);
+	struct action *a = identity ? act(h, ACTION_PROBE) : NULL;
 
-	if (!a)
+	if (!a) {
+		identity_free(identity);
 		return; /* the try is a failed one then, once it is late */
+	}
 	a->ref = c->ref;
 	a->epoch = c->process_epoch;
 	a->spec = r->own;
 	a->defaults = r->defaults;
 	a->probe = health_check(&r->effective.checks, next.check);
+	a->port =
+		a->probe->port_name ? ports_number(&c->ports, a->probe->port_name) : a->probe->port;
+	a->identity = identity;
 	a->check = next.check;
 	a->number = next.number;
 	a->timeout_ms = a->probe->timeout_ms;

@@ -145,6 +145,7 @@ static void free_spec(struct spec_record *s)
 	free(s->cwd);
 	checks_fini(&s->checks);
 	claims_fini(&s->claims);
+	ports_fini(&s->ports);
 	setup_fini(&s->setup);
 }
 
@@ -169,6 +170,7 @@ void record_free(struct record *r)
 	case FAMILY_STATUS:
 		free(r->status.text);
 		free(r->status.exit_tail);
+		ports_fini(&r->status.ports);
 		trail_fini(&r->status.trail);
 		break;
 	case FAMILY_ENTRY:
@@ -217,6 +219,7 @@ static bool dup_spec(const struct spec_record *s, struct spec_record *copy)
 	ok = dup_strings(s->env_files, &copy->env_files) && ok;
 	ok = checks_dup(&s->checks, &copy->checks) && ok;
 	ok = claims_dup(&s->claims, &copy->claims) && ok;
+	ok = ports_dup(&s->ports, &copy->ports) && ok;
 	ok = setup_dup(&s->setup, &copy->setup) && ok;
 	return dup_string(s->cwd, &copy->cwd) && ok;
 }
@@ -248,6 +251,7 @@ static bool dup_parts(const struct record *r, struct record *c)
 		ok = dup_avoid(&r->assign, &c->assign);
 	} else if (r->family == FAMILY_STATUS) {
 		ok = trail_dup(&r->status.trail, &c->status.trail);
+		ok = ports_dup(&r->status.ports, &c->status.ports) && ok;
 		ok = dup_string(r->status.text, &c->status.text) && ok;
 		ok = dup_string(r->status.exit_tail, &c->status.exit_tail) && ok;
 	} else if (r->family == FAMILY_SUPERVISOR) {
@@ -341,6 +345,17 @@ static void encode_exit(const struct exit_record *e, const char *tail, struct te
 	json_end_object(t);
 }
 
+static void encode_ports(const struct ports *p, struct text *t)
+{
+	if (p->count == 0)
+		return;
+	json_key(t, "ports");
+	json_object(t);
+	for (uint32_t i = 0; i < p->count; i++)
+		json_put_int(t, p->items[i].name, p->items[i].number);
+	json_end_object(t);
+}
+
 static void encode_status(const struct status_record *s, struct text *t)
 {
 	json_put_string(t, "state", child_state_name(s->state));
@@ -359,6 +374,7 @@ static void encode_status(const struct status_record *s, struct text *t)
 		json_put_int(t, "ready_at", s->ready_at_ms);
 	if (s->text && s->text[0])
 		json_put_string(t, "status_text", s->text);
+	encode_ports(&s->ports, t);
 	if (s->last_exit.known)
 		encode_exit(&s->last_exit, s->exit_tail, t);
 	trail_encode(&s->trail, s->node, t);

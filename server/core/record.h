@@ -95,6 +95,7 @@ struct status_record {
 	int64_t ready_at_ms; /* wall; since when, of one that has checks; else 0 */
 	char *text;          /* what it says of itself, or NULL */
 	char *exit_tail;     /* of last_exit: what it printed last on stderr, or NULL */
+	struct ports ports;  /* the numbers that it has there */
 };
 
 struct entry_record {

@@ -195,7 +195,7 @@ void registry_lost(struct horde *h, const struct change *change)
 	}
 }
 
-enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
+static enum err hold(struct horde *h, struct child *c, const struct claims *claims,
 	const struct entry **ret_taken)
 {
 	uint64_t wanted = claims_hash(claims) ^ c->epoch;
@@ -214,9 +214,27 @@ enum err registry_hold(struct horde *h, struct child *c, const struct claims *cl
 	return err;
 }
 
+enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
+	const struct entry **ret_taken)
+{
+	char **identity = claims->expands ? identity_make(h, c, c->process_epoch) : NULL;
+	struct claims own;
+	enum err err = ERR_NO_MEMORY;
+
+	*ret_taken = NULL;
+	if (!claims->expands)
+		return hold(h, c, claims, ret_taken);
+	if (identity && claims_expand(claims, identity, &own)) {
+		err = hold(h, c, &own, ret_taken);
+		claims_fini(&own);
+	}
+	identity_free(identity);
+	return err;
+}
+
 static enum err end_one(struct horde *h, const struct entry *e, const char *ref, uint64_t epoch);
 
-void registry_unlist(
+static void unlist(
 	struct horde *h, const char *ref, const struct claims *before, const struct claims *now)
 {
 	for (uint32_t i = 0; i < before->count; i++) {
@@ -226,6 +244,28 @@ void registry_unlist(
 		if (e && !(now && claims_have(now, claim->key)))
 			end_one(h, e, ref, UINT64_MAX);
 	}
+}
+
+/* Their keys are the same on every node. Without memory a name stands until its owner ends. */
+void registry_unlist(
+	struct horde *h, const char *ref, const struct claims *before, const struct claims *now)
+{
+	static const struct claims none;
+	char **identity;
+	struct claims old = {0}, fresh = {0};
+
+	now = now ? now : &none;
+	if (!before->expands && !now->expands) {
+		unlist(h, ref, before, now);
+		return;
+	}
+	identity = identity_of_ref(ref);
+	if (identity && claims_expand(before, identity, &old) &&
+		claims_expand(now, identity, &fresh))
+		unlist(h, ref, &old, &fresh);
+	claims_fini(&old);
+	claims_fini(&fresh);
+	identity_free(identity);
 }
 
 /* ---- the end of an owner ---- */

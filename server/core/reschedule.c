@@ -60,6 +60,7 @@ bool reschedule(struct horde *h, struct child *c, const char *why)
 	avoid[avoids++] = (struct avoid){
 		.node = h->config.node_id, .until_ms = h->wall_ms + RESCHEDULE_AVOID_MS};
 	supervisor_bar(h, c->ref, candidates, count);
+	ports_bar(h, c->ref, candidates, count);
 	for (size_t i = 0; i < count; i++)
 		if (is_avoided(avoid, avoids, candidates[i].node))
 			candidates[i].barred = true;

@@ -51,6 +51,7 @@ uint64_t spec_process_hash(const struct spec_record *s)
 	hash = mix_files(hash, s->env_files);
 	hash = mix_notify(hash, &s->checks);
 	hash = setup_mix(hash, &s->setup);
+	hash = ports_mix(hash, &s->ports);
 	return s->given & GIVEN_CWD ? mix(hash, s->cwd) : hash;
 }
 

@@ -15,6 +15,7 @@
 #include "server/core/checks.h"
 #include "server/core/claims.h"
 #include "server/core/names.h"
+#include "server/core/ports.h"
 #include "server/core/setup.h"
 
 struct restart_rule { /* budget and back-off of one child */
@@ -66,6 +67,7 @@ struct spec_record {
 	int64_t retain_ms; /* so long after its end an exited one is kept; 0: for ever */
 	struct checks checks;
 	struct claims claims; /* never inherited */
+	struct ports ports;   /* never inherited */
 	bool desired_running;
 	bool from_file;        /* as spec_parts of api/spec.h has it */
 	uint32_t given;        /* enum spec_given: what it says itself */
@@ -82,8 +84,8 @@ struct supervisor_record {
 
 /*
  * The hash of the members that only a new process can have: command, environment, working
- * directory, setup, and whether it is given a socket to tell of itself. What a spec leaves to its
- * supervisor is no part of it.
+ * directory, setup, ports, and whether it is given a socket to tell of itself. What a spec leaves
+ * to its supervisor is no part of it.
  */
 uint64_t spec_process_hash(const struct spec_record *s);
 

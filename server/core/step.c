@@ -6,6 +6,8 @@
 
 void actions_clear(struct actions *a)
 {
+	for (size_t i = 0; i < a->used; i++)
+		identity_free(a->items[i].identity);
 	a->used = 0;
 	a->changes.used = 0;
 	/* A cold join needs room for every entry; nothing else does. */
@@ -18,6 +20,7 @@ void actions_clear(struct actions *a)
 
 void actions_fini(struct actions *a)
 {
+	actions_clear(a);
 	free(a->items);
 	changes_fini(&a->changes);
 	*a = (struct actions){0};
@@ -28,12 +31,17 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	struct horde *h = calloc(1, sizeof(*h));
 	char *name = strdup(config->name), *url = strdup(config->url);
 	char *cluster = strdup(config->cluster);
+	char *local = strdup(config->local_url ? config->local_url : config->url);
+	char *dirs = config->run_dirs ? strdup(config->run_dirs) : NULL;
 
-	if (!h || !name || !url || !cluster || held_new(&h->held) != ERR_OK ||
+	if (!h || !local || (config->run_dirs && !dirs) || !name || !url || !cluster ||
+		held_new(&h->held) != ERR_OK ||
 		map_new(config->incarnation, 0, &h->map) != ERR_OK) {
 		free(name);
 		free(url);
 		free(cluster);
+		free(local);
+		free(dirs);
 		if (h)
 			held_free(h->held);
 		free(h);
@@ -43,6 +51,12 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	h->config.name = name;
 	h->config.url = url;
 	h->config.cluster = cluster;
+	h->config.local_url = local;
+	h->config.run_dirs = dirs;
+	if (h->config.port_last == 0) {
+		h->config.port_first = PORT_FIRST;
+		h->config.port_last = PORT_LAST;
+	}
 	h->batch = 1;
 	h->children = TREE_INIT(struct child, node, ref);
 	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = h->health_ms = INT64_MAX;
@@ -68,6 +82,8 @@ void horde_free(struct horde *h)
 	free((char *)(uintptr_t)h->config.name);
 	free((char *)(uintptr_t)h->config.url);
 	free((char *)(uintptr_t)h->config.cluster);
+	free((char *)(uintptr_t)h->config.local_url);
+	free((char *)(uintptr_t)h->config.run_dirs);
 	free(h);
 }
 
@@ -199,7 +215,8 @@ static enum err on_process(struct horde *h, const struct event *e)
 		rule = supervisor_spec(h, e->process.ref, &spec->record->spec, &defaults);
 	if (e->kind == EVENT_STARTED)
 		child_started(h, c, e->process.pid);
-	else
+	else if (e->kind != EVENT_START_FAILED ||
+		 !child_port_taken(h, c, e->process.port, ruled ? &rule : NULL))
 		child_ended(h, c, &e->process.end,
 			e->kind == EVENT_START_FAILED ? e->process.error : NULL,
 			ruled ? &rule : NULL);

@@ -213,7 +213,8 @@ static struct situation situation_of(struct horde *h, struct child *c, const str
 		.assign_stored = v->assign && v->assign->batch <= h->stored,
 		.records = v->assign_entry || v->status_entry || get(h, "state", c->ref),
 		.finished = view_finished(c, v),
-		.planned_here = c->planned && supervisor_room_here(h, c->ref),
+		.planned_here =
+			c->planned && supervisor_room_here(h, c->ref) && ports_room_here(h, c->ref),
 		.process = c->process,
 		.process_current = view_process_current(c, v),
 		.process_epoch = v->assign && c->epoch == v->assign->epoch,
@@ -295,6 +296,7 @@ static void look_at(struct horde *h, struct child *c)
 		look_up(h, c->ref, &v);
 		refresh(h, c, &v);
 		spare_temporary(h, c, &v);
+		ports_follow(h, c, &v);
 		hold_names(h, c, &v); /* before it is told that it is ready */
 		starts_count(h, c);   /* by its checks as they are armed now */
 		s = situation_of(h, c, &v);

@@ -44,6 +44,7 @@ struct status_record view_life(const struct horde *h, const struct child *c)
 		.started_at_ms = c->started_wall_ms,
 		.last_exit = c->last_exit,
 		.exit_tail = c->exit_tail,
+		.ports = c->ports,
 	};
 }
 

@@ -39,7 +39,7 @@ enum {
 /* A child that says its pid as soon as it runs; both supervisors have the same. */
 static const char *script_of(const char *fifo)
 {
-	return text_of("echo $$ >%s; exec sleep 1000", fifo);
+	return text_of("echo $$$$ >%s; exec sleep 1000", fifo);
 }
 
 /* Starts the child again and again, whenever it ends. */

@@ -180,7 +180,7 @@ CLUSTER_TEST(ready, a_command_is_run_as_the_child_is_and_its_code_decides)
 CLUSTER_TEST(ready, a_command_that_fails_or_hangs_ends_the_child_and_leaves_nothing)
 {
 	struct cluster *c = cluster_start(1, NULL);
-	static const char *const scripts[] = {"exit 3", "kill -9 $$", "exec sleep 54321"};
+	static const char *const scripts[] = {"exit 3", "kill -9 $$$$", "exec sleep 54321"};
 	static const char *const errors[] = {
 		"exec: exit code 3", "exec: signal 9", "exec: timeout"};
 

@@ -210,7 +210,7 @@ static const char trace_prelude[] =
 	"exec 9>>\"$1.$HORDE_CHILD.lock\"\n"
 	"flock -n 9 || echo \"overlap $HORDE_CHILD $HORDE_EPOCH $HORDE_NODE\" >>\"$1\"\n"
 	"read up idle </proc/uptime\n"
-	"echo \"start $HORDE_CHILD $HORDE_EPOCH $HORDE_NODE $$ $up\" >>\"$1\"\n";
+	"echo \"start $HORDE_CHILD $HORDE_EPOCH $HORDE_NODE $$$$ $up\" >>\"$1\"\n";
 
 char *trace_script(const struct cluster *cluster, const char *script, const char *members)
 {

@@ -128,7 +128,7 @@ static bool names_story(long fail_at)
 	one->key = strdup("entry/default/x");
 	one->key_bytes = strlen(one->key);
 	one->value = strdup("1");
-	r->spec.claims = (struct claims){one, 1};
+	r->spec.claims = (struct claims){.items = one, .count = 1};
 	cr_expect_eq(node_put(&n, "default/a", r), ERR_OK);
 	n.fail_at = fail_at;
 	node_started(&n, "default/a", 4);

@@ -105,7 +105,7 @@ static struct record *temporary_with_name(const char *key)
 	one->key = strdup(key);
 	one->key_bytes = strlen(key);
 	one->value = strdup("2");
-	r->spec.claims = (struct claims){one, 1};
+	r->spec.claims = (struct claims){.items = one, .count = 1};
 	return r;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/core/ports.h"
 #include "server/options.h"
 
 #define MAX_ARGS 32
@@ -116,6 +117,8 @@ Test(options, have_documented_defaults)
 	cr_assert_eq(o.restart_grace_ms, 0);
 	cr_assert_eq(o.back_within_ms, 10000);
 	cr_assert_eq(o.start_parallel, 2 * cores());
+	cr_assert_eq(o.port_first, PORT_FIRST);
+	cr_assert_eq(o.port_last, PORT_LAST);
 	cr_assert_eq(o.kill_log_max, 1000000);
 	cr_assert_eq(o.kill_log_hours, 24);
 	cr_assert_eq(o.logs_total, 1 << 30);
@@ -143,10 +146,12 @@ Test(options, every_option_can_be_a_flag_and_a_variable)
 	      "--cluster=c --insecure-plain-http --allow-host=x --startup-grace-ms=1 "
 	      "--restart-grace-ms=2 --on-terminate=leave --back-within-ms=3 --log-level=warn "
 	      "--kill-log-max=4 --kill-log-hours=5 --start-parallel=6 --logs-total=1MiB "
-	      "--logs=stdout",
+	      "--logs=stdout --port-range=1-65535",
 		"");
 	cr_assert_eq(o.on_terminate, ON_TERMINATE_LEAVE);
 	cr_assert_eq(o.start_parallel, 6);
+	cr_assert_eq(o.port_first, 1);
+	cr_assert_eq(o.port_last, 65535);
 	cr_assert_eq(o.kill_log_max, 4);
 	cr_assert_eq(o.kill_log_hours, 5);
 	cr_assert_eq(o.logs_total, 1 << 20);
@@ -174,7 +179,8 @@ Test(options, every_option_can_be_a_key_of_the_file)
 		   "join: [http://j:2, j3]\ncluster: c\ninsecure_plain_http: true\nallow_host: x\n"
 		   "startup_grace_ms: 1\nrestart_grace_ms: 2\non_terminate: leave\n"
 		   "back_within_ms: 3s\nlog_level: warn\nkill_log_max: 0\nkill_log_hours: 1\n"
-		   "start_parallel: 1\nlogs_total: 1048577\nlogs: both\nexec_user: [www, "
+		   "start_parallel: 1\nport_range: 8000-8000\nlogs_total: 1048577\nlogs: "
+		   "both\nexec_user: [www, "
 		   "nobody]\ninherit_env: "
 		   "[A]\nsecrets_dir: "
 		   "[/a, /b]\n");
@@ -190,6 +196,8 @@ Test(options, every_option_can_be_a_key_of_the_file)
 	cr_assert_eq(o.log_level, LOG_LEVEL_WARN);
 	cr_assert_eq(o.kill_log_max, 0);
 	cr_assert_eq(o.start_parallel, 1);
+	cr_assert_eq(o.port_first, 8000);
+	cr_assert_eq(o.port_last, 8000);
 	cr_assert_eq(o.exec_user.count, 2);
 	cr_assert_eq(o.inherit_env.count, 1);
 	cr_assert_eq(o.secrets_dir.count, 2);
@@ -260,7 +268,8 @@ Test(options, values_are_checked)
 		"--logs-total 1023KiB", "--logs-total 1025TiB", "--logs-total 1125899906842625",
 		"--logs-total 99999999999999999999", "--logs-total GiB",
 		"--logs-total=", "--logs-total -1GiB", "--logs-total 1GB", "--logs-total 1.5GiB",
-		"-x", "--"};
+		"--port-range 0-9", "--port-range 9-8", "--port-range 1-65536", "--port-range 1",
+		"--port-range 1-2x", "--port-range=-1-2", "-x", "--"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		char flags[256];

@@ -133,8 +133,7 @@ static void try_it(struct scene *s, struct check check, int64_t timeout_ms, uint
 		.number = number,
 		.timeout_ms = timeout_ms};
 
-	if (check.port == 0)
-		check.port = (uint16_t)s->port;
+	a.port = check.port ? check.port : (uint16_t)s->port;
 	cr_assert_eq(probes_begin(s->probes, &a), ERR_OK);
 }
 
