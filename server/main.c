@@ -53,7 +53,9 @@ static void on_signal(void *data, uint32_t events)
 
 	(void)events;
 	while (read(s->fd, &info, sizeof info) == (ssize_t)sizeof info)
-		if (info.ssi_signo != SIGHUP) /* a closed terminal is no reason to stop */
+		if (info.ssi_signo == SIGHUP) /* a closed terminal is no reason to stop */
+			node_reload(s->node);
+		else
 			node_terminate(s->node);
 }
 

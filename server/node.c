@@ -92,10 +92,12 @@ static int64_t until(int64_t at_ms)
 static int node_turn(void *data)
 {
 	struct node *n = data;
+	int64_t declare_ms;
 	bool waits;
 	int sleep_ms;
 
 	tick(n);
+	declare_ms = node_declare(n);
 	waits = node_run_pending(n);
 	n->woken = false;
 	/* Who waits for news is answered first, then the disk gets its work, then the next polls go
@@ -116,6 +118,8 @@ static int node_turn(void *data)
 		sleep_ms = least(sleep_ms, NODE_RETRY_MS);
 	if (n->exiting)
 		sleep_ms = least(sleep_ms, until(n->exit_ms));
+	if (declare_ms != INT64_MAX)
+		sleep_ms = least(sleep_ms, until(declare_ms));
 	if (horde_deadline_ms(n->horde) != INT64_MAX)
 		sleep_ms = least(sleep_ms, until(horde_deadline_ms(n->horde)));
 	return sleep_ms;
@@ -359,6 +363,7 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e) {
 		make_run_dirs(n);
 		begin(n);
+		node_begin_declared(n);
 		e = directory_write_url(n->config.directory, n->config.local_url);
 		if (e)
 			snprintf(why, NODE_WHY_BYTES, "cannot write %s/url: %s",
@@ -417,6 +422,7 @@ void node_free(struct node *n)
 	horde_free(n->horde);
 	actions_fini(&n->actions);
 	node_store_fini(n);
+	node_declared_fini(n);
 	free(n->pending);
 	free(n);
 }

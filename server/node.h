@@ -31,6 +31,11 @@
 /* How soon something that failed for lack of memory is tried again. */
 #define NODE_RETRY_MS 50
 #define NODE_WHY_BYTES 640
+/* Declared children that are looked at in one turn of the loop. */
+#define DECLARED_STEPS_MAX 50
+/* How soon those that were refused are tried again: at first, and at most; it doubles. */
+#define DECLARED_RETRY_MS_MIN 1000
+#define DECLARED_RETRY_MS_MAX 30000
 
 struct node;
 
@@ -61,6 +66,12 @@ int node_run(struct node *n);
  * nobody is told.
  */
 void node_terminate(struct node *n);
+
+/*
+ * SIGHUP: reads the children of the configuration file again. With a fault in it nothing changes,
+ * and that is logged.
+ */
+void node_reload(struct node *n);
 
 /* Ends everything that still runs. NULL is fine. */
 void node_free(struct node *n);

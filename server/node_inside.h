@@ -30,6 +30,18 @@ struct commit { /* a batch that the writer has */
 	struct vector vector; /* what it raises in the stored vector */
 };
 
+struct node_declared {               /* the children of the configuration file */
+	const struct declared *file; /* what it says; NULL: there is none */
+	struct declared own;         /* the same, once it was read again */
+	struct declared remembered;  /* what it last said of each, as it is stored */
+	struct declared told; /* who was refused and that was said; the error's number as digest */
+	bool busy;            /* a round is under way */
+	bool fresh;           /* it is the first since the file was read */
+	size_t clearing, at;  /* where it is: in `remembered`, then in `file` */
+	size_t put, removed, refused; /* by this round */
+	int64_t retry_ms, backoff_ms; /* the next one, when something was refused */
+};
+
 struct node {
 	struct node_config config;
 	struct service service;
@@ -67,6 +79,8 @@ struct node {
 	struct loop_io snapshots_io;
 	uint64_t stored; /* collected and not told to the core yet; 0 none */
 
+	struct node_declared declared;
+
 	bool terminating;
 	bool exiting; /* the core is done */
 	bool drained;
@@ -83,6 +97,17 @@ void node_carry_out(struct node *n);
 /* Tells what failed, tries again what had no room. True when some of it has to wait. */
 bool node_run_pending(struct node *n);
 extern const struct processes_events node_process_events; /* its `data` is the node */
+
+/* ---- node_declared.c ---- */
+/* Fills what is remembered from the store. Errors: as store_load. */
+enum err node_load_declared(struct node *n);
+/* Adds all of it to the batch. Errors: as batch_declared. */
+enum err node_dump_declared(struct node *n);
+/* From now on the file counts, as soon as the node is ready. */
+void node_begin_declared(struct node *n);
+/* A turn's share of what is to be done; when to be called again, or INT64_MAX. */
+int64_t node_declare(struct node *n);
+void node_declared_fini(struct node *n);
 
 /* ---- node_dump.c ---- */
 /* Keeps both sides of a divergence from `peer` in a file of the data directory, for people. */

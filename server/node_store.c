@@ -21,6 +21,8 @@ enum err node_load(struct node *n, char why[NODE_WHY_BYTES])
 	enum err e = load_map(n->config.store, m, true, &n->cluster_id);
 
 	if (!e)
+		e = node_load_declared(n);
+	if (!e)
 		e = vector_join(&n->acked, map_vector(m));
 	if (e) {
 		snprintf(path, sizeof path, "%s/" SQLITE_FILE, n->config.directory->path);
@@ -133,6 +135,8 @@ static enum err dump(struct node *n)
 		e = dump_contents(n);
 	if (!e)
 		e = dump_vector(n);
+	if (!e)
+		e = node_dump_declared(n);
 	origin_to_hex(n->cluster_id, hex);
 	if (!e && !origin_is_zero(n->cluster_id))
 		e = batch_setting(&n->batch, CLUSTER_SETTING, hex);

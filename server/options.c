@@ -331,5 +331,6 @@ void options_fini(struct options *o)
 		else if (option_rows[i].kind == OPTION_LIST)
 			list_clear(place_of(o, &option_rows[i]));
 	}
+	declared_fini(&o->children);
 	*o = (struct options){0};
 }

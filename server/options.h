@@ -1,8 +1,9 @@
 /*
  * What the operator asked for. Each option has three names that are made from one: the flag
  * --data-dir, the variable HORDE_DATA_DIR and the key data_dir of the file named by --config (YAML,
- * one flat mapping). A flag beats the environment, the environment beats the file, the file beats
- * the default. One table (options_table.c) drives reading, checking and --help.
+ * one flat mapping, and `children`: see api/declared.h). A flag beats the environment, the
+ * environment beats the file, the file beats the default. One table (options_table.c) drives
+ * reading, checking and --help.
  *
  * An empty variable counts as unset. Other variables that begin with HORDE_ are none of ours: a
  * supervised child has several of them.
@@ -15,14 +16,15 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "api/declared.h"
 #include "server/core/err.h"
 #include "server/core/text.h"
 
 #define HORDE_VERSION "0.1.0"
 #define OPTIONS_PORT "4750"
-#define OPTION_BYTES_MAX 4096 /* one value */
-#define OPTION_ITEMS_MAX 256  /* items of one list */
-#define OPTIONS_FILE_BYTES_MAX (256 * 1024)
+#define OPTION_BYTES_MAX 4096                /* one value */
+#define OPTION_ITEMS_MAX 256                 /* items of one list */
+#define OPTIONS_FILE_BYTES_MAX (1024 * 1024) /* as much as a request's body has */
 #define SECRET_BYTES_MIN 8 /* shorter ones are typing errors, or too easy to guess */
 
 enum on_terminate { ON_TERMINATE_RESTART, ON_TERMINATE_LEAVE };
@@ -62,10 +64,11 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 	char *port_range; /* "FIRST-LAST", and what it says */
 	uint16_t port_first;
 	uint16_t port_last;
-	int64_t logs_total; /* bytes of all logs of children, on this node */
-	int logs;           /* enum logs */
-	int on_terminate;   /* enum on_terminate */
-	int log_level;      /* enum log_level */
+	int64_t logs_total;       /* bytes of all logs of children, on this node */
+	int logs;                 /* enum logs */
+	int on_terminate;         /* enum on_terminate */
+	int log_level;            /* enum log_level */
+	struct declared children; /* what the file declares */
 	/* made of `listen` */
 	struct sockaddr_storage address;
 	socklen_t address_bytes;
@@ -80,6 +83,13 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 enum err options_load(
 	int argc, char **argv, char *const *environment, struct options *ret, struct text *faults);
 void options_fini(struct options *o);
+
+/*
+ * Reads the file again, for its children alone; the rest of it has to be right all the same, or the
+ * next start would fail. `faults` and errors: as options_load.
+ */
+enum err options_read_children(
+	const char *path, struct declared *ret_children, struct text *faults);
 
 /* What --help prints. */
 void options_help(struct text *out);

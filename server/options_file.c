@@ -8,13 +8,19 @@
 
 #include "api/nearest.h"
 
-/* The file is one flat mapping: name to scalar, or to a list of scalars for the lists. */
+#define CHILDREN "children"
+
+/*
+ * The file is one flat mapping: name to scalar, or to a list of scalars for the lists. What
+ * CHILDREN holds is read by api/declared.h, and only passed over here.
+ */
 struct file {
 	struct option_reading *r;
 	const char *path;
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool failed;
+	bool children; /* there are some */
 	bool seen[OPTION_COUNT];
 };
 
@@ -53,6 +59,7 @@ static const struct option_row *key_row(struct file *f)
 	struct nearest nearest = {.wanted = scalar(f)};
 	static char names[OPTION_COUNT][OPTION_NAME_BYTES];
 
+	nearest_offer(&nearest, CHILDREN);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		if (!(option_rows[i].sources & SOURCE_FILE))
 			continue;
@@ -100,10 +107,33 @@ static void take_list(struct file *f, const struct option_row *row)
 	}
 }
 
+static void pass_children(struct file *f)
+{
+	int depth = 0;
+
+	if (f->children)
+		option_fault(f->r, "%s:%lu: '" CHILDREN "' stands here a second time", f->path,
+			line_of(f));
+	f->children = true;
+	do {
+		if (!next(f))
+			return;
+		depth += f->event.type == YAML_SEQUENCE_START_EVENT ||
+			 f->event.type == YAML_MAPPING_START_EVENT;
+		depth -= f->event.type == YAML_SEQUENCE_END_EVENT ||
+			 f->event.type == YAML_MAPPING_END_EVENT;
+	} while (depth > 0);
+}
+
 static void take_member(struct file *f)
 {
-	const struct option_row *row = key_row(f);
+	const struct option_row *row;
 
+	if (strcmp(scalar(f), CHILDREN) == 0) {
+		pass_children(f);
+		return;
+	}
+	row = key_row(f);
 	if (!next(f))
 		return;
 	if (f->event.type == YAML_SCALAR_EVENT)
@@ -158,6 +188,18 @@ static char *slurp(struct option_reading *r, const char *path, size_t *ret_bytes
 	return result;
 }
 
+static void take_children(struct file *f, const char *bytes, size_t count)
+{
+	struct text faults = TEXT_INIT;
+	enum err e = declared_read(bytes, count, &f->r->o->children, &faults);
+	const char *all = e == ERR_MALFORMED ? text_cstr(&faults) : NULL;
+
+	f->r->no_memory = f->r->no_memory || (e != ERR_OK && !all);
+	for (; all && *all; all += strcspn(all, "\n") + 1)
+		option_fault(f->r, "%s: %.*s", f->path, (int)strcspn(all, "\n"), all);
+	text_fini(&faults);
+}
+
 void options_read_file(struct option_reading *r)
 {
 	struct file f = {.r = r, .path = r->o->config};
@@ -169,10 +211,30 @@ void options_read_file(struct option_reading *r)
 	if (yaml_parser_initialize(&f.parser)) {
 		yaml_parser_set_input_string(&f.parser, (unsigned char *)bytes, count);
 		read_document(&f);
+		if (f.children && !f.failed)
+			take_children(&f, bytes, count);
 		yaml_event_delete(&f.event);
 		yaml_parser_delete(&f.parser);
 	} else {
 		r->no_memory = true;
 	}
 	free(bytes);
+}
+
+enum err options_read_children(const char *path, struct declared *ret_children, struct text *faults)
+{
+	struct options o = {.config = strdup(path)};
+	struct option_reading r = {.o = &o, .faults = faults};
+	enum err e = ERR_NO_MEMORY;
+
+	if (o.config)
+		options_read_file(&r);
+	if (o.config && !r.no_memory && !faults->failed)
+		e = faults->used > 0 ? ERR_MALFORMED : ERR_OK;
+	if (e == ERR_OK) {
+		*ret_children = o.children;
+		o.children = (struct declared){0};
+	}
+	options_fini(&o);
+	return e;
 }

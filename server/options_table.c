@@ -150,5 +150,6 @@ void options_help(struct text *out)
 		"\nEach option can also be a variable (HORDE_DATA_DIR; lists with commas) or "
 		"a key of the\nconfiguration file (data_dir; lists as lists). A flag beats the "
 		"environment, the\nenvironment beats the file. Times also take a unit: 250ms, "
-		"30s, 5m, 1h;\nsizes do too: 64KiB, 500MiB, 20GiB, 1TiB.\n");
+		"30s, 5m, 1h;\nsizes do too: 64KiB, 500MiB, 20GiB, 1TiB. The file's `children` "
+		"are started; SIGHUP\nreads them again.\n");
 }

@@ -79,9 +79,8 @@ enum err batch_kill(struct store_batch *b, struct dot killer, struct dot victim)
 enum err batch_vector(struct store_batch *b, struct origin_id origin, uint64_t count,
 	uint64_t floor, uint64_t chain);
 /*
- * All that is stored of the map is deleted: entries, kills, vectors; settings and what was declared
- * stay. So a batch that
- * begins with it and holds the whole map leaves exactly that.
+ * All that is stored of the map is deleted: entries, kills, vectors; what was declared too, and the
+ * settings stay. So a batch that begins with it and holds all of it leaves exactly that.
  */
 enum err batch_reset(struct store_batch *b);
 /* Replaces a setting; `name` and `text` are strings. */

@@ -182,10 +182,10 @@ static void cut(struct table *t, const struct store_op *vector)
 	remove_rows(t, at, end);
 }
 
-/* Settings, and what was declared, lie before all else. */
+/* The settings lie before all else. */
 static void reset(struct table *t)
 {
-	struct store_op first = {.kind = STORE_VECTOR};
+	struct store_op first = {.kind = STORE_DECLARED};
 	bool found;
 
 	remove_rows(t, find(t, &first, "", &found), t->count);

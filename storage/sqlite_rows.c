@@ -20,6 +20,7 @@ static const char *const statement_sql[STATEMENTS] = {
 	[CLEAR_ENTRIES] = "DELETE FROM entry",
 	[CLEAR_KILLS] = "DELETE FROM kill",
 	[CLEAR_VECTOR] = "DELETE FROM vec",
+	[CLEAR_DECLARED] = "DELETE FROM declared",
 };
 
 static int errno_of(sqlite3_file *file)
@@ -163,7 +164,9 @@ static enum err reset(struct sqlite *q)
 
 	if (!e)
 		e = run(q, CLEAR_KILLS);
-	return e ? e : run(q, CLEAR_VECTOR);
+	if (!e)
+		e = run(q, CLEAR_VECTOR);
+	return e ? e : run(q, CLEAR_DECLARED);
 }
 
 /* What stands beside the map: it has a name and no dot. */

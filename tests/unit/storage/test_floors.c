@@ -111,7 +111,7 @@ Test(floors, seqs_from_two_to_the_63_on_are_cut_in_their_order)
 	batch_fini(&b);
 }
 
-Test(floors, a_reset_takes_the_map_and_leaves_settings_what_was_declared_and_what_follows)
+Test(floors, a_reset_takes_the_map_and_leaves_settings_and_what_follows)
 {
 	struct store_batch b = {0};
 
@@ -127,8 +127,9 @@ Test(floors, a_reset_takes_the_map_and_leaves_settings_what_was_declared_and_wha
 	MUST(!batch_reset(&b));
 	MUST(!batch_vector(&b, dot_of(2, 0).origin, 11, 4, 79));
 	MUST(!batch_put(&b, dot_of(2, 11), 3, "q", 1, "w", 1));
+	MUST(!batch_declared(&b, "e", "f"));
 	commit(&b);
-	both_hold("declared 63 64\nentry " TWO ":11 3 71 77\nsetting 61 62\nvector " TWO
+	both_hold("declared 65 66\nentry " TWO ":11 3 71 77\nsetting 61 62\nvector " TWO
 		  ":11 4 79\n");
 	batch_fini(&b);
 }
