@@ -13,8 +13,8 @@ endif
 PREFIX  ?= /usr/local
 JOBS    ?= $(shell nproc)
 SHELL   := /bin/bash -o pipefail
-PKGS    := libmicrohttpd jansson libcurl sqlite3 yaml-0.1 libxxhash libzstd zlib
-DEBS    := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev \
+PKGS    := libmicrohttpd gnutls jansson libcurl sqlite3 yaml-0.1 libxxhash libzstd zlib
+DEBS    := gcc libc6-dev make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libcurl4-openssl-dev \
            libsqlite3-dev libyaml-dev libxxhash-dev libzstd-dev zlib1g-dev libcriterion-dev curl python3 \
            clang libclang-rt-14-dev clang-format faketime
 

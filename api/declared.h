@@ -5,7 +5,7 @@
  *	  supervisor: default		# this one when it is absent
  *	  spec: {command: [/bin/sleep, "1000"]}
  *
- * in the shape of the schema DeclaredChildren of openapi.yaml (how many there may be, too), each
+ * in the shape of x-configuration-children of openapi.yaml (how many there may be, too), each
  * spec under all the rules of one that a request puts.
  */
 #ifndef HORDE_API_DECLARED_H

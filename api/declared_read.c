@@ -15,8 +15,8 @@
 #include "api/spec_prepare.h"
 
 #define WHERE "/children"
-#define LIST_SCHEMA "#/components/schemas/DeclaredChildren"
-#define ITEM_SCHEMA "#/components/schemas/DeclaredChild"
+#define LIST_SCHEMA "#/x-configuration-children"
+#define ITEM_SCHEMA "#/x-configuration-children/items"
 
 struct reading {
 	struct arena arena;

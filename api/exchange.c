@@ -99,6 +99,11 @@ const char *exchange_operation(const struct exchange *x)
 	return x->operation->id;
 }
 
+const struct credential *exchange_child(const struct exchange *x)
+{
+	return x->by.ref ? &x->by : NULL;
+}
+
 const char *exchange_method(const struct exchange *x)
 {
 	return x->method_text;

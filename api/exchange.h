@@ -20,6 +20,7 @@
 #include "server/core/err.h"
 #include "server/core/text.h"
 
+struct credential;
 struct exchange;
 struct faults;
 
@@ -32,6 +33,9 @@ const char *exchange_method(const struct exchange *x);    /* as sent; HEAD runs 
 const char *exchange_request_id(const struct exchange *x);
 int64_t exchange_now_ms(const struct exchange *x);     /* loop_now_ms */
 int64_t exchange_started_ms(const struct exchange *x); /* when the request was complete */
+
+/* The process that asks, by its own token; NULL: somebody who may do everything. */
+const struct credential *exchange_child(const struct exchange *x);
 
 /* A path parameter, decoded (%2F is part of it); asserts that the route has it. It is valid UTF-8
  * without control characters, so its length is strlen. */

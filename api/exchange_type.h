@@ -61,6 +61,8 @@ struct exchange {
 	size_t query_count;
 	bool query_broken;
 	struct heads heads;
+	struct child_credential child;
+	struct credential by; /* it, as the core sees it; all zero: no child */
 	bool pretty;
 	bool close; /* the rest of the body will not be read */
 	size_t discarded;

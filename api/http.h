@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/child_token.h"
 #include "api/limits.h"
 #include "server/core/err.h"
 #include "server/core/text.h"
@@ -50,10 +51,13 @@ struct http_document {
 struct http_config {
 	struct loop *loop;
 	int listen_fd; /* bound and listening, non-blocking; the server closes it when it stops */
-	const char *node_name;               /* the Horde-Node header */
-	const char *const *hosts;            /* allowed in Host, without port; ends with NULL */
-	const char *token;                   /* users' bearer token, or NULL: none asked for */
-	const char *secret;                  /* peers' bearer secret, or NULL: none asked for */
+	const char *node_name;    /* the Horde-Node header */
+	const char *const *hosts; /* allowed in Host, without port; ends with NULL */
+	const char *token;        /* users' bearer token, or NULL: none asked for */
+	const char *secret;       /* peers' bearer secret, or NULL: none asked for */
+	/* Whose token is this? Errors: MALFORMED (nobody's), STALE_EPOCH, AHEAD, as
+	 * horde_credential; `ret` is filled for these too. NULL: children have none. */
+	enum err (*credential)(void *service, const char *token, struct child_credential *ret);
 	void *service;                       /* exchange_service() */
 	const struct binding *const *tables; /* tables of bindings; ends with NULL */
 	const struct receiver *receivers;    /* NULL, or these; ends with a NULL operation_id */

@@ -186,6 +186,14 @@ static enum err read_body(struct reader *r, const struct markup *from, struct op
 	return schema_compile(&r->o->schemas, schema, &op->body, r->why);
 }
 
+static bool offers(const struct markup *security, const char *scheme)
+{
+	for (size_t i = 0; security && security->kind == MARKUP_LIST && i < security->count; i++)
+		if (markup_get(security->members[i].value, scheme))
+			return true;
+	return false;
+}
+
 static enum err read_operation(struct reader *r, const char *path, const struct markup *item,
 	enum method method, const struct markup *from)
 {
@@ -198,6 +206,7 @@ static enum err read_operation(struct reader *r, const char *path, const struct 
 		.method = method,
 		.peers = r->peers,
 		.open = security && security->kind == MARKUP_LIST && security->count == 0,
+		.children = offers(security, "child"),
 		.line = from->line};
 	if (!op->id)
 		return refuse(r, from->line, "no operationId at", path);

@@ -4,8 +4,9 @@
  *
  * Understood: paths, the operations of a path, operationId, parameters (path, query, header; of a
  * path and of an operation; $ref; x-error-status), requestBody ($ref; required; content;
- * x-max-bytes), security: [] (an operation anybody may call), servers (a first url that is a path
- * stands before all paths).
+ * x-max-bytes), security: [] (an operation anybody may call) and a
+ * scheme `child` (one that a child may call with its own token), servers (a first url that is a
+ * path stands before all paths).
  */
 #ifndef HORDE_API_OPENAPI_H
 #define HORDE_API_OPENAPI_H
@@ -59,8 +60,9 @@ struct operation {
 	const char *id;
 	const char *path; /* with the server's path before it */
 	enum method method;
-	bool peers; /* it asks for the peers' secret */
-	bool open;  /* it asks for nothing */
+	bool peers;    /* it asks for the peers' secret */
+	bool open;     /* it asks for nothing */
+	bool children; /* a child may call it with its own token */
 	const struct parameter *parameters;
 	size_t parameter_count;
 	enum body_kind body_kind;

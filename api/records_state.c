@@ -103,6 +103,7 @@ void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
 	s->node = take_origin(d, o, "node");
 	s->incarnation = take_origin(d, o, "incarnation");
 	s->epoch = take_epoch(d, o);
+	s->process_epoch = (uint64_t)take_int(d, o, "process_epoch", 0, INT64_MAX, 0);
 	s->spec_hash = take_hex(d, o, "spec_hash");
 	s->pid = (int32_t)take_int(d, o, "pid", 0, INT32_MAX, 0);
 	s->restarts = (uint32_t)take_int(d, o, "restarts", 0, UINT32_MAX, 0);

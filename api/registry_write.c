@@ -49,6 +49,12 @@ static void not_owner(struct exchange *x, const struct entry *e)
 		exchange_path(x, "key"), kind_text(r.owner_kind), r.owner_id);
 }
 
+static void not_own(struct exchange *x)
+{
+	exchange_problem(
+		x, PROBLEM_FORBIDDEN, "child '%s' speaks for itself alone", exchange_child(x)->ref);
+}
+
 static void refuse(struct exchange *x, enum err e, const struct entry *present, const char *owner)
 {
 	if (e == ERR_ALREADY_REGISTERED && present) {
@@ -62,6 +68,8 @@ static void refuse(struct exchange *x, enum err e, const struct entry *present, 
 		exchange_problem(x, PROBLEM_INVALID_SPEC, "the owner does not exist");
 	} else if (e == ERR_WRONG_STATE) {
 		exchange_problem(x, PROBLEM_WRONG_STATE, "child '%s' has ended", owner);
+	} else if (e == ERR_FORBIDDEN) {
+		not_own(x);
 	} else {
 		resource_fail(x, e);
 	}
@@ -69,9 +77,25 @@ static void refuse(struct exchange *x, enum err e, const struct entry *present, 
 
 /* ---- registerKey ---- */
 
+/* By the body; a child that asks need not say that it is the one. False: 422 was answered. */
+static bool owner_of_body(struct exchange *x, struct owner *ret)
+{
+	const json_t *given = json_object_get(exchange_body(x), "owner");
+
+	if (given) {
+		*ret = owner_of_json(given);
+	} else if (exchange_child(x)) {
+		*ret = (struct owner){.kind = OWNER_CHILD, .id = exchange_child(x)->ref};
+	} else {
+		exchange_fault(x, "/owner", "required", "is missing");
+		exchange_problem(x, PROBLEM_INVALID_SPEC, "a name has an owner");
+	}
+	return given || exchange_child(x);
+}
+
 static struct write *begin_register(struct exchange *x)
 {
-	struct owner owner = owner_of_json(json_object_get(exchange_body(x), "owner"));
+	struct owner owner = {0};
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_REGISTER};
 	const struct entry *present = entry_present(x, "entry");
@@ -81,7 +105,7 @@ static struct write *begin_register(struct exchange *x)
 
 	if (present)
 		etag = entry_etag(present);
-	if (!writes_allowed(x, present ? &etag : NULL))
+	if (!owner_of_body(x, &owner) || !writes_allowed(x, present ? &etag : NULL))
 		return NULL;
 	w = write_begin(x, WAIT_ACK_MS);
 	if (!w)
@@ -125,15 +149,18 @@ static void register_key(struct exchange *x)
 
 /* ---- updateKeyValue, unregisterKey ---- */
 
-/* The caller's word of who it is; false: 400 was answered. */
+/* The caller's word of who it is, or its token's; false: 400 was answered. */
 static bool claim(struct exchange *x, struct event *event, struct owner *owner)
 {
 	const char *text = exchange_query(x, "owner");
+	bool given = text && *text;
 
-	event->entry.owner_given = text && *text;
+	event->entry.owner_given = given || exchange_child(x);
 	if (!event->entry.owner_given)
 		return true;
-	if (owner_parse(text, owner) != ERR_OK) {
+	if (!given) {
+		*owner = (struct owner){.kind = OWNER_CHILD, .id = exchange_child(x)->ref};
+	} else if (owner_parse(text, owner) != ERR_OK) {
 		exchange_problem(x, PROBLEM_BAD_QUERY,
 			"owner must be child:<supervisor>/<id> or static:<name>");
 		return false;

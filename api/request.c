@@ -259,26 +259,60 @@ static bool same_secret(const char *a, const char *b)
 	return !different;
 }
 
-static bool check_credentials(struct exchange *x)
+static const char *bearer_of(const struct exchange *x)
 {
-	const struct operation *op = x->operation;
-	const char *wanted = op->peers ? x->http->config.secret : x->http->config.token;
 	const char *given = x->heads.authorization;
 
-	if (!wanted || op->open)
+	return given && strncasecmp(given, "Bearer ", 7) == 0 ? given + 7 : NULL;
+}
+
+static bool check_child(struct exchange *x, const char *token)
+{
+	const struct http_config *c = &x->http->config;
+	enum err e = c->credential ? c->credential(c->service, token, &x->child) : ERR_MALFORMED;
+
+	if (e == ERR_MALFORMED) {
+		exchange_problem(x, PROBLEM_UNAUTHORIZED, "this token is not known");
+	} else if (!x->operation->children) {
+		exchange_problem(x, PROBLEM_FORBIDDEN,
+			"a child's token is for names of its own and its own state");
+	} else if (e != ERR_OK) {
+		exchange_fail(x, e);
+	} else {
+		x->by = (struct credential){.ref = x->child.ref, .epoch = x->child.epoch};
 		return true;
-	if (!given || strncasecmp(given, "Bearer ", 7) != 0) {
-		exchange_problem(x, PROBLEM_UNAUTHORIZED, "send Authorization: Bearer %s",
-			op->peers ? "with the cluster's secret" : "and a token");
-		return false;
 	}
-	if (same_secret(given + 7, wanted))
+	return false;
+}
+
+static bool check_secret(struct exchange *x, const char *given, const char *wanted)
+{
+	bool peers = x->operation->peers;
+
+	if (!given)
+		exchange_problem(x, PROBLEM_UNAUTHORIZED, "send Authorization: Bearer %s",
+			peers ? "with the cluster's secret" : "and a token");
+	else if (same_secret(given, wanted))
 		return true;
-	if (op->peers)
+	else if (peers)
 		exchange_problem(x, PROBLEM_FORBIDDEN, "this is not the cluster's secret");
 	else
 		exchange_problem(x, PROBLEM_UNAUTHORIZED, "this token is not known");
 	return false;
+}
+
+/* A child is known by its token also where nobody else has to show one. */
+static bool check_credentials(struct exchange *x)
+{
+	const struct operation *op = x->operation;
+	const char *wanted = op->peers ? x->http->config.secret : x->http->config.token;
+	const char *given = bearer_of(x);
+
+	if (op->open)
+		return true;
+	if (!op->peers && given && child_token_is(given))
+		return check_child(x, given);
+	return !wanted || check_secret(x, given, wanted);
 }
 
 static bool check_length(struct exchange *x)

@@ -233,6 +233,8 @@ enum err write_command(struct exchange *x, struct event *e, struct write *w)
 	enum err err;
 
 	e->ack_wanted = ack_of_others(w->ack);
+	if (exchange_child(x))
+		e->by = *exchange_child(x);
 	err = service->command(service->node, e, &w->result);
 	if (err != ERR_OK)
 		return err;

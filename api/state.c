@@ -1,7 +1,7 @@
 /*
  * What a child leaves for its next life, wherever that is: bytes of its own choice. The value of
  *the map's key state/SUP/CHILD is
- *	{"at":<wall ms>,"bytes":"<base64>"}
+ *	{"at":<wall ms>,"epoch":<of the assignment then>,"bytes":"<base64>"}
  */
 #include "api/state.h"
 
@@ -19,6 +19,20 @@ static const struct entry *find(const struct exchange *x, const struct child *c)
 	char key[KEY_BYTES_MAX + 1];
 
 	return map_get(resource_map(x), key, resource_key(key, "state", c->sup, c->id));
+}
+
+/* False: there is no such supervisor, or it is another child that asks; that was answered. */
+static bool of_path(struct exchange *x, struct child *ret_child)
+{
+	const struct credential *by = exchange_child(x);
+
+	if (!resource_supervisor(x))
+		return false;
+	child_of_path(x, ret_child);
+	if (!by || strcmp(by->ref, ret_child->ref) == 0)
+		return true;
+	exchange_problem(x, PROBLEM_FORBIDDEN, "child '%s' speaks for itself alone", by->ref);
+	return false;
 }
 
 static void not_found(struct exchange *x, const struct child *c)
@@ -54,9 +68,8 @@ static void get_state(struct exchange *x)
 	char quoted[sizeof(etag.text) + 2];
 	size_t bytes;
 
-	if (!resource_supervisor(x))
+	if (!of_path(x, &c))
 		return;
-	child_of_path(x, &c);
 	e = c.view.spec ? find(x, &c) : NULL;
 	text = e ? text_of_state(e, &bytes) : NULL;
 	if (!text) {
@@ -76,17 +89,29 @@ static void get_state(struct exchange *x)
 
 /* ---- writing ---- */
 
+/* Its epoch is the present one, whoever puts it. */
+static struct record *record_of(const struct child *c)
+{
+	struct record *r = record_new(FAMILY_STATE);
+
+	if (r && c->view.assign && c->view.assign->record)
+		r->state.epoch = c->view.assign->record->assign.epoch;
+	return r;
+}
+
 static enum err put(struct exchange *x, struct write *w, const struct child *c)
 {
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_PUT_STATE};
 	struct text value = TEXT_INIT;
+	struct record *r = record_of(c);
 	size_t bytes;
 	const char *body = exchange_body_text(x, &bytes);
 	enum err e = ERR_NO_MEMORY;
 
 	json_object(&value);
 	json_put_int(&value, "at", wall_now_ms());
+	json_put_uint(&value, "epoch", r ? r->state.epoch : 0);
 	json_key(&value, "bytes");
 	base64_string(&value, body ? body : "", bytes);
 	json_end_object(&value);
@@ -94,8 +119,11 @@ static enum err put(struct exchange *x, struct write *w, const struct child *c)
 	event.put.key_bytes = resource_key(key, "state", c->sup, c->id);
 	event.put.value = value.bytes;
 	event.put.value_bytes = value.used;
-	if (text_ok(&value))
+	event.put.record = r;
+	if (r && text_ok(&value))
 		e = write_command(x, &event, w);
+	if (e != ERR_OK)
+		record_free(r);
 	text_fini(&value);
 	return e;
 }
@@ -135,9 +163,8 @@ static void put_state(struct exchange *x)
 	struct write *w = exchange_state(x);
 	struct child c;
 
-	if (!w && !resource_supervisor(x))
+	if (!of_path(x, &c))
 		return;
-	child_of_path(x, &c);
 	if ((!w && !(w = begin(x, &c, put))) || !write_settled(x, w))
 		return;
 	write_headers(x, w, NULL);
@@ -149,9 +176,8 @@ static void delete_state(struct exchange *x)
 	struct write *w = exchange_state(x);
 	struct child c;
 
-	if (!w && !resource_supervisor(x))
+	if (!of_path(x, &c))
 		return;
-	child_of_path(x, &c);
 	if ((!w && !(w = begin(x, &c, remove_state))) || !write_settled(x, w))
 		return;
 	write_headers(x, w, NULL);

@@ -117,6 +117,10 @@ void node_dump(struct node *n, const char *peer, const struct fragment *f);
 logs_read_fn node_logs;
 
 /* ---- node_spawn.c ---- */
+#define CHILD_KEY_BYTES_MAX ORIGIN_HEX_BYTES
+/* What the tokens of children are made with, maybe in `room`: the nodes' secret, or the cluster's
+ * id where they have none, and so nothing to keep from each other's processes. */
+const char *node_child_key(const struct node *n, char room[CHILD_KEY_BYTES_MAX]);
 /* Errors: as processes_spawn. */
 enum err node_spawn(struct node *n, const struct action *a, char ret_error[ERROR_BYTES_MAX]);
 /* The command of a check, beside the child that it is of, under a name of its own. Errors: the

@@ -105,6 +105,17 @@ static enum err covered(void *service, const char *dots, bool *ret_covered)
 	return ERR_OK;
 }
 
+static enum err credential(void *service, const char *token, struct child_credential *ret)
+{
+	const struct service *s = service;
+	struct credential by = {.ref = ret->ref};
+	char key[CHILD_KEY_BYTES_MAX];
+	enum err e = child_token_read(node_child_key(s->node, key), token, ret);
+
+	by.epoch = ret->epoch;
+	return e ? e : horde_credential(s->horde, &by);
+}
+
 static void answered(void *service, const char *method, const char *path, unsigned status,
 	const char *request_id, int64_t took_ms)
 {
@@ -123,6 +134,7 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 		.hosts = n->config.hosts,
 		.token = n->config.options->token,
 		.secret = n->config.options->secret,
+		.credential = credential,
 		.service = &n->service,
 		.tables = tables,
 		.receivers = snapshots_receivers,

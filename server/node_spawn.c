@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/child_token.h"
 #include "server/environment.h"
 #include "server/exec_users.h"
 #include "server/core/expand.h"
@@ -57,6 +58,26 @@ static void add_notify(struct start *s)
 		environment_add(&s->env, "WATCHDOG_USEC", usec, strlen(usec));
 }
 
+const char *node_child_key(const struct node *n, char room[CHILD_KEY_BYTES_MAX])
+{
+	if (n->config.options->secret)
+		return n->config.options->secret;
+	origin_to_hex(n->cluster_id, room);
+	return room;
+}
+
+/* A process without it can do its work, but not prove who it is. */
+static void add_token(struct start *s)
+{
+	char key[CHILD_KEY_BYTES_MAX], token[CHILD_TOKEN_BYTES_MAX];
+	enum err e = child_token_make(node_child_key(s->n, key), s->a->ref, s->a->epoch, token);
+
+	if (!e)
+		environment_add(&s->env, "HORDE_CHILD_TOKEN", token, strlen(token));
+	else
+		log_event(LOG_LEVEL_WARN, "child_token.none", s->a->ref, "%s", err_text(e));
+}
+
 #define RUN_DIR "HORDE_RUN_DIR="
 
 /* Its own directory is told of only when it has one. */
@@ -67,6 +88,7 @@ static void add_own(struct start *s)
 	for (char *const *item = s->a->identity; item && *item; item++)
 		if (strncmp(*item, RUN_DIR, strlen(RUN_DIR)) != 0)
 			environment_add_item(&s->env, *item);
+	add_token(s);
 	if (!s->helper)
 		make_run_dir(s);
 	else if (!run_dir_path(s->n->run_dirs, s->a->ref, path))

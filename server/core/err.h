@@ -35,6 +35,8 @@
 	X(PROTOCOL, "the peer speaks another protocol version")                                    \
 	X(UNREACHABLE, "nobody answers there")                                                     \
 	X(UNKNOWN_LINK, "the link is unknown: say hello first")                                    \
+	X(STALE_EPOCH, "the child has a later assignment, or is gone")                             \
+	X(AHEAD, "this node has not heard of that assignment yet")                                 \
 	X(FORBIDDEN, "refused")                                                                    \
 	X(SYSTEM, "a system call failed")
 

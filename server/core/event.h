@@ -79,6 +79,15 @@ enum event_kind {
 	EVENT_COUNT
 };
 
+/*
+ * Who sends a command, when it is a process and no admin: what its HORDE_CHILD_TOKEN proves. It may
+ * write names of its own and its own state under its present assignment, and nothing else.
+ */
+struct credential { /* all zero: an admin */
+	const char *ref;
+	uint64_t epoch; /* that it was started with */
+};
+
 struct process_end {
 	int code;   /* -1 when a signal ended it */
 	int signal; /* 0 when it exited */
@@ -89,9 +98,10 @@ struct process_end {
 
 struct event {
 	enum event_kind kind;
-	int64_t now_ms;  /* monotonic */
-	int64_t wall_ms; /* for stamps and for people */
-	uint32_t link;   /* of link events */
+	int64_t now_ms;       /* monotonic */
+	int64_t wall_ms;      /* for stamps and for people */
+	uint32_t link;        /* of link events */
+	struct credential by; /* of commands; ret FORBIDDEN, STALE_EPOCH, AHEAD */
 	bool ack_wanted; /* of commands: its writer waits until other members have it on disk */
 	uint64_t bytes_received; /* of FRAGMENT: what the exchange took on the wire */
 	uint64_t bytes_sent;

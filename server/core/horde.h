@@ -111,6 +111,12 @@ struct child_view {               /* one child as any node shows it */
 };
 /* `ref` is "sup/child". */
 void horde_child(const struct horde *h, const char *ref, struct child_view *ret_view);
+/*
+ * May the process of this child that was started with `by->epoch` speak for it? Errors:
+ * STALE_EPOCH (there is a later assignment, or no such child), AHEAD (this node has not heard of
+ * that assignment yet).
+ */
+enum err horde_credential(const struct horde *h, const struct credential *by);
 /* It is being stopped here, to go on at another node. */
 bool horde_child_moves(const struct horde *h, const char *ref);
 /* True while a process of this child is known on this node. */

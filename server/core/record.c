@@ -67,8 +67,7 @@ enum family family_of(const char *key, size_t key_bytes)
 
 bool family_has_record(enum family family)
 {
-	return family != FAMILY_META && family != FAMILY_HALT && family != FAMILY_STATE &&
-	       family != FAMILY_OTHER;
+	return family != FAMILY_META && family != FAMILY_HALT && family != FAMILY_OTHER;
 }
 
 const char *key_rest(const char *key)
@@ -94,9 +93,10 @@ static size_t block_bytes(enum family family)
 		return offsetof(struct record, status) + sizeof(struct status_record);
 	case FAMILY_ENTRY:
 		return offsetof(struct record, entry) + sizeof(struct entry_record);
+	case FAMILY_STATE:
+		return offsetof(struct record, state) + sizeof(struct state_record);
 	case FAMILY_META:
 	case FAMILY_HALT:
-	case FAMILY_STATE:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;
@@ -363,6 +363,8 @@ static void encode_status(const struct status_record *s, struct text *t)
 	put_origin(t, "node", s->node);
 	put_origin(t, "incarnation", s->incarnation);
 	json_put_uint(t, "epoch", s->epoch);
+	if (s->process_epoch)
+		json_put_uint(t, "process_epoch", s->process_epoch);
 	put_hex(t, "spec_hash", s->spec_hash);
 	json_put_int(t, "pid", s->pid);
 	json_put_uint(t, "restarts", s->restarts);

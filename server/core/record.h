@@ -38,7 +38,7 @@ enum family {
 	FAMILY_ENTRY,
 	FAMILY_META,
 	FAMILY_HALT,  /* of a supervisor that was stopped; no record */
-	FAMILY_STATE, /* what a child leaves for its next life; no record */
+	FAMILY_STATE, /* what a child leaves for its next life */
 	FAMILY_COUNT
 };
 
@@ -90,12 +90,17 @@ struct status_record {
 	int64_t started_at_ms; /* wall; 0 when never */
 	int64_t retry_at_ms;   /* wall; when `backoff` ends, else 0 */
 	struct exit_record last_exit;
-	struct trail trail;  /* how it came to this */
-	bool ready;          /* running, and ready */
-	int64_t ready_at_ms; /* wall; since when, of one that has checks; else 0 */
-	char *text;          /* what it says of itself, or NULL */
-	char *exit_tail;     /* of last_exit: what it printed last on stderr, or NULL */
-	struct ports ports;  /* the numbers that it has there */
+	struct trail trail;     /* how it came to this */
+	bool ready;             /* running, and ready */
+	int64_t ready_at_ms;    /* wall; since when, of one that has checks; else 0 */
+	char *text;             /* what it says of itself, or NULL */
+	char *exit_tail;        /* of last_exit: what it printed last on stderr, or NULL */
+	struct ports ports;     /* the numbers that it has there */
+	uint64_t process_epoch; /* that its process was started with, when it is another; else 0 */
+};
+
+struct state_record {
+	uint64_t epoch; /* of the assignment that it was left under: a later one's beats it */
 };
 
 struct entry_record {
@@ -116,6 +121,7 @@ struct record {
 		struct supervisor_record supervisor;
 		struct assign_record assign;
 		struct status_record status;
+		struct state_record state;
 		struct entry_record entry;
 	};
 };

@@ -43,10 +43,11 @@ static int compare_records(const struct entry *a, const struct entry *b)
 	case FAMILY_SUPERVISOR:
 		return compare_u64(
 			x->supervisor.created_at_ms != 0, y->supervisor.created_at_ms != 0);
+	case FAMILY_STATE:
+		return compare_u64(x->state.epoch, y->state.epoch);
 	case FAMILY_SPEC:
 	case FAMILY_META:
 	case FAMILY_HALT:
-	case FAMILY_STATE:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;

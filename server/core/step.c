@@ -260,8 +260,8 @@ static enum err on_put_state(struct horde *h, const struct event *e)
 	if (states_bytes(h, e) + e->put.value_bytes > STATES_BYTES_MAX)
 		return ERR_STORAGE_FULL;
 	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
-	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes, NULL,
-		stamp(h), &h->out->changes);
+	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes,
+		e->put.record, stamp(h), &h->out->changes);
 }
 
 static enum err on_put_meta(struct horde *h, const struct event *e)
@@ -351,6 +351,8 @@ static enum err dispatch(struct horde *h, const struct event *e)
 {
 	enum err refused = events[e->kind].write ? horde_write_refused(h) : ERR_OK;
 
+	if (refused == ERR_OK)
+		refused = credential_judge(h, e);
 	return refused == ERR_OK ? events[e->kind].handle(h, e) : refused;
 }
 

@@ -88,6 +88,7 @@ bool view_status(const struct horde *h, const struct child *c, const struct view
 		ret->state = CHILD_RUNNING;
 		ret->reason = REASON_NONE;
 		ret->pid = c->pid;
+		ret->process_epoch = c->process_epoch != ret->epoch ? c->process_epoch : 0;
 		show_health(c, ret);
 	} else if (!v->spec) {
 		ret->state = CHILD_FAILED;
@@ -112,10 +113,11 @@ bool view_status_right(const struct horde *h, const struct child *c, const struc
 	if (!view_status(h, c, v, &want))
 		return true;
 	return s && s->state == want.state && s->reason == want.reason && s->epoch == want.epoch &&
-	       origin_equal(s->node, want.node) && origin_equal(s->incarnation, want.incarnation) &&
-	       s->spec_hash == want.spec_hash && s->pid == want.pid &&
-	       s->restarts == want.restarts && s->retry_at_ms == want.retry_at_ms &&
-	       s->last_exit.at_ms == want.last_exit.at_ms && health_right(c, s, &want);
+	       s->process_epoch == want.process_epoch && origin_equal(s->node, want.node) &&
+	       origin_equal(s->incarnation, want.incarnation) && s->spec_hash == want.spec_hash &&
+	       s->pid == want.pid && s->restarts == want.restarts &&
+	       s->retry_at_ms == want.retry_at_ms && s->last_exit.at_ms == want.last_exit.at_ms &&
+	       health_right(c, s, &want);
 }
 
 bool view_of_another(const struct horde *h, const struct child *c, const struct status_record *s)

@@ -340,8 +340,8 @@ CLUSTER_TEST(children, s028_env_cwd_and_command_arrive_unchanged)
 static bool is_expected(const char *item)
 {
 	static const char *const names[] = {"HORDE_CHILD=", "HORDE_CHILD_REF=", "HORDE_SUPERVISOR=",
-		"HORDE_NODE=", "HORDE_URL=", "HORDE_EPOCH=", "HORDE_RUN_DIR=", "PATH=", "LANG=",
-		"TZ=", "GREETING="};
+		"HORDE_NODE=", "HORDE_URL=", "HORDE_EPOCH=", "HORDE_RUN_DIR=", "HORDE_CHILD_TOKEN=",
+		"PATH=", "LANG=", "TZ=", "GREETING="};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strncmp(item, names[i], strlen(names[i])) == 0)
@@ -380,7 +380,7 @@ CLUSTER_TEST(children, s028_nothing_of_the_daemon_reaches_a_child)
 		CHECK(is_expected(item), "the child sees %s", item);
 		expected++;
 	}
-	CHECK_INT(expected, 11);
+	CHECK_INT(expected, 12);
 	for (int fd = 3; fd < 256; fd++)
 		CHECK(lstat(text_of("/proc/%d/fd/%d", (int)pid, fd), &info) != 0 && errno == ENOENT,
 			"descriptor %d is open in the child", fd);

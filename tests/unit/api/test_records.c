@@ -81,9 +81,22 @@ Test(records, a_status_comes_back_as_it_was)
 	d = there_and_back("status/default/a", &r, NULL);
 	cr_assert_str_eq(d->status.exit_tail, r.status.exit_tail);
 	record_free(d);
+	r.status.process_epoch = 76;
 	r.status.last_exit.known = false;
 	d = there_and_back("status/default/a", &r, NULL);
 	cr_assert_not(d->status.last_exit.known);
+	cr_assert_eq(d->status.process_epoch, 76);
+	record_free(d);
+}
+
+Test(records, what_a_child_left_has_the_epoch_of_then)
+{
+	struct record *d = decode("state/default/a", "{\"at\":1,\"epoch\":77,\"bytes\":\"\"}");
+
+	cr_assert_eq(d->state.epoch, 77);
+	record_free(d);
+	d = decode("state/default/a", "{\"at\":1,\"bytes\":\"\"}"); /* of an older version */
+	cr_assert_eq(d->state.epoch, 0);
 	record_free(d);
 }
 

@@ -47,6 +47,15 @@ Test(siblings, a_status_wins_by_epoch)
 	cr_winner("status/default/a", r, CLOCKS(3, 1, 2), 1);
 }
 
+Test(siblings, what_a_later_assignment_left_wins_however_late_the_earlier_one_wrote)
+{
+	struct record r[3] = {{.family = FAMILY_STATE, .state = {.epoch = 1}},
+		{.family = FAMILY_STATE, .state = {.epoch = 4}},
+		{.family = FAMILY_STATE, .state = {.epoch = 4}}};
+
+	cr_winner("state/default/a", r, CLOCKS(9, 1, 2), 2);
+}
+
 Test(siblings, a_member_wins_by_start_then_incarnation)
 {
 	cr_winner(
