@@ -43,6 +43,16 @@ static void checks_text(struct world *w, char text[256])
 			(unsigned)below(w, KEYS), (unsigned)below(w, 1000));
 }
 
+/* What it is to have: a number that others want too, one of the node's, or both. */
+static const char *ports_text(struct world *w)
+{
+	static const char *const texts[] = {"", "\"ports\":[{\"name\":\"own\"}],",
+		"\"ports\":[{\"name\":\"known\",\"port\":9000}],",
+		"\"ports\":[{\"name\":\"own\"},{\"name\":\"known\",\"port\":9000}],"};
+
+	return texts[percent(w, 50) ? 0 : below(w, 4)];
+}
+
 static void spec_text(struct world *w, char text[SPEC_BYTES], bool running)
 {
 	static const char *const types[] = {"permanent", "permanent", "transient", "temporary"};
@@ -59,10 +69,10 @@ static void spec_text(struct world *w, char text[SPEC_BYTES], bool running)
 	snprintf(text, SPEC_BYTES,
 		"{\"created_at\":1,\"desired\":\"%s\",\"spec\":{\"backoff\":{\"max_ms\":800},"
 		"\"command\":[\"/bin/run\",\"%u\"],\"max_seconds\":%u,\"on_max_restarts\":\"%s\","
-		"\"restart\":\"%s\",%s%s\"shutdown\":{\"timeout_ms\":%u}}}",
+		"%s\"restart\":\"%s\",%s%s\"shutdown\":{\"timeout_ms\":%u}}}",
 		running ? "running" : "stopped", (unsigned)below(w, 3), 1 + (unsigned)below(w, 4),
-		percent(w, 80) ? "backoff" : policies[below(w, 3)], types[below(w, 4)], checks,
-		retain, (unsigned)below(w, 500));
+		percent(w, 80) ? "backoff" : policies[below(w, 3)], ports_text(w),
+		types[below(w, 4)], checks, retain, (unsigned)below(w, 500));
 }
 
 static const char *scope_of(const char *ref)

@@ -73,14 +73,17 @@ static void process_event(struct world *w, struct node *n, struct happening *e)
 		return; /* after the healing nothing fails any more */
 	event.kind = e->what == AT_EXITED ? EVENT_EXITED : EVENT_START_FAILED;
 	event.process.error = "exec: ENOENT";
+	event.process.port = e->what == AT_START_FAILED ? (uint16_t)e->number : 0;
 	event.process.end.code = p->stopping ? -1 : (int)below(w, 2);
 	event.process.end.signal = p->stopping ? 15 : 0;
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
 	old = *p;
-	free(p);
+	proc_free(p);
 	tracef(w, "%s: %s ended", n->name, e->ref);
+	if (event.process.port)
+		starts_refused(w, &old);
 	node_step(w, n, &event);
 	starts_told(w, n, &old);
 }

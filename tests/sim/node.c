@@ -158,13 +158,19 @@ void node_boot(struct world *w, int index, struct origin_id life)
 	join(w, n);
 }
 
+void proc_free(struct proc *p)
+{
+	ports_fini(&p->ports);
+	free(p);
+}
+
 static void drop_procs(struct node *n)
 {
 	while (n->procs) {
 		struct proc *p = n->procs;
 
 		n->procs = p->next;
-		free(p);
+		proc_free(p);
 	}
 }
 
@@ -262,6 +268,8 @@ static void spawn(struct world *w, struct node *n, const struct action *a)
 	if (!p)
 		abort();
 	starts_check(w, n, a, p);
+	if (!ports_dup(a->ports, &p->ports))
+		abort();
 	snprintf(p->ref, sizeof(p->ref), "%s", a->ref);
 	p->epoch = a->epoch;
 	p->own_process_hash = a->spec->process_hash;
@@ -276,6 +284,8 @@ static void spawn(struct world *w, struct node *n, const struct action *a)
 	snprintf(e->ref, sizeof(e->ref), "%s", a->ref);
 	e->epoch = a->epoch;
 	e->pid = p->pid;
+	if (fails && p->ports.count > 0)
+		e->number = p->ports.items[below(w, p->ports.count)].number; /* a stranger has it */
 	if (fails || !faults_strike(w, FAULT_FLAKY, 40))
 		return;
 	p->ending = true;

@@ -17,11 +17,17 @@
 #define CHILDREN 6  /* at most 10 */
 #define TEAM "team" /* the supervisor of every other one; the rest is under `default` */
 #define KEYS 4
+#define PORT 9000               /* that some children ask for by its number */
 #define CHAOS_MS 15000          /* faults and clients */
 #define HEAL_MS 30000           /* then everything is mended, and by its end all must agree */
 #define QUIET_MS 12000          /* the last part of it, in which nothing may happen any more */
 #define RPC_TIMEOUT_MS 3000     /* how much longer than its wait an answer may take */
 #define CONNECT_TIMEOUT_MS 1000 /* the same for a connection that is refused */
+
+struct first {            /* a temporary child was started */
+	struct dot spec;  /* the write that it is of */
+	struct dot known; /* who knows this event knows that it was; seq 0: it was not told yet */
+};
 
 struct proc { /* a simulated process */
 	struct proc *next;
@@ -36,12 +42,9 @@ struct proc { /* a simulated process */
 	bool stopping;
 	int64_t start_ms;
 	bool temporary;
+	struct first before; /* of a temporary child: what was known of it until now */
+	struct ports ports;
 	bool ending; /* its end is on its way */
-};
-
-struct first {            /* a temporary child was started */
-	struct dot spec;  /* the write that it is of */
-	struct dot known; /* who knows this event knows that it was; seq 0: it was not told yet */
 };
 
 struct parked { /* a poll that waits at its server */
@@ -218,6 +221,7 @@ void node_terminate(struct world *w, int index); /* SIGTERM: restart or leave */
 enum err node_step(struct world *w, struct node *n, struct event *e);
 void node_fini(struct node *n);
 struct proc *proc_find(struct node *n, const char *ref);
+void proc_free(struct proc *p);
 
 /* ---- net.c ---- */
 void net_action(struct world *w, struct node *n, const struct action *a);
@@ -254,6 +258,8 @@ void retains_end(struct world *w, struct node *judge, const char *ref);
  * that this node knows forbids it. Notes what `p` runs.
  */
 void starts_check(struct world *w, struct node *n, const struct action *a, struct proc *p);
+/* There was no process: a port that it was to have was a stranger's. */
+void starts_refused(struct world *w, const struct proc *p);
 /* Its node was told what became of it, and may have said so in the map. */
 void starts_told(struct world *w, struct node *n, const struct proc *p);
 

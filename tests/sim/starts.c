@@ -86,11 +86,17 @@ void starts_told(struct world *w, struct node *n, const struct proc *p)
 		first->known = last;
 }
 
+void starts_refused(struct world *w, const struct proc *p)
+{
+	if (p->temporary)
+		*first_of(w, p->ref) = p->before;
+}
+
 /*
  * One write of a temporary child is started once, if its node can know of the first time: that it
  * was assigned says nothing, since an assign outlives writes of the spec.
  */
-static void check_temporary(struct world *w, struct node *n, const char *ref, const struct proc *p)
+static void check_temporary(struct world *w, struct node *n, const char *ref, struct proc *p)
 {
 	struct first *first = first_of(w, ref);
 	bool again = dot_compare(first->spec, p->spec) == 0;
@@ -100,6 +106,7 @@ static void check_temporary(struct world *w, struct node *n, const char *ref, co
 			ref);
 	else if (again && all_is_told(w))
 		fail(w, "%s starts temporary %s a second time", n->name, ref);
+	p->before = *first;
 	*first = (struct first){.spec = p->spec};
 }
 
@@ -114,12 +121,28 @@ static void check_parallel(struct world *w, struct node *n, const char *ref)
 		fail(w, "%s starts %s, and %u are starting already", n->name, ref, starting - 1);
 }
 
+/* No number twice on a node, nor one that it may not give. */
+static void check_ports(struct world *w, struct node *n, const struct action *a)
+{
+	for (uint32_t i = 0; i < a->ports->count; i++) {
+		uint16_t number = a->ports->items[i].number;
+
+		if (number != PORT && (number < PORT_FIRST || number > PORT_LAST))
+			fail(w, "%s gives %s port %u", n->name, a->ref, number);
+		for (const struct proc *p = n->procs; p; p = p->next)
+			if (ports_with(&p->ports, number))
+				fail(w, "%s gives %s port %u, which %s has", n->name, a->ref,
+					number, p->ref);
+	}
+}
+
 void starts_check(struct world *w, struct node *n, const struct action *a, struct proc *p)
 {
 	struct child_view view;
 	const struct record *assign;
 
 	check_parallel(w, n, a->ref);
+	check_ports(w, n, a);
 	horde_child(n->h, a->ref, &view);
 	assign = record_of(view.assign);
 	if (proc_find(n, a->ref))
