@@ -88,6 +88,8 @@ demo: all
 # ---- the checks ------------------------------------------------------------------------------
 # Tests stand in for malloc and friends: their names must be seen by the libraries.
 $(B)/tests/%.o: CFLAGS += -fvisibility=default
+# They are compiled more often than they are run, and wait for most of that time.
+$(B)/tests/unit/%.o $(B)/tests/integration/%.o: OPT = -O0
 
 # A unit test is one file, tests/unit/ROOM/test_NAME.c; it links its room and the rooms below it.
 BELOW_core    := core
@@ -106,16 +108,17 @@ $(foreach r,$(ROOMS),$(eval $(call UNITROOM,$(r))))
 UNIT_RUN := $(UNIT:%=%.ok)
 
 # Criterion passes a leaking test, so under ASan the reports of all processes are looked for too.
-ASAN_LOG := $(abspath $(B))/asan-report
-RUNENV    = ASAN_OPTIONS=log_path=$(ASAN_LOG):detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN_LOG)
+# $(1) is where they go, each with the pid behind it.
+RUNENV    = ASAN_OPTIONS=log_path=$(abspath $(1)):detect_leaks=1 \
+	UBSAN_OPTIONS=print_stacktrace=1:log_path=$(abspath $(1))
 
 RESULTS   = $(B)/results
 
 $(B)/tests/unit/%.ok: $(B)/tests/unit/%
-	@rm -f $(ASAN_LOG)*
+	@rm -f $<.report*
 	@echo "  RUN $<"
-	@$(RUNENV) $< 2>&1 | tee -a $(RESULTS)
-	@! cat $(ASAN_LOG)* 2>/dev/null | grep .
+	@$(call RUNENV,$<.report) $< 2>&1 | tee -a $(RESULTS)
+	@! cat $<.report* 2>/dev/null | grep .
 	@touch $@
 
 unit: $(UNIT_RUN)
@@ -141,16 +144,16 @@ SEEDS_OF = $(or $(SEEDS),$(SEEDS_$(1)))
 SHARD_OF = $(shell echo $$((($(call SEEDS_OF,$(1)) + $(JOBS) - 1) / $(JOBS))))
 define SIMULATE
 	@seq $(FROM) $(call SHARD_OF,$(1)) $$(($(FROM) + $(call SEEDS_OF,$(1)) - 1)) \
-		| $(RUNENV) xargs -P $(JOBS) -I{} $(B)/$(1) --from {} --count $(call SHARD_OF,$(1))
+		| $(call RUNENV,$(B)/sim.report) xargs -P $(JOBS) -I{} $(B)/$(1) --from {} --count $(call SHARD_OF,$(1))
 
 endef
 sim: $(SIMS:%=$(B)/%)
 ifdef SEED
 	@failed=; for s in $^; do $$s --seed $(SEED) --trace || failed=1; done; test -z "$$failed"
 else
-	@rm -f $(ASAN_LOG)*
+	@rm -f $(B)/sim.report*
 	$(foreach s,$(SIMS),$(call SIMULATE,$(s)))
-	@! cat $(ASAN_LOG)* 2>/dev/null | grep .
+	@! cat $(B)/sim.report* 2>/dev/null | grep .
 endif
 
 # The check of the checks: each naive variant of the map must be seen by the simulator. What a
@@ -175,7 +178,8 @@ ASAN := B=build/asan OPT=-O1 \
 	SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) built
-	@$(MAKE) --no-print-directory $(ASAN) SEEDS_horde-replicas=4000 unit sim
+	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) unit
+	@$(MAKE) --no-print-directory $(ASAN) SEEDS_horde-sim=1000 SEEDS_horde-replicas=4000 sim
 
 INTEGRATION := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
 $(B)/tests/integration/%: $(B)/tests/integration/%.o $(TESTLIB)
@@ -273,7 +277,7 @@ check: | $(B)/.deps
 	@$(MAKE) --no-print-directory -j$(JOBS) built $(INTEGRATION)
 	@$(MAKE) --no-print-directory purity headers readmes clang
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_TREE) fuzz-built
-	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory -j$(JOBS) unit
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory -j$(JOBS) naive
 	@$(MAKE) --no-print-directory integration

@@ -31,7 +31,7 @@ static inline struct http_reply *until_lines(
 	const struct node *at, const char *id, const char *query, const char *expected)
 {
 	return http_until(node_url(at, CHILDREN "/%s/logs?%s", id, query), has_lines, expected,
-		check_ms(CLUSTER_SOON_MS), expected);
+		check_ms(CLUSTER_START_MS), expected); /* they may print much first */
 }
 
 #endif
