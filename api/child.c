@@ -109,7 +109,7 @@ uint64_t child_hash(const struct child *c)
 /* ---- JSON ---- */
 
 /* How a process ended: by itself or by a signal. A start that failed is no end of a process. */
-static void put_end(struct text *out, int code, int signal, bool core_dumped)
+static void put_end(struct text *out, int code, int signal, bool core_dumped, bool oom_killed)
 {
 	if (signal > 0)
 		json_put_int(out, "signal", signal);
@@ -117,6 +117,8 @@ static void put_end(struct text *out, int code, int signal, bool core_dumped)
 		json_put_int(out, "code", code);
 	if (core_dumped)
 		json_put_bool(out, "core_dumped", true);
+	if (oom_killed)
+		json_put_bool(out, "oom_killed", true);
 }
 
 static void put_last_exit(struct text *out, const struct exit_record *e, const char *tail)
@@ -129,7 +131,7 @@ static void put_last_exit(struct text *out, const struct exit_record *e, const c
 		return;
 	json_key(out, "last_exit");
 	json_object(out);
-	put_end(out, e->code, e->signal, e->core_dumped);
+	put_end(out, e->code, e->signal, e->core_dumped, e->oom_killed);
 	json_put_time(out, "at", e->at_ms);
 	json_put_int(out, "uptime_ms", e->uptime_ms > 0 ? e->uptime_ms : 0);
 	if (tail)
@@ -148,7 +150,7 @@ static void put_transition(struct text *out, const struct horde *h, const struct
 	if (x->error[0])
 		json_put_string(out, "error", x->error);
 	if (x->ended && (x->code >= 0 || x->signal > 0)) {
-		put_end(out, x->code, x->signal, x->core_dumped);
+		put_end(out, x->code, x->signal, x->core_dumped, x->oom_killed);
 		json_put_int(out, "uptime_ms", x->uptime_ms > 0 ? x->uptime_ms : 0);
 	}
 	json_end_object(out);

@@ -243,7 +243,8 @@ static enum problem_code refusal(const struct faults *f)
 
 static bool check_shape(struct exchange *x)
 {
-	const struct schema_check how = {.raw = x->body.bytes, .raw_length = x->body.used};
+	const struct schema_check how = {
+		.raw = x->body.bytes, .raw_length = x->body.used, .cgroup = x->http->config.cgroup};
 
 	text_clear(&x->faults.pointer);
 	schema_check_body(x->operation->body, x->json, &how, &x->faults);

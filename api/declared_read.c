@@ -64,7 +64,7 @@ static enum err load_children(struct reading *r, const char *yaml, size_t bytes,
 
 static void check_shape(struct reading *r, const struct text *json)
 {
-	struct schema_check how = {.raw = json->bytes, .raw_length = json->used};
+	struct schema_check how = {.raw = json->bytes, .raw_length = json->used, .cgroup = true};
 
 	text_adds(&r->faults.pointer, WHERE);
 	schema_check_body(r->list_schema, r->children, &how, &r->faults);
@@ -73,7 +73,7 @@ static void check_shape(struct reading *r, const struct text *json)
 /* Only where there are faults: is it one of those that have none? */
 static bool is_well_shaped(const struct reading *r, const json_t *item)
 {
-	struct schema_check how = {.raw = "", .raw_length = 0};
+	struct schema_check how = {.raw = "", .raw_length = 0, .cgroup = true};
 	struct faults own = {0};
 	bool well;
 

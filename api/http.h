@@ -58,7 +58,8 @@ struct http_config {
 	/* Whose token is this? Errors: MALFORMED (nobody's), STALE_EPOCH, AHEAD, as
 	 * horde_credential; `ret` is filled for these too. NULL: children have none. */
 	enum err (*credential)(void *service, const char *token, struct child_credential *ret);
-	void *service;                       /* exchange_service() */
+	bool cgroup;   /* this node can limit what children have together (schema.h) */
+	void *service; /* exchange_service() */
 	const struct binding *const *tables; /* tables of bindings; ends with NULL */
 	const struct receiver *receivers;    /* NULL, or these; ends with a NULL operation_id */
 	/* NULL: the two embedded documents; else these (tests). Ends with a NULL yaml. */

@@ -6,7 +6,7 @@
  *   spec    {"created_at":<wall ms>,"desired":"running|stopped","spec":{as asked for, api.md}}
  *   assign  {"node":<hex>,"incarnation":<hex>,"epoch","reason","at":<wall ms>}
  *   status  {"state","reason","node","incarnation","epoch","spec_hash":<16 hex digits>,"pid",
- *            "restarts","started_at","retry_at","last_exit":{"code","signal","core_dumped","at",
+ *            "restarts","started_at","retry_at","last_exit":{"code","signal","core_dumped",["oom_killed",]"at",
  *            "uptime_ms","error"},"ports":{"name":number},"trail":[{"at","state","reason","epoch","node","code","signal",
  *            "core_dumped","uptime_ms","error"}, ...]}
  *   entry   {"owner":{"kind","id","node":<hex>,"epoch"},"created":<16 hex digits>,"value":<raw>}

@@ -57,6 +57,7 @@ static void decode_exit(struct decoding *d, const json_t *o, struct exit_record 
 	e->code = (int)take_int(d, o, "code", -1, 255, -1);
 	e->signal = (int)take_int(d, o, "signal", 0, 128, 0);
 	e->core_dumped = json_is_true(json_object_get(o, "core_dumped"));
+	e->oom_killed = json_is_true(json_object_get(o, "oom_killed"));
 	e->at_ms = take_int(d, o, "at", 0, INT64_MAX, 0);
 	e->uptime_ms = take_int(d, o, "uptime_ms", 0, INT64_MAX, 0);
 	if (error)
@@ -75,6 +76,7 @@ static void take_transition(struct decoding *d, const json_t *o, struct status_r
 		.reason = reason_from(take_name(d, o, "reason", "none")),
 		.ended = json_object_get(o, "code"),
 		.core_dumped = json_is_true(json_object_get(o, "core_dumped")),
+		.oom_killed = json_is_true(json_object_get(o, "oom_killed")),
 		.code = (int)take_int(d, o, "code", -1, 255, -1),
 		.signal = (int)take_int(d, o, "signal", 0, 128, 0),
 		.uptime_ms = take_int(d, o, "uptime_ms", 0, INT64_MAX, 0),

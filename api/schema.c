@@ -213,7 +213,7 @@ static enum err read_keyword(
 		return ERR_OK;
 	}
 	if (strcmp(name, "nullable") == 0 || strcmp(name, "readOnly") == 0 ||
-		strcmp(name, "x-unsupported") == 0)
+		strcmp(name, "x-needs-cgroup") == 0)
 		return value->kind == MARKUP_BOOL ? ERR_OK : refuse(c, value, "not true or false");
 	if (strncmp(name, "x-", 2) == 0)
 		return ERR_OK;
@@ -255,7 +255,7 @@ static enum err compile(
 		.from = real,
 		.nullable = markup_bool(real, "nullable", false),
 		.read_only = markup_bool(real, "readOnly", false),
-		.unsupported = markup_bool(real, "x-unsupported", false),
+		.needs_cgroup = markup_bool(real, "x-needs-cgroup", false),
 		.length_max = SIZE_MAX,
 		.bytes_max = SIZE_MAX,
 		.ms_max = INT64_MAX};

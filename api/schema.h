@@ -5,8 +5,8 @@
  * Known keywords: type, nullable, enum, minimum, maximum, minLength, maxLength (code points),
  * pattern (POSIX extended), minItems, maxItems, items, properties, required, additionalProperties,
  * minProperties, maxProperties, readOnly, format: duration, x-max-bytes, x-bytes-max, x-max-ms,
- * x-key-pattern (of the names that additionalProperties takes), x-unsupported (a member that is
- * known, and refused as such), $ref; annotations (default,
+ * x-key-pattern (of the names that additionalProperties takes), x-needs-cgroup (a member that is
+ * refused by a node that has none), $ref; annotations (default,
  * description, example, ...) are passed over. Any other keyword is an error, so that a document
  * cannot promise what nobody checks.
  */
@@ -59,6 +59,7 @@ void faults_add_parameter(struct faults *f, const char *name, const char *code, 
 struct schema_check {
 	const char *raw; /* the body's text, to measure untyped members byte by byte */
 	size_t raw_length;
+	bool cgroup; /* this node has one: what x-needs-cgroup marks is no fault */
 };
 
 /* Appends what is wrong with `value`. */

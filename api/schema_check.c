@@ -343,8 +343,8 @@ static void check(struct checker *c, const struct schema *s, const json_t *value
 		fault(c, "type", detail);
 		return;
 	}
-	if (s->unsupported) {
-		fault(c, "unsupported", "no node of this version can do it");
+	if (s->needs_cgroup && !c->how->cgroup) {
+		fault(c, "unsupported", "this node has no control group (--cgroup)");
 		c->faults->unsupported++;
 		return;
 	}

@@ -29,7 +29,7 @@ struct schema {
 	unsigned type;
 	bool nullable;
 	bool read_only;
-	bool unsupported; /* x-unsupported: known, and refused */
+	bool needs_cgroup; /* x-needs-cgroup: refused by a node that has none */
 	bool duration;
 	bool closed; /* additionalProperties: false */
 	bool has_minimum, has_maximum;

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server/cgroup.h"
 #include "server/descendants.h"
 #include "server/guardian_spawn.h"
 
@@ -34,17 +35,53 @@ static void give_output(struct answer *a, const struct child *c)
 	}
 }
 
+/* Before the process, whatever becomes of it. False: `s` says why. */
+static bool enclose(struct guardian *g, struct guardian_spawn *s, struct child *c)
+{
+	const struct wire_message *m = s->request;
+	enum setup_limit limit;
+
+	if (!(m->limits_given & CGROUP_LIMITS))
+		return true;
+	limit = cgroup_first(m->limits_given);
+	errno = EOPNOTSUPP;
+	if (g->cgroup)
+		do /* one that a lost guardian has left may still be in the way */
+			s->cgroup_fd = cgroup_make(
+				g->cgroup, ++g->last_cgroup, m->limits_given, m->limits, &limit);
+		while (s->cgroup_fd < 0 && errno == EEXIST);
+	if (s->cgroup_fd >= 0)
+		c->cgroup = g->last_cgroup;
+	s->error = errno;
+	s->step = (enum wire_step)(WIRE_STEP_LIMITS + (int)limit);
+	return s->cgroup_fd >= 0;
+}
+
+static bool give_birth(struct guardian *g, struct guardian_spawn *s, struct child *c)
+{
+	bool born = guardian_identify(s) && enclose(g, s, c) && guardian_spawn(s);
+
+	if (s->cgroup_fd >= 0)
+		close(s->cgroup_fd);
+	if (!born && c->cgroup)
+		cgroup_remove(g->cgroup, c->cgroup);
+	return born;
+}
+
 static void start(struct guardian *g, const struct wire_message *m, const struct wire_spec *spec)
 {
-	struct guardian_spawn s = {
-		.request = m, .spec = spec, .null_fd = g->null_fd, .open_files = g->open_files};
+	struct guardian_spawn s = {.request = m,
+		.spec = spec,
+		.null_fd = g->null_fd,
+		.cgroup_fd = -1,
+		.open_files = g->open_files};
 	struct child *c = guardian_child_new(g, m);
 	if (!c) {
 		guardian_refuse(g, m, ENOMEM, WIRE_STEP_REQUEST);
 		return;
 	}
 	int64_t started_ms = loop_clock_ms();
-	if (!guardian_identify(&s) || !guardian_spawn(&s)) {
+	if (!give_birth(g, &s, c)) {
 		free(c);
 		guardian_refuse(g, m, s.error, s.step);
 		return;
@@ -63,6 +100,8 @@ static void start(struct guardian *g, const struct wire_message *m, const struct
 	kill(-c->pid, SIGKILL);
 	while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	if (c->cgroup)
+		cgroup_remove(g->cgroup, c->cgroup);
 	guardian_child_remove(g, c);
 	close(c->output[0]);
 	close(c->output[1]);
@@ -193,8 +232,11 @@ static void serve(struct guardian *g, const struct wire_message *m, char *spec)
 static void end_round(void *data)
 {
 	struct guardian *g = data;
-	if (descendants_kill() == 0)
+	if (descendants_kill() == 0) {
+		if (g->cgroup)
+			cgroup_sweep(g->cgroup);
 		_exit(0);
+	}
 	g->recheck_ms = g->recheck_ms >= GUARDIAN_RECHECK_MAX_MS / 2 ? GUARDIAN_RECHECK_MAX_MS
 								     : 2 * g->recheck_ms;
 	loop_timer_set(g->loop, &g->timer, loop_clock_ms() + g->recheck_ms, end_round, g);
@@ -376,10 +418,13 @@ _Noreturn void guardian_run(const struct guardian_options *options)
 	g->lock_fd = kept[2];
 	g->null_fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
 	g->open_files = options->open_files;
+	g->cgroup = options->cgroup;
 	g->last = &g->first;
 	if (g->null_fd < 0 || !watch_deaths(g) ||
 		loop_timer_set(g->loop, &g->timer, INT64_MAX, on_retry, g))
 		_exit(1);
+	if (g->cgroup)
+		cgroup_sweep(g->cgroup);
 	loop_run(g->loop, before_sleep, g);
 	_exit(1);
 }
@@ -388,7 +433,7 @@ int guardian_main(int argc, char **argv)
 {
 	struct guardian_options o;
 	unsigned long long open_files;
-	if (argc != 3 ||
+	if (argc < 3 || argc > 4 ||
 		sscanf(argv[2], "%d,%d,%d,%llu", &o.socket_fd, &o.listen_fd, &o.lock_fd,
 			&open_files) != 4 ||
 		o.socket_fd < 3) {
@@ -396,5 +441,6 @@ int guardian_main(int argc, char **argv)
 		return 2;
 	}
 	o.open_files = (rlim_t)open_files;
+	o.cgroup = argv[3];
 	guardian_run(&o);
 }

@@ -31,19 +31,21 @@
 #define GUARDIAN_GROUP_WAIT_MS 2000
 
 struct guardian_options {
-	int socket_fd;     /* the guardian's end of wire_pair() */
-	int listen_fd;     /* -1 for none */
-	int lock_fd;       /* -1 for none */
-	rlim_t open_files; /* soft limit on open files for the children */
+	int socket_fd;      /* the guardian's end of wire_pair() */
+	int listen_fd;      /* -1 for none */
+	int lock_fd;        /* -1 for none */
+	rlim_t open_files;  /* soft limit on open files for the children */
+	const char *cgroup; /* a directory of cgroup_prepare, or NULL */
 };
 
 /* Runs in the calling process, closes all descriptors but its own, and never returns. */
 _Noreturn void guardian_run(const struct guardian_options *options);
 
 /*
- * The same for a program that was executed as {"horde-guardian", "--guardian", "S,L,K,N"}: the
- * members of the options in decimal. main() calls it first of all when argv[1] is "--guardian";
- * it returns, with the exit code 2, only when the arguments make no sense.
+ * The same for a program that was executed as {"horde-guardian", "--guardian", "S,L,K,N", DIR}:
+ * the members of the options in decimal, and the directory if there is one. main() calls it first
+ * of all when argv[1] is "--guardian"; it returns, with the exit code 2, only when the arguments
+ * make no sense.
  */
 int guardian_main(int argc, char **argv);
 

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server/cgroup.h"
 #include "server/descendants.h"
 
 /* ---- children ------------------------------------------------------------------------------ */
@@ -175,7 +176,8 @@ static void check_group(void *data)
 {
 	struct child *c = data;
 	struct guardian *g = c->guardian;
-	bool gone = kill(-c->pid, 0) < 0 && errno == ESRCH && strays_gone(c);
+	bool gone = kill(-c->pid, 0) < 0 && errno == ESRCH && strays_gone(c) &&
+		    (!c->cgroup || cgroup_remove(g->cgroup, c->cgroup));
 	if (gone || loop_clock_ms() - c->exit.message.ended_ms >= GUARDIAN_GROUP_WAIT_MS) {
 		child_report(g, c);
 		return;
@@ -195,6 +197,7 @@ static void child_ended(struct child *c, int status)
 	m->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	m->code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 	m->core = WIFSIGNALED(status) && WCOREDUMP(status);
+	m->oom = c->cgroup && cgroup_out_of_memory(c->guardian->cgroup, c->cgroup);
 	c->ended = true;
 	c->recheck_ms = GUARDIAN_RECHECK_MIN_MS;
 	loop_timer_cancel(c->guardian->loop, &c->timer);

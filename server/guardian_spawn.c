@@ -85,6 +85,8 @@ static int die_with_guardian(struct birth *b)
 
 static int set_up_process(struct birth *b)
 {
+	if (b->spawn->cgroup_fd >= 0 && write(b->spawn->cgroup_fd, "0", 1) != 1)
+		return fail(b, WIRE_STEP_CGROUP);
 	if (setsid() < 0)
 		return fail(b, WIRE_STEP_SESSION);
 	umask(b->spawn->request->umask < 0 ? 022 : (mode_t)b->spawn->request->umask);
@@ -100,7 +102,7 @@ static int set_limit(int resource, int64_t value)
 
 static int set_up_limits(struct birth *b)
 {
-	static const int resources[SETUP_LIMIT_COUNT] = {
+	static const int resources[SETUP_RLIMIT_COUNT] = {
 		[SETUP_NOFILE] = RLIMIT_NOFILE,
 		[SETUP_NPROC] = RLIMIT_NPROC,
 		[SETUP_CORE] = RLIMIT_CORE,
@@ -117,7 +119,7 @@ static int set_up_limits(struct birth *b)
 		files.rlim_cur = b->spawn->open_files;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	for (int i = 0; i < SETUP_LIMIT_COUNT; i++)
+	for (int i = 0; i < SETUP_RLIMIT_COUNT; i++)
 		if (m->limits_given >> i & 1 && set_limit(resources[i], m->limits[i]) < 0)
 			return fail(b, (enum wire_step)(WIRE_STEP_LIMITS + i));
 	return 0;

@@ -33,6 +33,7 @@ struct guardian_spawn {
 	const struct wire_spec *spec;
 	struct guardian_identity identity;
 	int null_fd;
+	int cgroup_fd;     /* of a control group that it goes into (cgroup.h), or -1 */
 	rlim_t open_files; /* the soft limit that the child gets */
 	/* Results. */
 	pid_t pid;

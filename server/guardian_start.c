@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,10 +22,12 @@ static void close_all(int fds[3])
 			close(fds[i]);
 }
 
-static int execute(const char *executable, const int sources[3], rlim_t open_files, pid_t *ret_pid)
+static int execute(const char *executable, const int sources[3], const struct guardian_options *o,
+	pid_t *ret_pid)
 {
 	char numbers[64];
-	char *argv[] = {(char[]){"horde-guardian"}, (char[]){"--guardian"}, numbers, NULL};
+	char *argv[] = {(char[]){"horde-guardian"}, (char[]){"--guardian"}, numbers,
+		(char *)(uintptr_t)o->cgroup, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int targets[3];
@@ -40,7 +43,7 @@ static int execute(const char *executable, const int sources[3], rlim_t open_fil
 			error = posix_spawn_file_actions_adddup2(&actions, sources[i], targets[i]);
 	}
 	snprintf(numbers, sizeof numbers, "%d,%d,%d,%llu", targets[0], targets[1], targets[2],
-		(unsigned long long)open_files);
+		(unsigned long long)o->open_files);
 	/* Its own session from the first moment, so that no Ctrl-C meets it half-way. */
 	if (!error)
 		error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
@@ -65,7 +68,7 @@ enum err guardian_start(const char *executable, const struct guardian_options *o
 		sources[i] = given[i] < 0 ? -1 : fcntl(given[i], F_DUPFD_CLOEXEC, SOURCE_FIRST);
 		complete = complete && (given[i] < 0 || sources[i] >= 0);
 	}
-	int error = complete ? execute(executable, sources, options->open_files, ret_pid) : errno;
+	int error = complete ? execute(executable, sources, options, ret_pid) : errno;
 	close_all(sources);
 	close(pair[1]);
 	if (error) {

@@ -36,6 +36,7 @@ struct child {
 	struct answer exit;
 	pid_t pid;
 	bool ended;
+	unsigned cgroup; /* the number of its control group, or 0 */
 	int output[2];
 	int64_t recheck_ms;
 	struct loop_timer timer; /* running: the deadline; ended: the next look at the group */
@@ -51,6 +52,8 @@ struct guardian {
 	int lock_fd;
 	int null_fd;
 	rlim_t open_files;
+	const char *cgroup; /* where control groups are made, or NULL */
+	unsigned last_cgroup;
 	int64_t hold_ms;
 	uint32_t events; /* what the socket is watched for */
 	bool hung_up;    /* the daemon is gone; what it said before is still being read */

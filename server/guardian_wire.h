@@ -8,8 +8,8 @@
  * (the read ends of stdout and stderr), or error and step SIGNAL  ref, epoch, signal, group, none:
  * a child that is gone, or of another epoch, is kill_after_ms                       not touched,
  * and its EXIT was sent or will be EXIT    -                                   ref, epoch, pid,
- * code or signal, core, started_ms, ended_ms; sent once nothing of the group is left LIST    - a
- * message a child (ref, epoch, pid, started_ms), then one with `last` set GIVE    ref, epoch the
+ * code or signal, core, oom, started_ms, ended_ms; sent once nothing of the group is left LIST    -
+ * a message a child (ref, epoch, pid, started_ms), then one with `last` set GIVE    ref, epoch the
  * same two descriptors again, or error HOLD    hold_ms                             none: how long
  * to wait before killing when the daemon vanishes, 0 at first CLOSE   - none: drops the listening
  * socket at once
@@ -28,7 +28,7 @@
 #include "server/core/err.h"
 #include "server/core/setup.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 /* "supervisor/spec:instance" with its NUL: three names of 128, rounded up. */
 #define WIRE_REF_SIZE 392
 /* A spec up to this size travels in the packet, a bigger one in a memory file. */
@@ -54,6 +54,7 @@ enum wire_verb {
 	X(LIMIT, "limit")                                                                          \
 	X(PIPE, "pipe")                                                                            \
 	X(FORK, "fork")                                                                            \
+	X(CGROUP, "cgroup")                                                                        \
 	X(SESSION, "session")                                                                      \
 	X(USER, "user")                                                                            \
 	X(GROUP, "group")                                                                          \
@@ -93,8 +94,9 @@ struct wire_message {
 	uint32_t spec_bytes;     /* all in all this many bytes */
 	uint8_t group;
 	uint8_t core;
+	uint8_t oom; /* EXIT: its control group ran out of memory */
 	uint8_t last;
-	uint8_t reserved[5];
+	uint8_t reserved[4];
 };
 
 /* A spec taken apart; the strings lie in the block that it was made of. */

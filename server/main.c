@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "server/exec_users.h"
+#include "server/cgroup.h"
 #include "server/guardian.h"
 #include "server/listen.h"
 #include "server/log.h"
@@ -120,6 +121,7 @@ static int with_options(const struct options *o)
 {
 	struct directory directory;
 	struct store_problem problem = {0};
+	char why[CGROUP_WHY_BYTES];
 	int signal_fd, code;
 
 	log_setup(o->name, (enum log_level)o->log_level);
@@ -129,6 +131,11 @@ static int with_options(const struct options *o)
 	if (directory_open(o->data_dir, LOCK_WAIT_MS, &directory, &problem)) {
 		close(signal_fd);
 		return fail(problem.detail);
+	}
+	if (o->cgroup && cgroup_prepare(o->cgroup, why)) {
+		directory_close(&directory);
+		close(signal_fd);
+		return fail(why);
 	}
 	exec_users_let_through(o);
 	code = with_store(o, &directory, signal_fd);

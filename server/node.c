@@ -269,7 +269,7 @@ static enum err make_processes(struct node *n, char why[NODE_WHY_BYTES])
 	events.data = n;
 	snprintf(logs, sizeof logs, "%s/logs", n->config.directory->path);
 	e = processes_start(n->config.loop, "/proc/self/exe", logs, n->config.listen_fd,
-		n->config.directory->lock_fd, &events, &n->processes);
+		n->config.directory->lock_fd, n->config.options->cgroup, &events, &n->processes);
 	if (e)
 		snprintf(why, NODE_WHY_BYTES, "cannot start the guardian: %s", strerror(errno));
 	return e;

@@ -320,6 +320,7 @@ static void on_exited(void *data, const char *ref, uint64_t epoch, const struct 
 		.code = exit->signal ? -1 : exit->code,
 		.signal = exit->signal,
 		.core_dumped = exit->core,
+		.oom_killed = exit->oom,
 		.guardian_lost = exit->guardian_lost,
 		.tail = tail,
 	};

@@ -135,6 +135,7 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 		.token = n->config.options->token,
 		.secret = n->config.options->secret,
 		.credential = credential,
+		.cgroup = n->config.options->cgroup,
 		.service = &n->service,
 		.tables = tables,
 		.receivers = snapshots_receivers,

@@ -54,6 +54,7 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 	struct option_list allow_host;
 	struct option_list inherit_env; /* variables that children see as the daemon does */
 	struct option_list secrets_dir; /* below them are the secrets of children */
+	char *cgroup;                   /* a directory of cgroup v2 (cgroup.h), or NULL */
 	struct option_list exec_user;   /* whom children may run as, beside the daemon's own */
 	int64_t startup_grace_ms;
 	int64_t restart_grace_ms;

@@ -185,6 +185,7 @@ static void on_exited(struct processes *p, const struct wire_message *m)
 		.signal = m->signal,
 		.code = m->code,
 		.core = m->core,
+		.oom = m->oom,
 		.started_ms = m->started_ms,
 		.ended_ms = m->ended_ms};
 	p->events.exited(p->events.data, m->ref, m->epoch, &end);
@@ -387,7 +388,7 @@ static enum err keep(int fd, int *ret_fd)
 }
 
 enum err processes_start(struct loop *l, const char *executable, const char *logs_dir,
-	int listen_fd, int lock_fd, const struct processes_events *events,
+	int listen_fd, int lock_fd, const char *cgroup, const struct processes_events *events,
 	struct processes **ret_processes)
 {
 	struct processes *p = calloc(1, sizeof *p);
@@ -397,6 +398,7 @@ enum err processes_start(struct loop *l, const char *executable, const char *log
 	p->events = *events;
 	p->last = &p->first;
 	p->socket_fd = p->options.listen_fd = p->options.lock_fd = -1;
+	p->options.cgroup = cgroup;
 	p->hello = (struct request){.verb = WIRE_LIST};
 	p->close = (struct request){.verb = WIRE_CLOSE};
 	p->executable = strdup(executable);

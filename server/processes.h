@@ -55,6 +55,7 @@ struct process_exit {
 	int signal;         /* what ended it, 0 when it exited by itself */
 	int code;           /* its exit code when `signal` is 0 */
 	bool core;          /* it left a core dump */
+	bool oom;           /* its processes wanted more memory than they may have together */
 	bool guardian_lost; /* it was killed because the guardian had gone: not its fault */
 	int64_t started_ms; /* on the clock of loop.h */
 	int64_t ended_ms;
@@ -93,11 +94,12 @@ struct processes_events {
  * is lost, everything below the daemon is killed.
  *
  * `listen_fd` and `lock_fd` (-1 for none) are duplicated and stay the caller's. The lock must be
- * one of the open file (flock), not of the process (fcntl).
- * Errors: NO_MEMORY, SYSTEM (no guardian; errno says more).
+ * one of the open file (flock), not of the process (fcntl). `cgroup` is a directory that
+ * cgroup_prepare has prepared, and outlives the processes, or NULL: children with limits of a
+ * control group cannot start then. Errors: NO_MEMORY, SYSTEM (no guardian; errno says more).
  */
 enum err processes_start(struct loop *l, const char *executable, const char *logs_dir,
-	int listen_fd, int lock_fd, const struct processes_events *events,
+	int listen_fd, int lock_fd, const char *cgroup, const struct processes_events *events,
 	struct processes **ret_processes);
 
 /*

@@ -165,6 +165,7 @@ void child_note(struct horde *h, struct child *c, enum child_state state, enum r
 		x.code = c->last_exit.code;
 		x.signal = c->last_exit.signal;
 		x.core_dumped = c->last_exit.core_dumped;
+		x.oom_killed = c->last_exit.oom_killed;
 		x.uptime_ms = c->last_exit.uptime_ms;
 		memcpy(x.error, c->last_exit.error, sizeof(x.error));
 	}
@@ -284,6 +285,7 @@ static void note_exit(
 		.code = error ? -1 : end->code,
 		.signal = error ? 0 : end->signal,
 		.core_dumped = !error && end->core_dumped,
+		.oom_killed = !error && end->oom_killed,
 		.at_ms = h->wall_ms,
 		.uptime_ms = error ? 0 : h->now_ms - c->started_ms,
 	};

@@ -336,6 +336,8 @@ static void encode_exit(const struct exit_record *e, const char *tail, struct te
 	json_put_int(t, "code", e->code);
 	json_put_int(t, "signal", e->signal);
 	json_put_bool(t, "core_dumped", e->core_dumped);
+	if (e->oom_killed)
+		json_put_bool(t, "oom_killed", true);
 	json_put_int(t, "at", e->at_ms);
 	json_put_int(t, "uptime_ms", e->uptime_ms);
 	if (e->error[0])

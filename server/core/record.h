@@ -76,6 +76,7 @@ struct exit_record {
 	/* Of a failed start, "exec: ENOENT", or why it was ended, "http: status 503"; else empty.
 	 */
 	char error[ERROR_BYTES_MAX];
+	bool oom_killed;
 };
 
 struct status_record {

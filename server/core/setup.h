@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In the units of setrlimit(2); the names are those of the API. */
+/* In the units of setrlimit(2), and then those of a control group (server/cgroup.h), which holds
+ * all processes of the child together; the names are those of the API. */
 #define SETUP_LIMITS(X)                                                                            \
 	X(NOFILE, "nofile")                                                                        \
 	X(NPROC, "nproc")                                                                          \
@@ -18,13 +19,17 @@
 	X(STACK, "stack_bytes")                                                                    \
 	X(AS, "address_space_bytes")                                                               \
 	X(MEMLOCK, "locked_bytes")                                                                 \
-	X(CPU, "cpu_seconds")
+	X(CPU, "cpu_seconds")                                                                      \
+	X(MEMORY, "memory_bytes")                                                                  \
+	X(CPU_MILLIS, "cpu_millis")                                                                \
+	X(PIDS, "pids")
 
 enum setup_limit {
 #define X(code, name) SETUP_##code,
 	SETUP_LIMITS(X)
 #undef X
-		SETUP_LIMIT_COUNT
+		SETUP_LIMIT_COUNT,
+	SETUP_RLIMIT_COUNT = SETUP_MEMORY /* those before it are of setrlimit(2) */
 };
 
 #define SETUP_UNLIMITED (-1)

@@ -51,6 +51,8 @@ static void encode_end(const struct transition *x, struct text *out)
 		json_put_int(out, "signal", x->signal);
 	if (x->core_dumped)
 		json_put_bool(out, "core_dumped", true);
+	if (x->oom_killed)
+		json_put_bool(out, "oom_killed", true);
 	json_put_int(out, "uptime_ms", x->uptime_ms);
 	if (x->error[0])
 		json_put_string(out, "error", x->error);

@@ -26,6 +26,7 @@ struct transition {
 	int signal; /* 0 when it exited */
 	int64_t uptime_ms;
 	char error[ERROR_BYTES_MAX]; /* of a failed start, else empty */
+	bool oom_killed;
 };
 
 struct trail { /* zero: empty */

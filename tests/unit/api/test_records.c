@@ -77,9 +77,11 @@ Test(records, a_status_comes_back_as_it_was)
 	cr_assert_str_eq(d->status.last_exit.error, "exec: ENOENT");
 	cr_assert_null(d->status.exit_tail);
 	record_free(d);
+	r.status.last_exit.oom_killed = true;
 	r.status.exit_tail = "panic: \"x\"\n\tat y";
 	d = there_and_back("status/default/a", &r, NULL);
 	cr_assert_str_eq(d->status.exit_tail, r.status.exit_tail);
+	cr_assert(d->status.last_exit.oom_killed);
 	record_free(d);
 	r.status.process_epoch = 76;
 	r.status.last_exit.known = false;
@@ -125,10 +127,10 @@ Test(records, readiness_comes_back_and_a_status_without_it_is_ready_when_it_runs
 Test(records, a_trail_comes_back_as_it_was)
 {
 	struct transition trail[] = {
-		{5, {8, 9}, 3, CHILD_RUNNING, REASON_NONE, false, false, 0, 0, 0, ""},
-		{6, id, 4, CHILD_BACKOFF, REASON_SIGNAL, true, true, -1, 11, 70, ""},
+		{5, {8, 9}, 3, CHILD_RUNNING, REASON_NONE, false, false, 0, 0, 0, "", false},
+		{6, id, 4, CHILD_BACKOFF, REASON_SIGNAL, true, true, -1, 11, 70, "", true},
 		{7, id, 4, CHILD_FAILED, REASON_SPAWN_ERROR, true, false, -1, 0, 0,
-			"exec: EACCES"}};
+			"exec: EACCES", false}};
 	struct record r = {.family = FAMILY_STATUS,
 		.status = {.node = id, .incarnation = id, .trail = {trail, 3}}};
 	struct record *d = there_and_back("status/default/a", &r, NULL);
@@ -144,6 +146,7 @@ Test(records, a_trail_comes_back_as_it_was)
 		cr_expect_eq(x->reason, trail[i].reason);
 		cr_expect_eq(x->ended, trail[i].ended);
 		cr_expect_eq(x->core_dumped, trail[i].core_dumped);
+		cr_expect_eq(x->oom_killed, trail[i].oom_killed);
 		cr_expect_eq(x->signal, trail[i].signal);
 		cr_expect_eq(x->uptime_ms, trail[i].uptime_ms);
 		cr_expect_str_eq(x->error, trail[i].error);

@@ -42,6 +42,7 @@ Test(setup, each_limit_has_a_name)
 {
 	cr_expect_str_eq(setup_limit_name(SETUP_NOFILE), "nofile");
 	cr_expect_str_eq(setup_limit_name(SETUP_CPU), "cpu_seconds");
+	cr_expect_str_eq(setup_limit_name(SETUP_PIDS), "pids");
 }
 
 Test(setup, each_member_is_inherited_when_it_is_open)

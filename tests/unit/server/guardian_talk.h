@@ -42,7 +42,7 @@ static inline void start_guardian(int listen_fd, int lock_fd)
 	guardian = fork();
 	cr_assert_geq(guardian, 0);
 	if (guardian == 0) {
-		struct guardian_options o = {pair[1], listen_fd, lock_fd, 777};
+		struct guardian_options o = {pair[1], listen_fd, lock_fd, 777, NULL};
 		guardian_run(&o);
 	}
 	close(pair[1]);

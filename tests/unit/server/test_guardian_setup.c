@@ -93,7 +93,7 @@ Test(guardian_setup, each_limit_is_set_soft_and_hard)
 	};
 	char expected[64];
 
-	cr_assert_eq(sizeof rows / sizeof rows[0], (size_t)SETUP_LIMIT_COUNT);
+	cr_assert_eq(sizeof rows / sizeof rows[0], (size_t)SETUP_RLIMIT_COUNT);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct setup s = {.limits_given = 1U << rows[i].limit};
 

@@ -105,7 +105,7 @@ static void start_daemon(void)
 		on_started, on_failed, on_exited, on_guardian_lost, NULL, NULL, NULL};
 	cr_assert_eq(loop_new(&loop), ERR_OK);
 	errno = 0;
-	cr_assert_eq(processes_start(loop, "/proc/self/exe", dir, -1, -1, &events, &processes),
+	cr_assert_eq(processes_start(loop, "/proc/self/exe", dir, -1, -1, NULL, &events, &processes),
 		ERR_OK, "%s", strerror(errno));
 	cr_assert_eq(processes_await(processes), ERR_OK);
 }
