@@ -36,10 +36,13 @@ enum {
 
 /* ---- a restart ---- */
 
-/* A child that says its pid as soon as it runs; both supervisors have the same. */
-static const char *script_of(const char *fifo)
+/*
+ * A child that says its pid as soon as it runs; both supervisors have the same, and `dollar` is how
+ * each of them writes one.
+ */
+static const char *script_of(const char *dollar, const char *fifo)
 {
-	return text_of("echo $$$$ >%s; exec sleep 1000", fifo);
+	return text_of("echo %s%s >%s; exec sleep 1000", dollar, dollar, fifo);
 }
 
 /* Starts the child again and again, whenever it ends. */
@@ -101,7 +104,7 @@ void bench_restart(struct cluster *cluster)
 	const char *path = text_of("%s/horde.fifo", cluster->dir);
 	const char *bare_path = text_of("%s/bare.fifo", cluster->dir);
 	struct watched horde = {.fifo = open_fifo(path)}, bare = {.fifo = open_fifo(bare_path)};
-	const char *script = script_of(bare_path);
+	const char *script = script_of("$", bare_path);
 	pid_t supervisor = raw_fork();
 	double p50, bare50;
 
@@ -110,7 +113,7 @@ void bench_restart(struct cluster *cluster)
 	child_start(&cluster->nodes[0], "restarted",
 		text_of("{\"command\":[\"/bin/sh\",\"-c\",\"%s\"],\"max_restarts\":100000,"
 			"\"backoff\":{\"reset_after_ms\":1}}",
-			script_of(path)));
+			script_of("$$", path)));
 	next_pid(&horde);
 	next_pid(&bare);
 	for (int i = 0; i < RESTARTS; i++) {
