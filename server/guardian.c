@@ -347,8 +347,9 @@ static void leave_the_daemon(void)
 	if (chdir("/") < 0)
 		_exit(1);
 	prctl(PR_SET_NAME, "horde-guardian");
+	/* Whatever was ignored on the way here (by a shell, by make) is not ignored by a child. */
 	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
+		guardian_reset_signal(number);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);

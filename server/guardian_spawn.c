@@ -154,17 +154,21 @@ static int set_up_descriptors(struct birth *b)
 	return 0;
 }
 
-/*
- * Whatever was ignored on the way here (by a shell, by make, by the guardian) is not ignored by the
- * child. By the system call, since the C library keeps two signals to itself that it inherits too.
- */
+void guardian_reset_signal(int number)
+{
+	static const char disposition[64]; /* the kernel's struct sigaction, all default */
+
+	syscall(SYS_rt_sigaction, number, disposition, NULL, (size_t)8);
+}
+
+/* Those that the guardian ignores; of all others it has made the default itself (guardian.c). */
 static void reset_signals(void)
 {
-	static const char dispositions[64]; /* the kernel's struct sigaction, all default */
 	sigset_t none;
 
-	for (int number = 1; number < NSIG; number++)
-		syscall(SYS_rt_sigaction, number, dispositions, NULL, (size_t)8);
+	guardian_reset_signal(SIGTERM);
+	guardian_reset_signal(SIGINT);
+	guardian_reset_signal(SIGHUP);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -48,6 +48,8 @@ struct guardian_spawn {
  * which the child itself must not.
  */
 bool guardian_identify(struct guardian_spawn *s);
+/* By the system call, since the C library keeps two signals to itself that are inherited too. */
+void guardian_reset_signal(int number);
 /* True when the program runs; false with `error` and `step` set, and no process left. */
 bool guardian_spawn(struct guardian_spawn *s);
 
