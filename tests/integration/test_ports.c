@@ -94,6 +94,13 @@ CLUSTER_TEST(ports, a_number_is_kept_over_restarts_of_the_process_and_of_the_dae
 	child = child_until(n, "kept", "running", 10000);
 	CHECK(number_of(child, "http") != number, "two have %d", number);
 	close(second);
+	/* It keeps that one now, though its first one is free again. */
+	number = number_of(child, "http");
+	pid = (pid_t)json_number_at(child->json, "status.pid");
+	node_kill(n);
+	node_start(n);
+	child_until_new_pid(n, "kept", pid, 20000);
+	CHECK_INT(number_of(child_get(n, "kept"), "http"), number);
 }
 
 CLUSTER_TEST(ports, of_four_that_ask_for_one_number_three_nodes_run_one_each)
