@@ -165,7 +165,7 @@ CLUSTER_TEST(limits, a_daemon_or_a_guardian_that_is_killed_leaves_nothing)
 	n = add(c);
 	child_start(n, "web", "{\"command\":[\"/bin/sleep\",\"1000\"],\"limits\":{\"pids\":4}}");
 	until_groups(n, 1);
-	CHECK_INT(procs_children(n->pid, &guardian, 1), 1);
+	guardian = procs_guardian(n->pid);
 	pid = (pid_t)json_number_at(child_get(n, "web")->json, "status.pid");
 	CHECK(kill(guardian, SIGKILL) == 0, "there is no guardian");
 	child_until_new_pid(n, "web", pid, CLUSTER_START_MS);

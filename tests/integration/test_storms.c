@@ -54,30 +54,6 @@ static void until_descriptors(pid_t pid, int most)
 			procs_command(pid), most, descriptors(pid));
 }
 
-/* All below `parent`, zombies too. */
-static int offspring(pid_t parent)
-{
-	char path[64];
-	FILE *f;
-	int count = 0, pid;
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
-	f = fopen(path, "re");
-	CHECK(f, "it is gone");
-	while (fscanf(f, "%d", &pid) == 1)
-		count++;
-	fclose(f);
-	return count;
-}
-
-static pid_t guardian_of(const struct node *n)
-{
-	pid_t pid = 0;
-
-	CHECK_INT(procs_children(n->pid, &pid, 1), 1);
-	return pid;
-}
-
 static int restarts(const struct node *n)
 {
 	struct http_reply *r =
@@ -103,7 +79,7 @@ CLUSTER_TEST(storms, ten_thousand_starts_leave_nothing)
 {
 	struct cluster *c = cluster_start(1, NULL);
 	struct node *n = &c->nodes[0];
-	pid_t guardian = guardian_of(n);
+	pid_t guardian = procs_guardian(n->pid);
 	int64_t deadline_ms = check_now_ms() + check_ms(STORM_MS);
 	int of_daemon, of_guardian;
 
@@ -116,13 +92,13 @@ CLUSTER_TEST(storms, ten_thousand_starts_leave_nothing)
 	while (restarts(n) < STARTS)
 		CHECK(check_now_ms() < deadline_ms, "only %d restarts", restarts(n));
 	delete_all(c, SHORT_ONES);
-	CHECK_INT(offspring(guardian), 0);
+	CHECK_INT(procs_offspring(guardian), 0);
 	CHECK_INT(children_processes("/bin/true"), 0);
 	until_descriptors(n->pid, of_daemon);
 	until_descriptors(guardian, of_guardian);
 	CHECK(access(text_of("%s/run/default", n->dir), F_OK) != 0,
 		"there are run directories of children that are gone");
-	CHECK_INT(guardian_of(n), guardian);
+	CHECK_INT(procs_guardian(n->pid), guardian);
 }
 
 static void kill_all(const struct node *n)
@@ -143,7 +119,7 @@ CLUSTER_TEST(storms, a_thousand_that_are_killed_at_once_are_all_back_and_none_tw
 {
 	struct cluster *c = cluster_start(1, NULL);
 	struct node *n = &c->nodes[0];
-	pid_t guardian = guardian_of(n);
+	pid_t guardian = procs_guardian(n->pid);
 	int64_t deadline_ms = check_now_ms() + check_ms(STORM_MS);
 
 	start_all(n, MANY, SLEEPER);
@@ -156,5 +132,5 @@ CLUSTER_TEST(storms, a_thousand_that_are_killed_at_once_are_all_back_and_none_tw
 	}
 	children_until_processes("/bin/sleep 1000", MANY, STORM_MS);
 	CHECK_INT(restarts(n), MANY);
-	CHECK_INT(offspring(guardian), MANY);
+	CHECK_INT(procs_offspring(guardian), MANY);
 }

@@ -1,5 +1,7 @@
 #include "tests/lib/procs.h"
 
+#include "tests/lib/check.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -103,6 +105,41 @@ int procs_children(pid_t parent, pid_t *out, int cap)
 			out[count++] = all[i].pid;
 	free(all);
 	return count;
+}
+
+int procs_offspring(pid_t parent)
+{
+	char path[64];
+	FILE *f;
+	int count = 0, pid;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (fscanf(f, "%d", &pid) == 1)
+		count++;
+	fclose(f);
+	return count;
+}
+
+void procs_until_offspring(pid_t parent, int count, long ms)
+{
+	int64_t end = check_now_ms() + ms;
+
+	while (procs_offspring(parent) != count) {
+		CHECK(check_now_ms() < end, "%d processes below %s, not %d",
+			procs_offspring(parent), procs_command(parent), count);
+		check_pause_ms(5);
+	}
+}
+
+pid_t procs_guardian(pid_t daemon)
+{
+	pid_t pid = 0;
+
+	CHECK_INT(procs_children(daemon, &pid, 1), 1);
+	return pid;
 }
 
 int procs_in_group(pid_t group)

@@ -19,6 +19,13 @@ int procs_descendants(pid_t root, pid_t *out, int cap);
 /* Its direct live children only. */
 int procs_children(pid_t parent, pid_t *out, int cap);
 
+/* All below `parent`, zombies too; -1 when it is gone. */
+int procs_offspring(pid_t parent);
+/* Waits until there are this many. */
+void procs_until_offspring(pid_t parent, int count, long ms);
+/* The guardian of a daemon: its one child. */
+pid_t procs_guardian(pid_t daemon);
+
 /* Live members of process group `group`. */
 int procs_in_group(pid_t group);
 
