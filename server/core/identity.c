@@ -30,7 +30,8 @@ __attribute__((format(printf, 2, 3))) static void add(struct list *l, const char
 	if (used > 0 && (size_t)used < sizeof(bytes))
 		text_add(&t, bytes, (size_t)used);
 	l->items[l->count] = text_take(&t);
-	l->failed = l->failed || !l->items[l->count++];
+	if (!l->items[l->count++])
+		l->failed = true;
 }
 
 /* "http-admin" is HORDE_PORT_HTTP_ADMIN; whatever the locale, in which toupper() answers. */
