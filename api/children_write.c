@@ -198,7 +198,7 @@ static bool put_patched(
 	bool ok = false;
 
 	if (present && spec_merge(present, exchange_body(x), &merged) == ERR_OK)
-		ok = put_json(x, w, id, merged, parts);
+		ok = exchange_check_merged(x, merged) && put_json(x, w, id, merged, parts);
 	else
 		exchange_fail(x, ERR_NO_MEMORY);
 	json_decref(merged);

@@ -241,13 +241,11 @@ static enum problem_code refusal(const struct faults *f)
 	return f->unsupported == f->count ? PROBLEM_UNSUPPORTED : PROBLEM_INVALID_SPEC;
 }
 
-static bool check_shape(struct exchange *x)
+static bool check_by(struct exchange *x, const struct schema *s, const json_t *json,
+	const struct schema_check *how)
 {
-	const struct schema_check how = {
-		.raw = x->body.bytes, .raw_length = x->body.used, .cgroup = x->http->config.cgroup};
-
 	text_clear(&x->faults.pointer);
-	schema_check_body(x->operation->body, x->json, &how, &x->faults);
+	schema_check_body(s, json, how, &x->faults);
 	if (x->faults.items.failed || x->faults.pointer.failed) {
 		exchange_fail(x, ERR_NO_MEMORY);
 		return false;
@@ -258,6 +256,23 @@ static bool check_shape(struct exchange *x)
 		x->faults.count == 1 ? "the body has a fault" : "the body has %zu faults",
 		x->faults.count);
 	return false;
+}
+
+static bool check_shape(struct exchange *x)
+{
+	const struct schema_check how = {
+		.raw = x->body.bytes, .raw_length = x->body.used, .cgroup = x->http->config.cgroup};
+
+	return check_by(x, x->operation->body, x->json, &how);
+}
+
+bool exchange_check_merged(struct exchange *x, const json_t *merged)
+{
+	/* What was there already may need what another node has. */
+	const struct schema_check how = {.raw = "", .cgroup = true};
+	struct route put = router_find(&x->http->router, METHOD_PUT, x->segments, x->segment_count);
+
+	return check_by(x, put.operation->body, merged, &how);
 }
 
 static bool check_body(struct exchange *x)

@@ -107,6 +107,10 @@ void exchange_fail(struct exchange *x, enum err e);
  * says so, with `applied`. */
 void exchange_applied_set(struct exchange *x);
 
+/* In a PATCH: checks what its merge patch makes as if it were the body of a PUT there. False: a
+ * problem was answered. */
+bool exchange_check_merged(struct exchange *x, const json_t *merged);
+
 /* Before exchange_problem: one item of `errors`. `pointer` is a JSON pointer into the body. */
 void exchange_fault(struct exchange *x, const char *pointer, const char *code, const char *format,
 	...) __attribute__((format(printf, 4, 5)));

@@ -1,14 +1,12 @@
 #include "api/expansions.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "api/ports.h"
 #include "server/core/expand.h"
 
 #define PORT "HORDE_PORT_"
-#define POINTER_BYTES 256
 
 struct search {
 	struct faults *faults;
@@ -53,64 +51,65 @@ static bool is_known(const struct search *s, const char *name, size_t bytes)
 	return is_port(s, name, bytes);
 }
 
-static void look_at_text(struct search *s, const char *pointer, const char *text)
+static void look_at_text(struct search *s, const char *text)
 {
 	size_t bytes = 0;
 
 	for (const char *at = text; (at = expand_next(at, &bytes)); at += bytes) {
 		if (is_known(s, at + 2, bytes))
 			continue;
-		faults_add(s->faults, pointer, "unknown-variable", "%.*s is %s", (int)bytes, at + 2,
+		faults_add_here(s->faults, "unknown-variable", "%.*s is %s", (int)bytes, at + 2,
 			s->key ? "not known in a key, or not the same on every node" : "not known");
 		s->sound = false;
 	}
 }
 
-static void look_at(struct search *s, const char *pointer, const json_t *value);
-
-static void look_at_members(struct search *s, const char *pointer, json_t *object)
-{
-	const char *name;
-	char place[POINTER_BYTES];
-	json_t *value;
-
-	json_object_foreach(object, name, value)
-	{
-		snprintf(place, sizeof(place), "%s/%.100s", pointer, name);
-		look_at(s, place, value);
-	}
-}
-
 /* Whatever is a text in it, however deep. */
-static void look_at(struct search *s, const char *pointer, const json_t *value)
+static void look_at(struct search *s, const json_t *value)
 {
-	char place[POINTER_BYTES];
+	json_t *members = (json_t *)(uintptr_t)value, *member;
+	const char *name;
+	size_t here, i;
 
 	if (json_is_string(value))
-		look_at_text(s, pointer, json_string_value(value));
-	if (json_is_object(value))
-		look_at_members(s, pointer, (json_t *)(uintptr_t)value);
-	for (size_t i = 0; json_is_array(value) && i < json_array_size(value); i++) {
-		snprintf(place, sizeof(place), "%s/%zu", pointer, i);
-		look_at(s, place, json_array_get(value, i));
+		look_at_text(s, json_string_value(value));
+	json_object_foreach(members, name, member)
+	{
+		here = faults_enter(s->faults, name);
+		look_at(s, member);
+		faults_leave(s->faults, here);
+	}
+	json_array_foreach(members, i, member)
+	{
+		here = faults_enter_item(s->faults, i);
+		look_at(s, member);
+		faults_leave(s->faults, here);
 	}
 }
 
-static void look_at_names(struct search *s, const char *pointer)
+static void look_at_member(struct search *s, const json_t *object, const char *name)
+{
+	size_t here = faults_enter(s->faults, name);
+
+	look_at(s, json_object_get(object, name));
+	faults_leave(s->faults, here);
+}
+
+static void look_at_names(struct search *s)
 {
 	const json_t *array = json_object_get(s->spec, "register");
-	char place[POINTER_BYTES];
+	size_t here = faults_enter(s->faults, "register");
 
 	for (size_t i = 0; i < json_array_size(array); i++) {
-		const json_t *one = json_array_get(array, i);
+		size_t names = faults_enter_item(s->faults, i);
 
 		s->key = true;
-		snprintf(place, sizeof(place), "%s/register/%zu/key", pointer, i);
-		look_at(s, place, json_object_get(one, "key"));
+		look_at_member(s, json_array_get(array, i), "key");
 		s->key = false;
-		snprintf(place, sizeof(place), "%s/register/%zu/value", pointer, i);
-		look_at(s, place, json_object_get(one, "value"));
+		look_at_member(s, json_array_get(array, i), "value");
+		faults_leave(s->faults, names);
 	}
+	faults_leave(s->faults, here);
 }
 
 bool expansions_sound(struct faults *f, const char *pointer, const json_t *spec, bool defaults)
@@ -118,12 +117,10 @@ bool expansions_sound(struct faults *f, const char *pointer, const json_t *spec,
 	static const char *const members[] = {
 		"command", "arguments", "env", "cwd", "ready", "health"};
 	struct search s = {.faults = f, .spec = spec, .defaults = defaults, .sound = true};
-	char place[POINTER_BYTES];
 
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		snprintf(place, sizeof(place), "%s/%s", pointer, members[i]);
-		look_at(&s, place, json_object_get(spec, members[i]));
-	}
-	look_at_names(&s, pointer);
+	faults_begin(f, pointer);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		look_at_member(&s, spec, members[i]);
+	look_at_names(&s);
 	return s.sound;
 }

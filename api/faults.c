@@ -32,19 +32,79 @@ static void add(
 	json_end_object(&f->items);
 }
 
+static void add_at(
+	struct faults *f, const char *pointer, const char *code, const char *format, va_list args)
+{
+	char detail[HTTP_WHY_BYTES], shown[HTTP_POINTER_BYTES_MAX + 1];
+
+	vsnprintf(detail, sizeof(detail), format, args);
+	utf8_trim(detail);
+	snprintf(shown, sizeof(shown), "%s", pointer);
+	utf8_trim(shown);
+	add(f, "pointer", shown, code, detail);
+}
+
 void faults_add(struct faults *f, const char *pointer, const char *code, const char *format, ...)
 {
-	char detail[HTTP_WHY_BYTES];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(detail, sizeof(detail), format, args);
+	add_at(f, pointer, code, format, args);
 	va_end(args);
-	utf8_trim(detail);
-	add(f, "pointer", pointer, code, detail);
+}
+
+void faults_add_here(struct faults *f, const char *code, const char *format, ...)
+{
+	const char *pointer = text_cstr(&f->pointer);
+	va_list args;
+
+	if (!pointer) {
+		f->items.failed = true;
+		return;
+	}
+	va_start(args, format);
+	add_at(f, pointer, code, format, args);
+	va_end(args);
 }
 
 void faults_add_parameter(struct faults *f, const char *name, const char *code, const char *detail)
 {
 	add(f, "parameter", name, code, detail);
+}
+
+/* ---- where ---- */
+
+void faults_begin(struct faults *f, const char *pointer)
+{
+	f->pointer.used = 0;
+	text_adds(&f->pointer, pointer);
+}
+
+size_t faults_enter(struct faults *f, const char *name)
+{
+	size_t here = f->pointer.used;
+
+	text_adds(&f->pointer, "/");
+	for (; *name; name++) {
+		if (*name == '~')
+			text_adds(&f->pointer, "~0");
+		else if (*name == '/')
+			text_adds(&f->pointer, "~1");
+		else
+			text_add(&f->pointer, name, 1);
+	}
+	return here;
+}
+
+size_t faults_enter_item(struct faults *f, size_t index)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "%zu", index);
+	return faults_enter(f, name);
+}
+
+void faults_leave(struct faults *f, size_t here)
+{
+	f->pointer.used = here;
 }

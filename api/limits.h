@@ -35,8 +35,9 @@
 /* Headers a handler may add to a reply; watches one parked request may have. */
 #define HTTP_REPLY_HEADERS_MAX 8
 #define HTTP_WATCHES_MAX 8
-/* Faults listed in one 422; more are counted in the detail only. */
-#define HTTP_FAULTS_MAX 64
+/* Faults listed in one 422; more are counted in the detail only. Where one is, in bytes. */
+#define HTTP_FAULTS_MAX 256
+#define HTTP_POINTER_BYTES_MAX 1024
 /* Idle exchanges kept for reuse, and the largest body buffer that is kept with one. */
 #define HTTP_SPARE_MAX 64
 #define HTTP_SPARE_BYTES 16384u

@@ -50,9 +50,19 @@ struct faults {
 
 void faults_fini(struct faults *f);
 void faults_clear(struct faults *f);
-/* One fault at a JSON pointer. */
+/* One fault at a JSON pointer, of which the first HTTP_POINTER_BYTES_MAX are shown. */
 void faults_add(struct faults *f, const char *pointer, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* One where the check is now. */
+void faults_add_here(struct faults *f, const char *code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Begins there, wherever the check was. */
+void faults_begin(struct faults *f, const char *pointer);
+/* Goes down to a member or an item, whose name is escaped (RFC 6901); returns what
+ * faults_leave() is given to come back. */
+size_t faults_enter(struct faults *f, const char *name);
+size_t faults_enter_item(struct faults *f, size_t index);
+void faults_leave(struct faults *f, size_t here);
 /* One fault of a parameter: {"parameter": name, ...}. */
 void faults_add_parameter(struct faults *f, const char *name, const char *code, const char *detail);
 

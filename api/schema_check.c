@@ -17,47 +17,21 @@ struct checker {
 
 static void check(struct checker *c, const struct schema *s, const json_t *value);
 
-static void fault(struct checker *c, const char *code, const char *detail)
-{
-	const char *pointer = text_cstr(&c->faults->pointer);
-
-	if (pointer)
-		faults_add(c->faults, pointer, code, "%s", detail);
-	else
-		c->faults->items.failed = true;
-}
-
-/* Appends "/name", escaped as RFC 6901 says; the caller cuts it off again. */
-static void descend(struct text *pointer, const char *name)
-{
-	text_add(pointer, "/", 1);
-	for (; *name; name++) {
-		if (*name == '~')
-			text_adds(pointer, "~0");
-		else if (*name == '/')
-			text_adds(pointer, "~1");
-		else
-			text_add(pointer, name, 1);
-	}
-}
-
 static void check_at(
 	struct checker *c, const char *name, const struct schema *s, const json_t *value)
 {
-	size_t here = c->faults->pointer.used;
+	size_t here = faults_enter(c->faults, name);
 
-	descend(&c->faults->pointer, name);
 	check(c, s, value);
-	c->faults->pointer.used = here;
+	faults_leave(c->faults, here);
 }
 
 static void fault_at(struct checker *c, const char *name, const char *code, const char *detail)
 {
-	size_t here = c->faults->pointer.used;
+	size_t here = faults_enter(c->faults, name);
 
-	descend(&c->faults->pointer, name);
-	fault(c, code, detail);
-	c->faults->pointer.used = here;
+	faults_add_here(c->faults, code, "%s", detail);
+	faults_leave(c->faults, here);
 }
 
 static const char *type_name(unsigned type)
@@ -186,16 +160,22 @@ static const char *check_string(
 	return s->duration ? check_duration(s, text, detail) : NULL;
 }
 
+static const char *off_limit(const char *most, double limit, char detail[HTTP_WHY_BYTES])
+{
+	/* Whole ones are up to 2^53, which 15 digits would round. */
+	if (limit == (double)(int64_t)limit)
+		snprintf(detail, HTTP_WHY_BYTES, "must be at %s %.0f", most, limit);
+	else
+		snprintf(detail, HTTP_WHY_BYTES, "must be at %s %.15g", most, limit);
+	return "out-of-range";
+}
+
 static const char *check_number(const struct schema *s, double value, char detail[HTTP_WHY_BYTES])
 {
-	if (s->has_minimum && value < s->minimum) {
-		snprintf(detail, HTTP_WHY_BYTES, "must be at least %.15g", s->minimum);
-		return "out-of-range";
-	}
-	if (s->has_maximum && value > s->maximum) {
-		snprintf(detail, HTTP_WHY_BYTES, "must be at most %.15g", s->maximum);
-		return "out-of-range";
-	}
+	if (s->has_minimum && value < s->minimum)
+		return off_limit("least", s->minimum, detail);
+	if (s->has_maximum && value > s->maximum)
+		return off_limit("most", s->maximum, detail);
 	return NULL;
 }
 
@@ -267,26 +247,35 @@ static const struct schema_property *property_of(const struct schema *s, const c
 	return NULL;
 }
 
-/* A free value at the top of the body is measured as it was written, and its excess is a 413. */
-static void check_raw(struct checker *c, const struct schema *s, const char *name)
+/*
+ * A free value at the top of the body is measured as it was written, and its excess is a 413; one
+ * further down as it will be kept.
+ */
+static void check_raw(
+	struct checker *c, const struct schema *s, const char *name, const json_t *value)
 {
+	bool top = c->faults->pointer.used == 0;
 	char detail[64];
 	size_t length = 0;
 
-	if (s->type != TYPE_ANY || s->bytes_max == SIZE_MAX || c->faults->pointer.used)
+	if (s->type != TYPE_ANY || s->bytes_max == SIZE_MAX)
 		return;
-	if (!json_member(c->how->raw, c->how->raw_length, name, &length) || length <= s->bytes_max)
+	if (!top)
+		length = json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+	else if (!json_member(c->how->raw, c->how->raw_length, name, &length))
+		return;
+	if (length <= s->bytes_max)
 		return;
 	snprintf(detail, sizeof(detail), "must have at most %zu bytes", s->bytes_max);
 	fault_at(c, name, "too-long", detail);
-	c->faults->too_large = true;
+	c->faults->too_large |= top;
 }
 
 static void check_property(struct checker *c, const struct schema_property *p, const json_t *value)
 {
 	if (p->schema->read_only)
 		return;
-	check_raw(c, p->schema, p->name);
+	check_raw(c, p->schema, p->name, value);
 	check_at(c, p->name, p->schema, value);
 }
 
@@ -340,11 +329,12 @@ static void check(struct checker *c, const struct schema *s, const json_t *value
 		return;
 	if (!has_type(s->type, value)) {
 		snprintf(detail, sizeof(detail), "must be %s", type_name(s->type));
-		fault(c, "type", detail);
+		faults_add_here(c->faults, "type", "%s", detail);
 		return;
 	}
 	if (s->needs_cgroup && !c->how->cgroup) {
-		fault(c, "unsupported", "this node has no control group (--cgroup)");
+		faults_add_here(
+			c->faults, "unsupported", "this node has no control group (--cgroup)");
 		c->faults->unsupported++;
 		return;
 	}
@@ -357,7 +347,7 @@ static void check(struct checker *c, const struct schema *s, const json_t *value
 		code = "too-long";
 	}
 	if (code)
-		fault(c, code, detail);
+		faults_add_here(c->faults, code, "%s", detail);
 	if (s->type == TYPE_ARRAY)
 		check_array(c, s, value);
 	else if (s->type == TYPE_OBJECT)

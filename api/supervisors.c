@@ -269,8 +269,9 @@ static struct write *begin_put(struct exchange *x, bool patch)
 	present = json_loadb(o.text, o.bytes, 0, NULL);
 	ok = !patch || (present && spec_merge(present, exchange_body(x), &merged) == ERR_OK);
 	if (ok)
-		ok = put_options(x, w, patch ? merged : exchange_body(x),
-			o.created_at_ms ? o.created_at_ms : wall_now_ms());
+		ok = (!patch || exchange_check_merged(x, merged)) &&
+		     put_options(x, w, patch ? merged : exchange_body(x),
+			     o.created_at_ms ? o.created_at_ms : wall_now_ms());
 	else
 		exchange_fail(x, ERR_NO_MEMORY);
 	json_decref(merged);

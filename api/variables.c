@@ -1,19 +1,16 @@
 #include "api/variables.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#include "api/limits.h"
 
 #define OURS "HORDE_"
 
-static void fault(struct faults *f, const char *pointer, const char *member, const char *name,
-	const char *code, const char *why)
+static void fault(
+	struct faults *f, const char *pointer, const char *name, const char *code, const char *why)
 {
-	char whole[256];
-
-	snprintf(whole, sizeof(whole), "%s/%s/%.100s", pointer, member, name);
-	faults_add(f, whole, code, "%s", why);
+	faults_begin(f, pointer);
+	faults_enter(f, "env_from");
+	faults_enter(f, name);
+	faults_add_here(f, code, "%s", why);
 }
 
 bool variables_sound(struct faults *f, const char *pointer, const json_t *spec)
@@ -26,10 +23,10 @@ bool variables_sound(struct faults *f, const char *pointer, const json_t *spec)
 	json_object_foreach(from, name, value)
 	{
 		if (strncmp(name, OURS, strlen(OURS)) == 0) {
-			fault(f, pointer, "env_from", name, "reserved", "is set by Horde");
+			fault(f, pointer, name, "reserved", "is set by Horde");
 			sound = false;
 		} else if (json_object_get(env, name)) {
-			fault(f, pointer, "env_from", name, "duplicate", "is in `env` too");
+			fault(f, pointer, name, "duplicate", "is in `env` too");
 			sound = false;
 		}
 	}

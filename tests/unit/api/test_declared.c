@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/declared.h"
+#include "api/limits.h"
 #include "tests/unit/core/failing.h"
 
 /*
@@ -138,11 +139,11 @@ Test(declared, a_thousand_are_taken_and_one_more_is_a_fault)
 
 Test(declared, beyond_the_faults_that_are_listed_the_others_are_counted)
 {
-	char *yaml = many(100, "{command: [x], ready: {kind: tcp}}");
+	char *yaml = many(HTTP_FAULTS_MAX + 36, "{command: [x], ready: {kind: tcp}}");
 
 	cr_assert_eq(reads(yaml), ERR_MALFORMED);
-	cr_assert(strstr(text_cstr(&faults), "/children/63/spec/ready/port: "));
-	cr_assert_not(strstr(text_cstr(&faults), "/children/64/"));
+	cr_assert(strstr(text_cstr(&faults), "/children/255/spec/ready/port: "));
+	cr_assert_not(strstr(text_cstr(&faults), "/children/256/"));
 	cr_assert(strstr(text_cstr(&faults), "\n... and 36 more\n"));
 	free(yaml);
 }

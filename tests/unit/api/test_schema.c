@@ -20,6 +20,7 @@ static const char document[] = "spec:\n"
 			       "    level: {type: integer, enum: [1, 2]}\n"
 			       "    count: {type: integer, minimum: 1, maximum: 5}\n"
 			       "    factor: {type: number, minimum: 1.5}\n"
+			       "    most: {type: integer, maximum: 9007199254740991}\n"
 			       "    on: {type: boolean}\n"
 			       "    name: {type: string, minLength: 2, maxLength: 3, pattern: "
 			       "'^[a-z\xC3\xBC]*$', nullable: true}\n"
@@ -147,6 +148,10 @@ Test(schema, each_fault_has_its_pointer_and_code)
 		{"{\"command\":[\"a\"],\"value\": 123456789}", "/value too-long"},
 		{"{\"command\":[\"a\"],\"a/b~c\":\"\"}", "/a~1b~0c type"},
 		{"{\"command\":[\"a\"],\"child\":{\"command\":[1]}}", "/child/command/0 type"},
+		{"{\"command\":[\"a\"],\"child\":{\"command\":[\"a\"],\"value\": [ 1, 2 , 34]}}",
+			""},
+		{"{\"command\":[\"a\"],\"child\":{\"command\":[\"a\"],\"value\":[1,2,345]}}",
+			"/child/value too-long"},
 		{"{\"command\":1,\"on\":2,\"x\":3}", "/command type /on type /x unknown-member"},
 	};
 	const struct schema *s = compile("spec");
@@ -169,6 +174,48 @@ Test(schema, details_help)
 	cr_expect(strstr(text, "did you mean 'command'?"), "%s", text);
 	cr_expect(strstr(text, "must be one of permanent, transient (did you mean 'permanent'?)"),
 		"%s", text);
+	faults_fini(&faults);
+	json_decref(value);
+}
+
+Test(schema, a_pointer_is_cut_at_its_limit_and_between_characters)
+{
+	char name[2 * HTTP_POINTER_BYTES_MAX + 1], *pointer;
+	struct faults faults = {0};
+	json_t *item;
+	size_t here;
+
+	for (size_t i = 0; i < HTTP_POINTER_BYTES_MAX; i++)
+		memcpy(name + 2 * i, "\xC3\xBC", 3);
+	faults_begin(&faults, "/a");
+	here = faults_enter(&faults, "b~c/d");
+	faults_enter(&faults, name);
+	faults_add_here(&faults, "type", "must be %s", "so");
+	faults_leave(&faults, here);
+	cr_expect_str_eq(text_cstr(&faults.pointer), "/a");
+	item = json_loadb(faults.items.bytes, faults.items.used, 0, NULL);
+	cr_assert(item, "%s", text_cstr(&faults.items));
+	pointer = (char *)(uintptr_t)json_string_value(json_object_get(item, "pointer"));
+	cr_expect_eq(strlen(pointer), HTTP_POINTER_BYTES_MAX - 1);
+	pointer[12] = '\0';
+	cr_expect_str_eq(pointer, "/a/b~0c~1d/\xC3");
+	json_decref(item);
+	faults_fini(&faults);
+}
+
+Test(schema, limits_are_told_as_they_are)
+{
+	static const char json[] = "{\"command\":[\"a\"],\"factor\":1,\"most\":9007199254740992}";
+	const struct schema_check how = {.raw = json, .raw_length = sizeof(json) - 1};
+	const struct schema *s = compile("spec");
+	json_t *value = json_loads(json, 0, NULL);
+	struct faults faults = {0};
+	const char *text;
+
+	schema_check_body(s, value, &how, &faults);
+	text = text_cstr(&faults.items);
+	cr_expect(strstr(text, "must be at least 1.5\""), "%s", text);
+	cr_expect(strstr(text, "must be at most 9007199254740991\""), "%s", text);
 	faults_fini(&faults);
 	json_decref(value);
 }
