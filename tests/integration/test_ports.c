@@ -97,6 +97,8 @@ CLUSTER_TEST(ports, a_number_is_kept_over_restarts_of_the_process_and_of_the_dae
 	/* It keeps that one now, though its first one is free again. */
 	number = number_of(child, "http");
 	pid = (pid_t)json_number_at(child->json, "status.pid");
+	/* What is shown may not be on disk yet; what was written before a durable write is. */
+	expect_success(node_call(n, "PUT", "{\"value\":1}", META "/mark"));
 	node_kill(n);
 	node_start(n);
 	child_until_new_pid(n, "kept", pid, 20000);
