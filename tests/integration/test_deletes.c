@@ -11,7 +11,7 @@ SUITE(deletes);
 #define SECOND "sleep 2002"
 
 enum {
-	EACH = 16,  /* children of each kind */
+	EACH = 12,  /* children of each kind */
 	ROUND = 12, /* deletes that are sent at once */
 	GONE_MS = 30000
 };
@@ -30,6 +30,11 @@ static const struct {
 	{"killed", "(sleep 0.3; kill -9 $$$$) & exec " FIRST, "\"restart\":\"permanent\""},
 	{"failing", "exec /nowhere", "\"backoff\":{\"initial_ms\":20}"},
 	{"named", "exec " FIRST, "\"register\":[{\"key\":\"of-${HORDE_CHILD}\"}]"},
+	/* Told so just before its delete. */
+	{"stopping", "trap '' TERM; while :; do " FIRST "; done",
+		"\"shutdown\":{\"timeout_ms\":150}"},
+	{"restarting", "trap 'sleep 0.05; exit' TERM; " FIRST " & wait",
+		"\"register\":[{\"key\":\"of-${HORDE_CHILD}\"}]"},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0], ALL = KINDS * EACH };
 
@@ -54,6 +59,28 @@ static void start_all(const struct node *n)
 	fclose(out);
 	expect_status(node_call(n, "POST", body, BATCH "?wait=0"), 202);
 	free(body);
+}
+
+static bool is_kind(int i, const char *name)
+{
+	return strcmp(kinds[i % KINDS].name, name) == 0;
+}
+
+/*
+ * What a child is told just before its delete, if anything. To stop one is to write its spec, and
+ * a write that the deleting node had not heard of would live on: so all are to know of it.
+ */
+static void tell(struct cluster *c, int i)
+{
+	const char *call = is_kind(i, "stopping") ? "stop" : "restart";
+
+	if (!is_kind(i, "stopping") && !is_kind(i, "restarting"))
+		return;
+	expect_success(node_call(
+		&c->nodes[i / KINDS % 3], "POST", NULL, CHILDREN "/%s/%s?wait=0", id_of(i), call));
+	for (int n = 0; n < 3 && is_kind(i, "stopping"); n++)
+		http_until_str(node_url(&c->nodes[n], CHILDREN "/%s", id_of(i)), "desired",
+			"stopped", check_ms(CLUSTER_SOON_MS));
 }
 
 /* Through two nodes at once, which must both see it gone or going. */
@@ -81,6 +108,8 @@ static void delete_round(struct cluster *c, int from)
 	struct http_reply *replies[2 * ROUND];
 	int count = send_round(c, from, requests, urls);
 
+	for (int i = from; i < from + ROUND && i < ALL; i++)
+		tell(c, i);
 	http_send_all(requests, replies, count);
 	for (int i = 0; i < count; i++)
 		expect_status(replies[i], 204);
@@ -129,11 +158,14 @@ CLUSTER_TEST(deletes, one_that_is_put_again_at_once_runs_once)
 
 	start_all(&c->nodes[1]);
 	for (int i = 0; i < ALL; i++) {
+		tell(c, i);
 		expect_success(node_call(&c->nodes[i % 3], "DELETE", NULL,
 			CHILDREN "/%s?missing_ok&wait=0", id_of(i)));
 		if (i % 3 == 0)
-			expect_success(node_call(&c->nodes[(i + i / 3) % 3], "PUT", again,
-				CHILDREN "/%s?wait=0", id_of(i)));
+			/* Who knows only of a stop leaves it stopped. */
+			expect_success(node_call(
+				&c->nodes[is_kind(i, "stopping") ? i % 3 : (i + i / 3) % 3], "PUT",
+				again, CHILDREN "/%s?wait=0", id_of(i)));
 	}
 	children_until_processes(FIRST, 0, GONE_MS);
 	children_until_processes(SECOND, (ALL + 2) / 3, GONE_MS);
