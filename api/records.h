@@ -5,10 +5,12 @@
  *   member  {"name","url","incarnation":<hex>,"started":<16 hex digits>,"state"}
  *   spec    {"created_at":<wall ms>,"desired":"running|stopped","spec":{as asked for, api.md}}
  *   assign  {"node":<hex>,"incarnation":<hex>,"epoch","reason","at":<wall ms>}
- *   status  {"state","reason","node","incarnation","epoch","spec_hash":<16 hex digits>,"pid",
- *            "restarts","started_at","retry_at","last_exit":{"code","signal","core_dumped",["oom_killed",]"at",
- *            "uptime_ms","error"},"ports":{"name":number},"trail":[{"at","state","reason","epoch","node","code","signal",
- *            "core_dumped","uptime_ms","error"}, ...]}
+ *   status  {"state","reason","node","incarnation","epoch",["process_epoch",]
+ *            "spec_hash":<16 hex digits>,"pid","restarts","started_at","retry_at",
+ *            "last_exit":{"code","signal","core_dumped",["oom_killed",]"at","uptime_ms","error"},
+ *            "ports":{"name":number},"trail":[{"at","state","reason","epoch","node","code",
+ *            "signal","core_dumped",["oom_killed",]"uptime_ms","error"}, ...]}
+ *   state   {"at":<wall ms>,"epoch","bytes":<base64>}
  *   entry   {"owner":{"kind","id","node":<hex>,"epoch"},"created":<16 hex digits>,"value":<raw>}
  *
  * Unknown members are ignored here and live on in the text. The other families have no record.

@@ -106,6 +106,12 @@ static bool hand_down(const char *dir, const char *name)
 
 enum err cgroup_prepare(const char *dir, char ret_why[CGROUP_WHY_BYTES])
 {
+	if (dir[0] != '/' || strlen(dir) > CGROUP_DIR_BYTES_MAX) {
+		snprintf(ret_why, CGROUP_WHY_BYTES,
+			"--cgroup: '%.256s' is no absolute path of at most %d bytes", dir,
+			CGROUP_DIR_BYTES_MAX);
+		return ERR_SYSTEM;
+	}
 	if (!is_cgroup(dir)) {
 		snprintf(ret_why, CGROUP_WHY_BYTES, "%.256s is no directory of cgroup v2: %s", dir,
 			strerror(errno));

@@ -7,7 +7,8 @@
  *			that hands out controllers has no processes
  *	DIR/child-N	one for each process of a child with such limits, while it lives
  *
- * The daemon prepares DIR, the guardian does the rest. Blocking, but for the kernel's own files.
+ * DIR is an absolute path: the guardian has another working directory than the daemon. The daemon
+ * prepares it, the guardian does the rest. All of it blocks, on files of the kernel alone.
  */
 #ifndef HORDE_CGROUP_H
 #define HORDE_CGROUP_H
@@ -36,7 +37,7 @@ enum setup_limit cgroup_first(uint32_t limits_given);
  */
 int cgroup_make(const char *dir, unsigned number, uint32_t limits_given,
 	const int64_t limits[SETUP_LIMIT_COUNT], enum setup_limit *ret_limit);
-/* Somebody in it was killed because all of them together wanted more memory than they may have. */
+/* Somebody in it was killed for lack of memory: that of the group, or that of the machine. */
 bool cgroup_out_of_memory(const char *dir, unsigned number);
 /* Kills what is in it, and removes it; false: there is still something in it. */
 bool cgroup_remove(const char *dir, unsigned number);

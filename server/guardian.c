@@ -57,7 +57,7 @@ static bool enclose(struct guardian *g, struct guardian_spawn *s, struct child *
 	return s->cgroup_fd >= 0;
 }
 
-static bool give_birth(struct guardian *g, struct guardian_spawn *s, struct child *c)
+static bool spawn_enclosed(struct guardian *g, struct guardian_spawn *s, struct child *c)
 {
 	bool born = guardian_identify(s) && enclose(g, s, c) && guardian_spawn(s);
 
@@ -81,7 +81,7 @@ static void start(struct guardian *g, const struct wire_message *m, const struct
 		return;
 	}
 	int64_t started_ms = loop_clock_ms();
-	if (!give_birth(g, &s, c)) {
+	if (!spawn_enclosed(g, &s, c)) {
 		free(c);
 		guardian_refuse(g, m, s.error, s.step);
 		return;

@@ -3,16 +3,17 @@
  * message is one `struct wire_message`; a SPAWN request is followed by its spec, in the same packet
  * or, when it is big, in a memory file that travels with it.
  *
- *   verb    daemon -> guardian                  guardian -> daemon
- *   SPAWN   ref, epoch, spec                    ref, epoch, pid, started_ms and two descriptors
- * (the read ends of stdout and stderr), or error and step SIGNAL  ref, epoch, signal, group, none:
- * a child that is gone, or of another epoch, is kill_after_ms                       not touched,
- * and its EXIT was sent or will be EXIT    -                                   ref, epoch, pid,
- * code or signal, core, oom, started_ms, ended_ms; sent once nothing of the group is left LIST    -
- * a message a child (ref, epoch, pid, started_ms), then one with `last` set GIVE    ref, epoch the
- * same two descriptors again, or error HOLD    hold_ms                             none: how long
- * to wait before killing when the daemon vanishes, 0 at first CLOSE   - none: drops the listening
- * socket at once
+ *   - SPAWN asks with ref, epoch and spec; answered with ref, epoch, pid, started_ms and two
+ *     descriptors (the read ends of stdout and stderr), or with error and step.
+ *   - SIGNAL asks with ref, epoch, signal, group and kill_after_ms. No answer: a child that is
+ *     gone, or of another epoch, is not touched, and its EXIT was sent or will be.
+ *   - EXIT is told unasked, once nothing of the group is left: ref, epoch, pid, code or signal,
+ *     core, oom, started_ms, ended_ms.
+ *   - LIST is answered with a message a child (ref, epoch, pid, started_ms), then one with `last`.
+ *   - GIVE asks with ref and epoch; answered with the same two descriptors again, or with error.
+ *   - HOLD says hold_ms: how long to wait before killing when the daemon vanishes, 0 at first. No
+ *     answer.
+ *   - CLOSE drops the listening socket at once. No answer.
  *
  * Both sides check `version` first. A reader that meets another version, or a packet that is no
  * message, answers EPROTO (guardian) or takes the guardian for lost (daemon).
@@ -94,7 +95,7 @@ struct wire_message {
 	uint32_t spec_bytes;     /* all in all this many bytes */
 	uint8_t group;
 	uint8_t core;
-	uint8_t oom; /* EXIT: its control group ran out of memory */
+	uint8_t oom; /* EXIT: one of its control group was killed for lack of memory */
 	uint8_t last;
 	uint8_t reserved[4];
 };

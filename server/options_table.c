@@ -48,7 +48,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	{"allow-host", OPTION_LIST, AT(allow_host), SOURCE_ALL, NULL, "HOST",
 		"a further name that requests may use for this node; may be repeated", 0, 0, NULL},
 	{"cgroup", OPTION_TEXT, AT(cgroup), SOURCE_ALL, NULL, "DIR",
-		"a directory of cgroup v2 that is the daemon's own, for limits of memory, "
+		"a directory of cgroup v2 (absolute) that is the daemon's own, for limits of "
+		"memory, "
 		"processor "
 		"time and processes of its children (default: none, and no such limits)",
 		0, 0, NULL},

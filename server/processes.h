@@ -55,7 +55,7 @@ struct process_exit {
 	int signal;         /* what ended it, 0 when it exited by itself */
 	int code;           /* its exit code when `signal` is 0 */
 	bool core;          /* it left a core dump */
-	bool oom;           /* its processes wanted more memory than they may have together */
+	bool oom;           /* one of its control group was killed for lack of memory */
 	bool guardian_lost; /* it was killed because the guardian had gone: not its fault */
 	int64_t started_ms; /* on the clock of loop.h */
 	int64_t ended_ms;

@@ -9,7 +9,8 @@ static bool lives_on(const struct child_view *v, const struct credential *by)
 	const struct status_record *s =
 		v->status && v->status->record ? &v->status->record->status : NULL;
 
-	return s && s->process_epoch == by->epoch && s->epoch == v->assign->record->assign.epoch;
+	return s && s->process_epoch != 0 && s->process_epoch == by->epoch &&
+	       s->epoch == v->assign->record->assign.epoch;
 }
 
 enum err horde_credential(const struct horde *h, const struct credential *by)

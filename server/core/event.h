@@ -92,7 +92,7 @@ struct process_end {
 	int code;   /* -1 when a signal ended it */
 	int signal; /* 0 when it exited */
 	bool core_dumped;
-	bool oom_killed;    /* its control group ran out of memory */
+	bool oom_killed;    /* one of its control group was killed for lack of memory */
 	bool guardian_lost; /* the guardian was killed: counts as no failure of the child */
 	const char *tail;   /* what it printed last on stderr, UTF-8 text, or NULL; borrowed */
 };

@@ -31,8 +31,8 @@ struct horde_config { /* texts are copied */
 	bool joins;            /* started with seeds: it makes no cluster id by itself */
 	int64_t startup_grace_ms;
 	int64_t restart_grace_ms;
-	uint16_t
-		port_first; /* the range that ports are given from; both 0: PORT_FIRST, PORT_LAST */
+	/* The range that ports are given from; both 0: PORT_FIRST to PORT_LAST. */
+	uint16_t port_first;
 	uint16_t port_last;
 	uint32_t start_parallel; /* so many children may be starting at a time; 0: any number */
 	/* The kill log, while a member has not acknowledged: both may be reached, then it is cut.

@@ -49,6 +49,15 @@ static struct node *add(struct cluster *c)
 	return n;
 }
 
+/* One node; NULL: the test is skipped. */
+static struct node *begin(struct cluster **ret_cluster)
+{
+	if (!is_possible())
+		return NULL;
+	*ret_cluster = cluster_new(NULL);
+	return add(*ret_cluster);
+}
+
 static int groups(const struct node *n)
 {
 	DIR *all = opendir(dir_of(n));
@@ -94,10 +103,8 @@ CLUSTER_TEST(limits, who_wants_more_memory_is_killed_and_told_so)
 	struct http_reply *r;
 	struct node *n;
 
-	if (!is_possible())
+	if (!(n = begin(&c)))
 		return;
-	c = cluster_new(NULL);
-	n = add(c);
 	add(c);
 	child_put(n, "hungry",
 		sh("sleep 1000 & x=$(head -c 100000000 /dev/zero | tr "
@@ -126,10 +133,8 @@ CLUSTER_TEST(limits, each_limit_is_that_of_its_group_and_ends_with_it)
 	struct cluster *c;
 	struct node *n;
 
-	if (!is_possible())
+	if (!(n = begin(&c)))
 		return;
-	c = cluster_new(NULL);
-	n = add(c);
 	child_put(n, "web",
 		sh(text_of("d=%s; s=%s$(sed -n s/^0:://p /proc/self/cgroup); "
 			   "cat $s/memory.max $s/cpu.max $s/pids.max >$d/new; mv $d/new $d/has; "
@@ -159,10 +164,8 @@ CLUSTER_TEST(limits, a_daemon_or_a_guardian_that_is_killed_leaves_nothing)
 	struct cluster *c;
 	struct node *n;
 
-	if (!is_possible())
+	if (!(n = begin(&c)))
 		return;
-	c = cluster_new(NULL);
-	n = add(c);
 	child_start(n, "web", "{\"command\":[\"/bin/sleep\",\"1000\"],\"limits\":{\"pids\":4}}");
 	until_groups(n, 1);
 	guardian = procs_guardian(n->pid);
@@ -209,13 +212,23 @@ CLUSTER_TEST(limits, a_start_that_cannot_be_limited_fails)
 	CHECK_INT(children_processes("sleep 1000"), 0);
 }
 
+static void refuses(struct node *n, const char *dir, const char *why)
+{
+	node_set_flag(n, "--cgroup", dir);
+	node_start(n);
+	CHECK(node_wait_exit(n, 10000) > 0, "it started");
+	CHECK(strstr(node_log(n), why), "%s", node_log(n));
+}
+
 CLUSTER_TEST(limits, a_directory_that_cannot_limit_refuses_the_start)
 {
 	struct cluster *c = cluster_new(NULL);
 	struct node *n = cluster_declare(c, NULL, NULL);
+	char longest[3074];
 
-	node_set_flag(n, "--cgroup", c->dir);
-	node_start(n);
-	CHECK(node_wait_exit(n, 10000) > 0, "it started");
-	CHECK(strstr(node_log(n), "is no directory of cgroup v2"), "%s", node_log(n));
+	refuses(n, c->dir, "is no directory of cgroup v2");
+	refuses(n, "cgroup", "'cgroup' is no absolute path of at most 3072 bytes");
+	memset(longest, '/', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
+	refuses(n, longest, "//' is no absolute path of at most 3072 bytes");
 }

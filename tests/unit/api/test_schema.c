@@ -160,22 +160,31 @@ Test(schema, each_fault_has_its_pointer_and_code)
 		check_row(s, &rows[i]);
 }
 
-Test(schema, details_help)
+/* What is said of a body, for text_fini. */
+static struct text faults_of(const char *json)
 {
-	static const char json[] = "{\"comand\":1,\"restart\":\"permanet\"}";
-	const struct schema_check how = {.raw = json, .raw_length = sizeof(json) - 1};
-	const struct schema *s = compile("spec");
+	const struct schema_check how = {.raw = json, .raw_length = strlen(json)};
 	json_t *value = json_loads(json, 0, NULL);
 	struct faults faults = {0};
-	const char *text;
+	struct text said;
 
-	schema_check_body(s, value, &how, &faults);
-	text = text_cstr(&faults.items);
+	schema_check_body(compile("spec"), value, &how, &faults);
+	json_decref(value);
+	said = faults.items;
+	faults.items = (struct text)TEXT_INIT;
+	faults_fini(&faults);
+	return said;
+}
+
+Test(schema, details_help)
+{
+	struct text said = faults_of("{\"comand\":1,\"restart\":\"permanet\"}");
+	const char *text = text_cstr(&said);
+
 	cr_expect(strstr(text, "did you mean 'command'?"), "%s", text);
 	cr_expect(strstr(text, "must be one of permanent, transient (did you mean 'permanent'?)"),
 		"%s", text);
-	faults_fini(&faults);
-	json_decref(value);
+	text_fini(&said);
 }
 
 Test(schema, a_pointer_is_cut_at_its_limit_and_between_characters)
@@ -205,19 +214,13 @@ Test(schema, a_pointer_is_cut_at_its_limit_and_between_characters)
 
 Test(schema, limits_are_told_as_they_are)
 {
-	static const char json[] = "{\"command\":[\"a\"],\"factor\":1,\"most\":9007199254740992}";
-	const struct schema_check how = {.raw = json, .raw_length = sizeof(json) - 1};
-	const struct schema *s = compile("spec");
-	json_t *value = json_loads(json, 0, NULL);
-	struct faults faults = {0};
-	const char *text;
+	struct text said =
+		faults_of("{\"command\":[\"a\"],\"factor\":1,\"most\":9007199254740992}");
+	const char *text = text_cstr(&said);
 
-	schema_check_body(s, value, &how, &faults);
-	text = text_cstr(&faults.items);
 	cr_expect(strstr(text, "must be at least 1.5\""), "%s", text);
 	cr_expect(strstr(text, "must be at most 9007199254740991\""), "%s", text);
-	faults_fini(&faults);
-	json_decref(value);
+	text_fini(&said);
 }
 
 Test(schema, the_list_of_faults_is_bounded)
