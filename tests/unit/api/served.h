@@ -176,8 +176,10 @@ static void list_numbers(struct exchange *x)
 
 	if (!page_begin(x, &page))
 		return;
-	if (page.resumed)
-		from = atoi(page.after) + 1;
+	if (page.resumed) { /* it is not terminated */
+		snprintf(key, sizeof(key), "%.*s", (int)page.after_length, page.after);
+		from = atoi(key) + 1;
+	}
 	json_object(&body);
 	json_key(&body, "items");
 	json_array(&body);
