@@ -127,6 +127,11 @@ size_t map_count(const struct map *m, enum family family)
 	return m->counts[family];
 }
 
+size_t map_count_prefix(const struct map *m, const char *prefix, size_t bytes)
+{
+	return tree_count(&m->keys, prefix, bytes);
+}
+
 const struct vector *map_vector(const struct map *m)
 {
 	return &m->vector;

@@ -104,6 +104,8 @@ const struct entry *map_after(const struct map *m, const char *key, size_t key_b
 const struct entry *map_from(const struct map *m, const char *key, size_t key_bytes);
 /* Keys that begin with `family`'s first segment, by family; O(1). */
 size_t map_count(const struct map *m, enum family family);
+/* Keys that begin with these bytes; O(log n). */
+size_t map_count_prefix(const struct map *m, const char *prefix, size_t bytes);
 const struct vector *map_vector(const struct map *m);
 struct digest map_digest(const struct map *m);
 /* The dot of this origin's last event. */

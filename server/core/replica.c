@@ -71,7 +71,7 @@ struct key_node *key_node_new(const char *key, size_t key_bytes)
 	*n = (struct key_node){.family = family_of(key, key_bytes)};
 	memcpy(n->key, key, key_bytes);
 	n->key[key_bytes] = '\0';
-	n->tree.name_bytes = (uint32_t)key_bytes;
+	n->tree.name_bytes = key_bytes & TREE_NAME_BYTES_MAX;
 	return n;
 }
 

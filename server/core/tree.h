@@ -4,7 +4,8 @@
  *
  * A treap whose priorities are hashes of the names: balanced without randomness, and the same on
  * every run. Nodes are embedded in the caller's structs, each with its name at the same distance
- * behind it, and never move; no call allocates. Source: Aragon, Seidel, "Randomized Search Trees"
+ * behind it, and never move; no call allocates. Each knows how many are below it, so that counting
+ * those with a prefix is two walks from the root. Source: Aragon, Seidel, "Randomized Search Trees"
  * (1989).
  */
 #ifndef HORDE_CORE_TREE_H
@@ -17,9 +18,12 @@
 struct tree_node {
 	struct tree_node *left;
 	struct tree_node *right;
-	uint32_t name_bytes;
-	uint32_t priority;
+	uint64_t name_bytes : 11;
+	uint64_t priority : 26;
+	uint64_t count : 27; /* of nodes in the tree that it is the root of */
 };
+
+#define TREE_NAME_BYTES_MAX 2047
 
 struct tree {
 	struct tree_node *root;
@@ -40,5 +44,7 @@ struct tree_node *tree_find(const struct tree *t, const char *name, size_t name_
 struct tree_node *tree_after(const struct tree *t, const char *name, size_t name_bytes);
 struct tree_node *tree_from(const struct tree *t, const char *name, size_t name_bytes);
 struct tree_node *tree_first(const struct tree *t);
+/* How many names begin with these bytes. */
+size_t tree_count(const struct tree *t, const char *prefix, size_t bytes);
 
 #endif

@@ -49,6 +49,26 @@ static void cr_is(const struct tree *t, const struct item *items)
 	cr_assert_eq(t->count, count);
 }
 
+static size_t counted(const struct item *items, const char *prefix)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < NODES; i++)
+		count += items[i].in && strncmp(items[i].name, prefix, strlen(prefix)) == 0;
+	return count;
+}
+
+/* Of the whole, of none, of one, and of some. */
+static void cr_counts(const struct tree *t, const struct item *items)
+{
+	static const char *const prefixes[] = {"", "k", "k/", "k/00", "k/0004", "k/0019", "k/00042",
+		"k/01999", "k/1", "j", "l", "k/000421"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		cr_assert_eq(tree_count(t, prefixes[i], strlen(prefixes[i])),
+			counted(items, prefixes[i]), "%s", prefixes[i]);
+}
+
 static struct item *make_items(void)
 {
 	struct item *items = calloc(NODES, sizeof(*items));
@@ -66,14 +86,17 @@ Test(tree, keeps_order_through_inserts_and_removals)
 	for (int i = 0; i < NODES; i++)
 		add(&t, &items[i * 7 % NODES]);
 	cr_is(&t, items);
+	cr_counts(&t, items);
 	for (int i = 0; i < NODES; i += 3) {
 		tree_remove(&t, &items[i].node);
 		items[i].in = false;
 	}
 	cr_is(&t, items);
+	cr_counts(&t, items);
 	for (int i = 0; i < NODES; i += 6)
 		add(&t, &items[i]);
 	cr_is(&t, items);
+	cr_counts(&t, items);
 	free(items);
 }
 
