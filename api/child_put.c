@@ -1,5 +1,6 @@
 #include "api/child_put.h"
 
+#include "api/claims.h"
 #include "api/json_read.h"
 
 enum err child_prepare_parts(
@@ -11,10 +12,21 @@ enum err child_prepare_parts(
 enum err child_prepare(struct exchange *x, const char *pointer, const json_t *spec,
 	const struct spec_parts *parts, struct prepared *ret_prepared)
 {
+	bool known = claims_known(exchange_faults(x), pointer, spec, resource_horde(x));
 	struct spec_parts own = *parts;
+	struct prepared p;
+	enum err e;
 
 	own.from_file = false; /* who asks for it here takes it over */
-	return spec_prepare(exchange_faults(x), pointer, spec, &own, ret_prepared);
+	e = spec_prepare(exchange_faults(x), pointer, spec, &own, &p);
+	if (e != ERR_OK)
+		return e;
+	if (!known) {
+		prepared_fini(&p);
+		return ERR_MALFORMED;
+	}
+	*ret_prepared = p;
+	return ERR_OK;
 }
 
 /* Does it, or its supervisor, say how long it is kept? */

@@ -18,6 +18,25 @@ static bool is_same(const json_t *a, const json_t *b)
 	       strcmp(registry_of(a), registry_of(b)) == 0;
 }
 
+bool claims_known(struct faults *f, const char *pointer, const json_t *spec, const struct horde *h)
+{
+	const json_t *array = json_object_get(spec, "register");
+	const struct entry *e;
+	char whole[256];
+	bool known = true;
+
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const char *name = registry_of(json_array_get(array, i));
+
+		if (horde_registry(h, name, &e))
+			continue;
+		snprintf(whole, sizeof(whole), "%s/register/%zu/registry", pointer, i);
+		faults_add(f, whole, "unknown-registry", "there is no registry '%s'", name);
+		known = false;
+	}
+	return known;
+}
+
 bool claims_sound(struct faults *f, const char *pointer, const json_t *spec)
 {
 	const json_t *array = json_object_get(spec, "register");
@@ -27,12 +46,6 @@ bool claims_sound(struct faults *f, const char *pointer, const json_t *spec)
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		const json_t *one = json_array_get(array, i);
 
-		if (strcmp(registry_of(one), DEFAULT_NAME) != 0) {
-			snprintf(whole, sizeof(whole), "%s/register/%zu/registry", pointer, i);
-			faults_add(f, whole, "unknown-registry", "there is no registry '%s'",
-				registry_of(one));
-			sound = false;
-		}
 		for (size_t k = 0; k < i; k++) {
 			if (!is_same(one, json_array_get(array, k)))
 				continue;

@@ -1,5 +1,6 @@
 #include "api/entry.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum err owner_parse(const char *text, struct owner *ret_owner)
@@ -33,10 +34,15 @@ struct owner owner_of_json(const json_t *object)
 	return o;
 }
 
+size_t entry_map_key(const struct exchange *x, const char *family, char ret_key[KEY_BYTES_MAX + 1])
+{
+	return resource_key(ret_key, family, exchange_path(x, "reg"), exchange_path(x, "key"));
+}
+
 const struct entry *entry_find(struct exchange *x, const char *family)
 {
 	char key[KEY_BYTES_MAX + 1];
-	size_t length = resource_key(key, family, DEFAULT_NAME, exchange_path(x, "key"));
+	size_t length = entry_map_key(x, family, key);
 
 	exchange_watch_key(x, key, length);
 	return map_get(resource_map(x), key, length);
@@ -45,14 +51,24 @@ const struct entry *entry_find(struct exchange *x, const char *family)
 const struct entry *entry_present(const struct exchange *x, const char *family)
 {
 	char key[KEY_BYTES_MAX + 1];
-	size_t length = resource_key(key, family, DEFAULT_NAME, exchange_path(x, "key"));
+	size_t length = entry_map_key(x, family, key);
 
 	return map_get(resource_map(x), key, length);
 }
 
-const char *entry_key(const struct entry *e, const char *prefix)
+const char *entry_key(const struct entry *e)
 {
-	return e->key + strlen(prefix);
+	return key_rest(key_rest(e->key));
+}
+
+static void put_place(struct text *out, const struct entry *e)
+{
+	const char *registry = key_rest(e->key);
+	char name[NAME_BYTES_MAX + 1];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(registry, "/"), registry);
+	json_put_string(out, "registry", name);
+	json_put_string(out, "key", entry_key(e));
 }
 
 struct etag entry_etag(const struct entry *e)
@@ -80,8 +96,7 @@ void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 	size_t bytes;
 
 	json_object(out);
-	json_put_string(out, "registry", DEFAULT_NAME);
-	json_put_string(out, "key", entry_key(e, ENTRY_PREFIX));
+	put_place(out, e);
 	if (!entry_name(e, &r))
 		return;
 	entry_put_owner(out, h, &r);
@@ -96,8 +111,7 @@ void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 void meta_open(struct text *out, const struct entry *e)
 {
 	json_object(out);
-	json_put_string(out, "registry", DEFAULT_NAME);
-	json_put_string(out, "key", entry_key(e, META_PREFIX));
+	put_place(out, e);
 	json_key(out, "value");
 	json_raw(out, entry_text(e, NULL), e->value_bytes);
 	json_put_time(out, "updated_at", clock_ms(e->clock));
@@ -106,5 +120,5 @@ void meta_open(struct text *out, const struct entry *e)
 void key_not_found(struct exchange *x)
 {
 	exchange_problem(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
-		exchange_path(x, "key"), DEFAULT_NAME);
+		exchange_path(x, "key"), exchange_path(x, "reg"));
 }

@@ -4,9 +4,6 @@
 
 #include "api/resource.h"
 
-#define ENTRY_PREFIX "entry/" DEFAULT_NAME "/"
-#define META_PREFIX "meta/" DEFAULT_NAME "/"
-
 struct owner {
 	enum owner_kind kind;
 	const char *id;
@@ -21,8 +18,10 @@ struct owner owner_of_json(const json_t *object);
 const struct entry *entry_find(struct exchange *x, const char *family);
 /* The same without watching it, for a write: it waits for the disk alone, which is cheaper. */
 const struct entry *entry_present(const struct exchange *x, const char *family);
+/* "FAMILY/REG/KEY" of the path into `ret_key`, NUL-terminated; its length. */
+size_t entry_map_key(const struct exchange *x, const char *family, char ret_key[KEY_BYTES_MAX + 1]);
 /* The key within its registry. */
-const char *entry_key(const struct entry *e, const char *prefix);
+const char *entry_key(const struct entry *e);
 struct etag entry_etag(const struct entry *e);
 
 /* An entry's object without its end. */

@@ -15,7 +15,7 @@ static void get_meta(struct exchange *x)
 	e = entry_find(x, "meta");
 	if (!e) {
 		reads_absent(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
-			exchange_path(x, "key"), DEFAULT_NAME);
+			exchange_path(x, "key"), exchange_path(x, "reg"));
 		return;
 	}
 	etag = entry_etag(e);
@@ -40,7 +40,7 @@ static struct write *begin_put(struct exchange *x)
 	if (!writes_allowed(x, present ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.put.key = key;
-	event.put.key_bytes = resource_key(key, "meta", DEFAULT_NAME, exchange_path(x, "key"));
+	event.put.key_bytes = entry_map_key(x, "meta", key);
 	event.put.value = exchange_body_member_raw(x, "value", &event.put.value_bytes);
 	if (!event.put.value) {
 		event.put.value = "null";
@@ -87,7 +87,7 @@ static struct write *begin_delete(struct exchange *x)
 	if (!w)
 		return NULL;
 	event.put.key = key;
-	event.put.key_bytes = resource_key(key, "meta", DEFAULT_NAME, exchange_path(x, "key"));
+	event.put.key_bytes = entry_map_key(x, "meta", key);
 	e = entry_present(x, "meta") ? write_command(x, &event, w) : ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
 		write_missing(w);

@@ -23,6 +23,8 @@ static struct record *decode(
 		decode_assign(d, o, &r->assign);
 	else if (r && family == FAMILY_STATUS)
 		decode_status(d, o, &r->status);
+	else if (r && family == FAMILY_REGISTRY)
+		decode_registry(d, o, &r->registry);
 	else if (r && family == FAMILY_STATE)
 		r->state.epoch = (uint64_t)take_int(d, o, "epoch", 0, INT64_MAX, 0);
 	return r;

@@ -11,7 +11,9 @@
  *            "ports":{"name":number},"trail":[{"at","state","reason","epoch","node","code",
  *            "signal","core_dumped",["oom_killed",]"uptime_ms","error"}, ...]}
  *   state   {"at":<wall ms>,"epoch","bytes":<base64>}
- *   entry   {"owner":{"kind","id","node":<hex>,"epoch"},"created":<16 hex digits>,"value":<raw>}
+ *   entry   {"owner":{"kind","id","node":<hex>,"epoch"},"created":<16 hex digits>,
+ *            ["first":true,]"value":<raw>}
+ *   registry  {"created_at":<wall ms>,"options":{"keys","conflict","lock_delay_ms"}}
  *
  * Unknown members are ignored here and live on in the text. The other families have no record.
  */

@@ -115,6 +115,10 @@ static bool scan_entry(const char *json, size_t bytes, struct entry_record *e, s
 	}
 	skip(&c, "},\"created\":");
 	e->created = half_origin(&c);
+	if (c.end - c.at > 2 && c.at[2] == 'f') {
+		skip(&c, ",\"first\":true");
+		e->first = true;
+	}
 	skip(&c, ",\"value\":");
 	if (!c.ok || e->owner_kind == OWNER_KIND_COUNT || c.end - c.at < 2 || c.end[-1] != '}')
 		return false;

@@ -124,6 +124,18 @@ void decode_status(struct decoding *d, const json_t *o, struct status_record *s)
 		take_transition(d, json_array_get(trail, i), s);
 }
 
+void decode_registry(struct decoding *d, const json_t *o, struct registry_record *r)
+{
+	const json_t *options = take_object(d, o, "options");
+
+	r->created_at_ms = take_int(d, o, "created_at", 0, INT64_MAX, 0);
+	r->keys = key_rule_from(take_name(d, options, "keys", "unique"));
+	r->conflict = conflict_rule_from(take_name(d, options, "conflict", "last_write_wins"));
+	r->lock_delay_ms = take_int(d, options, "lock_delay_ms", 0, INT64_MAX, 0);
+	if (r->keys == KEY_RULE_COUNT || r->conflict == CONFLICT_RULE_COUNT)
+		d->wrong = true;
+}
+
 struct record *decode_entry(struct decoding *d, const json_t *o, const char *json, size_t bytes)
 {
 	const json_t *owner = json_object_get(o, "owner");
@@ -139,6 +151,7 @@ struct record *decode_entry(struct decoding *d, const json_t *o, const char *jso
 		e.node = take_origin(d, owner, "node");
 	e.epoch = (uint64_t)take_int(d, owner, "epoch", 0, INT64_MAX, 0);
 	e.created = take_hex(d, o, "created");
+	e.first = json_is_true(json_object_get(o, "first"));
 	e.value_at = value ? (uint32_t)(value - json) : 0;
 	e.value_bytes = (uint32_t)value_bytes;
 	return record_new_entry(&e, strlen(e.owner_id));

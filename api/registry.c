@@ -16,7 +16,7 @@ static void lookup_key(struct exchange *x)
 	e = entry_find(x, "entry");
 	if (!e) {
 		reads_absent(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
-			exchange_path(x, "key"), DEFAULT_NAME);
+			exchange_path(x, "key"), exchange_path(x, "reg"));
 		return;
 	}
 	/* Whether it is stale is an opinion about the member that its owner lives on. */
@@ -42,7 +42,7 @@ static void get_key_value(struct exchange *x)
 	e = entry_find(x, "entry");
 	if (!e || !entry_decoded(e)) {
 		reads_absent(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
-			exchange_path(x, "key"), DEFAULT_NAME);
+			exchange_path(x, "key"), exchange_path(x, "reg"));
 		return;
 	}
 	etag = entry_etag(e);

@@ -6,12 +6,13 @@
 #include "api/registry.h"
 #include "server/core/digest.h"
 
-#define PREFIX_BYTES_MAX (sizeof(ENTRY_PREFIX) + PAGE_KEY_BYTES_MAX)
+/* A key of the map, or where its registry begins with what a cursor says behind that. */
+#define PREFIX_BYTES_MAX (KEY_BYTES_MAX + 1 + PAGE_KEY_BYTES_MAX)
 
 struct filter {
 	char prefix[PREFIX_BYTES_MAX]; /* of map keys, family included */
 	size_t length;
-	size_t family; /* bytes of it that are no part of the key */
+	size_t outside; /* bytes of it that are no part of the key */
 	bool owned;
 	struct owner owner;
 };
@@ -25,14 +26,16 @@ struct listing {
 	uint64_t count;
 };
 
-static bool read_filter(struct exchange *x, struct filter *f, const char *family)
+static bool read_filter(
+	struct exchange *x, struct filter *f, const char *family, const char *registry)
 {
 	const char *prefix = exchange_query(x, "prefix");
 	const char *owner = exchange_query(x, "owner");
 
-	f->family = strlen(family);
-	f->length = (size_t)snprintf(
-		f->prefix, sizeof(f->prefix), "%s%s", family, prefix ? prefix : "");
+	f->outside = resource_key(f->prefix, family, registry, "");
+	f->length =
+		f->outside + (size_t)snprintf(f->prefix + f->outside,
+				     sizeof(f->prefix) - f->outside, "%s", prefix ? prefix : "");
 	f->owned = owner && *owner;
 	if (f->owned && owner_parse(owner, &f->owner) != ERR_OK) {
 		exchange_problem(x, PROBLEM_BAD_QUERY,
@@ -78,9 +81,9 @@ static const struct entry *first_entry(const struct exchange *x, const struct li
 
 	if (!l->page.resumed)
 		return map_from(resource_map(x), l->filter.prefix, l->filter.length);
-	memcpy(key, l->filter.prefix, l->filter.family);
-	memcpy(key + l->filter.family, l->page.after, l->page.after_length);
-	return map_after(resource_map(x), key, l->filter.family + l->page.after_length);
+	memcpy(key, l->filter.prefix, l->filter.outside);
+	memcpy(key + l->filter.outside, l->page.after, l->page.after_length);
+	return map_after(resource_map(x), key, l->filter.outside + l->page.after_length);
 }
 
 static bool within(const struct entry *e, const struct filter *f)
@@ -106,7 +109,7 @@ static void write_entry(struct exchange *x, struct listing *l, const struct entr
 
 	if (key_only) {
 		json_object(&l->body);
-		json_put_string(&l->body, "key", entry_key(e, ENTRY_PREFIX));
+		json_put_string(&l->body, "key", entry_key(e));
 	} else {
 		entry_open(&l->body, resource_horde(x), e);
 		etag_put(&l->body, &etag);
@@ -151,17 +154,18 @@ static void write_page(struct exchange *x, struct listing *l, bool meta)
 	json_end_array(&l->body);
 	unreachable_put(&l->body, &l->unreachable);
 	if (last)
-		page_end(x, &l->page, &l->body, last->key + l->filter.family,
-			last->key_bytes - l->filter.family, more);
+		page_end(x, &l->page, &l->body, last->key + l->filter.outside,
+			last->key_bytes - l->filter.outside, more);
 	json_end_object(&l->body);
 }
 
 static void list(struct exchange *x, const char *family, bool meta)
 {
+	const char *registry = resource_registry(x);
 	struct listing l = {.sum = 0};
 	struct etag etag;
 
-	if (!resource_registry(x) || !page_begin(x, &l.page) || !read_filter(x, &l.filter, family))
+	if (!registry || !page_begin(x, &l.page) || !read_filter(x, &l.filter, family, registry))
 		return;
 	exchange_watch_prefix(x, l.filter.prefix, l.filter.length);
 	exchange_watch_prefix(x, "member/", strlen("member/"));
@@ -175,21 +179,22 @@ static void list(struct exchange *x, const char *family, bool meta)
 
 static void list_entries(struct exchange *x)
 {
-	list(x, ENTRY_PREFIX, false);
+	list(x, "entry", false);
 }
 
 static void list_meta(struct exchange *x)
 {
-	list(x, META_PREFIX, true);
+	list(x, "meta", true);
 }
 
 static void count_entries(struct exchange *x)
 {
+	const char *registry = resource_registry(x);
 	struct listing l = {.sum = 0};
 	const struct entry *e;
 	struct etag etag;
 
-	if (!resource_registry(x) || !read_filter(x, &l.filter, ENTRY_PREFIX))
+	if (!registry || !read_filter(x, &l.filter, "entry", registry))
 		return;
 	exchange_watch_prefix(x, l.filter.prefix, l.filter.length);
 	exchange_watch_prefix(x, "member/", strlen("member/"));

@@ -1,4 +1,5 @@
 /* Registering names: registerKey, updateKeyValue, unregisterKey. The core judges who may. */
+#include <stdio.h>
 #include <string.h>
 
 #include "api/entry.h"
@@ -37,8 +38,21 @@ static void already_registered(struct exchange *x, const struct entry *e)
 
 	exchange_problem(x, PROBLEM_ALREADY_REGISTERED,
 		"key '%s' in registry '%s' is owned by %s '%s' on %s", exchange_path(x, "key"),
-		DEFAULT_NAME, kind_text(r.owner_kind), r.owner_id,
+		exchange_path(x, "reg"), kind_text(r.owner_kind), r.owner_id,
 		origin_is_zero(r.node) ? "no node" : horde_member_name(resource_horde(x), r.node));
+}
+
+static void held_back(struct exchange *x)
+{
+	char key[KEY_BYTES_MAX + 1], seconds[24];
+	size_t bytes = entry_map_key(x, "entry", key);
+	int64_t ms = horde_held_back_ms(resource_horde(x), key, bytes);
+
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)(ms + 999) / 1000);
+	exchange_header_set(x, "Retry-After", seconds);
+	exchange_problem(x, PROBLEM_ALREADY_REGISTERED,
+		"the last owner of key '%s' ended without having freed it; it is free in %lld ms",
+		exchange_path(x, "key"), (long long)ms);
 }
 
 static void not_owner(struct exchange *x, const struct entry *e)
@@ -59,6 +73,8 @@ static void refuse(struct exchange *x, enum err e, const struct entry *present, 
 {
 	if (e == ERR_ALREADY_REGISTERED && present) {
 		already_registered(x, present);
+	} else if (e == ERR_HELD_BACK) {
+		held_back(x);
 	} else if (e == ERR_NOT_OWNER) {
 		not_owner(x, present);
 	} else if (e == ERR_NOT_FOUND) {
@@ -111,7 +127,7 @@ static struct write *begin_register(struct exchange *x)
 	if (!w)
 		return NULL;
 	event.entry.key = key;
-	event.entry.key_bytes = resource_key(key, "entry", DEFAULT_NAME, exchange_path(x, "key"));
+	event.entry.key_bytes = entry_map_key(x, "entry", key);
 	event.entry.owner_given = true;
 	event.entry.owner_kind = owner.kind;
 	event.entry.owner_id = owner.id;
@@ -194,7 +210,7 @@ static struct write *begin_update(struct exchange *x)
 	if (!write_keep(x, w, raw, bytes))
 		return NULL;
 	event.entry.key = key;
-	event.entry.key_bytes = resource_key(key, "entry", DEFAULT_NAME, exchange_path(x, "key"));
+	event.entry.key_bytes = entry_map_key(x, "entry", key);
 	event.entry.value = raw_value(x, &event.entry.value_bytes);
 	e = write_command(x, &event, w);
 	if (e != ERR_OK)
@@ -246,7 +262,7 @@ static struct write *begin_unregister(struct exchange *x)
 	if (!claim(x, &event, &owner) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.entry.key = key;
-	event.entry.key_bytes = resource_key(key, "entry", DEFAULT_NAME, exchange_path(x, "key"));
+	event.entry.key_bytes = entry_map_key(x, "entry", key);
 	e = present ? write_command(x, &event, w) : ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
 		write_missing(w);

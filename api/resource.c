@@ -34,14 +34,15 @@ const char *resource_supervisor(struct exchange *x)
 	return NULL;
 }
 
-bool resource_registry(struct exchange *x)
+const char *resource_registry(struct exchange *x)
 {
 	const char *name = exchange_path(x, "reg");
+	const struct entry *e;
 
-	if (strcmp(name, DEFAULT_NAME) == 0)
-		return true;
+	if (horde_registry(resource_horde(x), name, &e))
+		return name;
 	exchange_problem(x, PROBLEM_REGISTRY_NOT_FOUND, "there is no registry '%s'", name);
-	return false;
+	return NULL;
 }
 
 size_t resource_key(

@@ -26,7 +26,7 @@
 #define WAIT_ACK_MS 5000       /* the default `wait` of a write that brings nothing else about */
 #define WAIT_START_MS 5000     /* the default `wait` of what starts a process */
 #define WAIT_STOP_MS 10000     /* and of what ends one */
-#define DEFAULT_NAME "default" /* the supervisor that always exists, and the one registry */
+#define DEFAULT_NAME "default" /* the supervisor and the registry that always exist */
 
 const struct service *resource_service(const struct exchange *x);
 const struct horde *resource_horde(const struct exchange *x);
@@ -34,8 +34,8 @@ const struct map *resource_map(const struct exchange *x);
 
 /* The supervisor of the path; NULL: there is none, and 404 was answered. */
 const char *resource_supervisor(struct exchange *x);
-/* False: the path names another registry than the one there is; 404 was answered. */
-bool resource_registry(struct exchange *x);
+/* The registry of the path; NULL: there is none, and 404 was answered. */
+const char *resource_registry(struct exchange *x);
 
 /* "FAMILY/SCOPE/REST" into `ret_key`, NUL-terminated; its length. All parts are within limits. */
 size_t resource_key(

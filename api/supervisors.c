@@ -14,11 +14,11 @@
 #include "api/checks.h"
 #include "api/expansions.h"
 #include "api/json_text.h"
+#include "api/named.h"
 #include "api/records.h"
 #include "api/resource.h"
 #include "api/spec.h"
 #include "api/variables.h"
-#include "server/core/digest.h"
 
 #define HALTS "halt/"
 
@@ -111,78 +111,17 @@ static void get_supervisor(struct exchange *x)
 	reads_reply(x, &body, &etag);
 }
 
-/* The first record behind `after`, or NULL. */
-static const struct entry *record_after(const struct exchange *x, const char *after)
+static void open_row(struct exchange *x, struct text *out, const char *name, const struct entry *e)
 {
-	char key[sizeof(SUPERVISORS) + PAGE_KEY_BYTES_MAX];
-	size_t bytes = (size_t)snprintf(key, sizeof(key), SUPERVISORS "%s", after);
-	const struct entry *e = *after ? map_after(resource_map(x), key, bytes)
-				       : map_from(resource_map(x), key, bytes);
-
-	return e && strncmp(e->key, SUPERVISORS, strlen(SUPERVISORS)) == 0 ? e : NULL;
-}
-
-/* The next name in order, `default` among them; NULL at the end. */
-static const char *name_after(
-	const struct exchange *x, const char *after, const struct entry **ret_entry)
-{
-	const struct entry *e = record_after(x, after);
-	const char *name = e ? key_rest(e->key) : NULL;
-
-	*ret_entry = e;
-	if (strcmp(after, DEFAULT_NAME) >= 0 || (name && strcmp(name, DEFAULT_NAME) <= 0))
-		return name;
-	*ret_entry = NULL;
-	return DEFAULT_NAME;
-}
-
-/* Writes the rows of one page; returns the sum of their hashes. */
-static uint64_t write_page(struct exchange *x, const struct page *page, struct text *body)
-{
-	const struct entry *e;
-	char after[PAGE_KEY_BYTES_MAX + 1] = "";
-	const char *last = "", *name;
-	uint64_t sum = 0;
-	size_t count = 0;
-
-	if (page->resumed && page->after_length < sizeof(after)) {
-		memcpy(after, page->after, page->after_length);
-		after[page->after_length] = '\0';
-	}
-	json_object(body);
-	json_key(body, "items");
-	json_array(body);
-	for (name = name_after(x, after, &e); name && count < page->limit; count++) {
-		struct etag etag = etag_of(hash_of(x, name, e));
-
-		open_supervisor(body, name, e, halt_of(x, name));
-		etag_put(body, &etag);
-		json_end_object(body);
-		sum += hash_pair(digest_content(name, strlen(name)), hash_of(x, name, e));
-		last = name;
-		name = name_after(x, last, &e);
-	}
-	json_end_array(body);
-	page_end(x, page, body, last, strlen(last), name != NULL);
-	json_end_object(body);
-	return sum;
+	open_supervisor(out, name, e, halt_of(x, name));
 }
 
 static void list_supervisors(struct exchange *x)
 {
-	struct page page;
-	struct text body = TEXT_INIT;
-	struct etag etag;
+	static const struct named kind = {SUPERVISORS, hash_of, open_row};
 
-	if (!page_begin(x, &page))
-		return;
-	exchange_watch_prefix(x, SUPERVISORS, strlen(SUPERVISORS));
 	exchange_watch_prefix(x, HALTS, strlen(HALTS));
-	etag = etag_of(hash_pair(page.filter, write_page(x, &page, &body)));
-	if (reads_settled(x, &etag))
-		text_fini(&body);
-	else
-		reads_reply(x, &body, &etag);
+	named_list(x, &kind);
 }
 
 /* ---- writing ---- */

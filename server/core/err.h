@@ -22,6 +22,7 @@
 	X(EXISTS, "exists already")                                                                \
 	X(ETAG_MISMATCH, "the entry is not the expected one")                                      \
 	X(ALREADY_REGISTERED, "the key has another owner")                                         \
+	X(HELD_BACK, "the key's last owner ended a moment ago")                                    \
 	X(NOT_OWNER, "the caller does not own the key")                                            \
 	X(OWNER_UNKNOWN, "the owner does not exist")                                               \
 	X(WRONG_STATE, "not possible in this state")                                               \

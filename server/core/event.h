@@ -66,11 +66,16 @@ enum event_kind {
 				    NO_MEMBER */
 	EVENT_RESTART_CHILD,     /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
 	EVENT_SIGNAL_CHILD,      /* `signal`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
-	EVENT_REGISTER,     /* `entry`; ret OK, ALREADY_REGISTERED, OWNER_UNKNOWN, WRONG_STATE */
+	EVENT_REGISTER,     /* `entry`; ret OK, NOT_FOUND (no such registry), ALREADY_REGISTERED,
+			       HELD_BACK (horde_held_back_ms), OWNER_UNKNOWN, WRONG_STATE */
 	EVENT_UPDATE,       /* `entry` without value owner change; ret OK, NOT_FOUND, NOT_OWNER */
 	EVENT_UNREGISTER,   /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
-	EVENT_PUT_META,     /* `put`: key meta/REG/KEY, no record */
-	EVENT_REMOVE_META,  /* `put.key`; ret NOT_FOUND */
+	EVENT_PUT_REGISTRY, /* `put`: key registry/REG; ret WRONG_STATE: its keys have another rule
+			     */
+	EVENT_REMOVE_REGISTRY, /* `put.key`: as much of what is in it as one step may, and it itself
+				  when that was all: to be sent until it is gone; ret NOT_FOUND */
+	EVENT_PUT_META,        /* `put`: key meta/REG/KEY, no record */
+	EVENT_REMOVE_META,     /* `put.key`; ret NOT_FOUND */
 	EVENT_PUT_STATE,    /* `put`: key state/SUP/CHILD, no record; ret NOT_FOUND: no such child,
 			       STORAGE_FULL: more than STATES_BYTES_MAX in all */
 	EVENT_REMOVE_STATE, /* `put.key`; ret NOT_FOUND */

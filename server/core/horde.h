@@ -99,6 +99,12 @@ bool member_reachable(const struct member *m);
  */
 bool horde_supervisor(const struct horde *h, const char *name, const struct entry **ret_entry);
 
+/* The same of a registry. */
+bool horde_registry(const struct horde *h, const char *name, const struct entry **ret_entry);
+
+/* So long nobody but its last owner gets this key, which nobody has (HELD_BACK); else 0. */
+int64_t horde_held_back_ms(const struct horde *h, const char *key, size_t key_bytes);
+
 struct child_view {               /* one child as any node shows it */
 	const struct entry *spec; /* NULL: no such child, though it may still be stopping */
 	const struct entry *assign;

@@ -21,7 +21,8 @@
 enum name_form {
 	NAME_PACKED = 1,
 	NAME_OF_CHILD = 2, /* its owner is a child, not static */
-	NAME_PLACED = 4    /* it has a node and an epoch */
+	NAME_PLACED = 4,   /* it has a node and an epoch */
+	NAME_FIRST = 8     /* its first owner wins */
 };
 
 /*

@@ -12,6 +12,7 @@
  *	child.c      one process, as a table view.c       one child, as the map shows it
  *	start_queue.c  who may start now      retain.c     how long one that finished is kept
  *	probe.c      who is ready, and well  child_ports.c  which ports each has
+ *	registries.c  which there are         locks.c      who may not have a name yet
  */
 #ifndef HORDE_CORE_PARTS_H
 #define HORDE_CORE_PARTS_H
@@ -26,6 +27,8 @@ uint64_t stamp(struct horde *h);
 /* Encodes `r` and puts it under "family/rest". Errors: NO_MEMORY. */
 enum err write_record(
 	struct horde *h, const char *family, const char *rest, const struct record *r);
+/* `put` of a command, as it came; says whether it was new. */
+enum err put_as_it_is(struct horde *h, const struct event *e);
 enum err remove_key(struct horde *h, const char *family, const char *rest);
 /* A child's spec, and what it has left for a next life: there is none. Errors: NO_MEMORY,
  * NOT_FOUND. */
@@ -204,7 +207,6 @@ bool starts_turn(struct horde *h, struct child *c, bool may_start);
 void retain_tick(struct horde *h); /* marks those whose time may be over */
 
 /* ---- supervisor.c ---- */
-enum err supervisor_put(struct horde *h, const struct event *e);
 enum err supervisor_remove(struct horde *h, const struct event *e);
 /* By what the child `ref` runs: `own`, what it inherits, and whether its supervisor is stopped. */
 struct spec_record supervisor_spec(const struct horde *h, const char *ref,
@@ -242,6 +244,27 @@ enum assigned classify(struct horde *h, const struct assign_record *a);
 void orphans_plan(struct horde *h);
 bool orphan_place(
 	struct horde *h, const char *ref, struct origin_id *ret_node, const char **ret_why);
+
+/* ---- registries.c ---- */
+enum err registries_put(struct horde *h, const struct event *e);
+enum err registries_remove(struct horde *h, const struct event *e);
+/* Is there the registry of this key, "entry/REG/KEY"? */
+bool registries_have(const struct horde *h, const char *key);
+/* What holds in it; all by default when nobody has described it. */
+struct registry_record registries_rules(const struct horde *h, const char *key);
+void registries_changed(struct horde *h, const char *name);
+/* A name was put, or has gone. */
+void registries_named(struct horde *h, const struct change *change);
+void registries_tick(struct horde *h);
+
+/* ---- locks.c ---- */
+void locks_init(struct horde *h);
+void locks_fini(struct horde *h);
+void locks_named(struct horde *h, const struct change *change); /* a name was put, or has gone */
+/* So long this owner may not have the key that nobody has; 0: it may. */
+int64_t locks_left_ms(const struct horde *h, const char *key, size_t key_bytes,
+	enum owner_kind kind, const char *owner_id);
+void locks_tick(struct horde *h);
 
 /* ---- registry.c ---- */
 enum err registry_register(struct horde *h, const struct event *e);

@@ -37,6 +37,8 @@ NAMES(child_state, child_state, CHILD_STATES, CHILD_STATE_COUNT)
 NAMES(reason, reason, REASONS, REASON_COUNT)
 NAMES(stop_reason, stop_reason, STOP_REASONS, STOP_REASON_COUNT)
 NAMES(check_kind, check_kind, CHECK_KINDS, CHECK_KIND_COUNT)
+NAMES(key_rule, key_rule, KEY_RULES, KEY_RULE_COUNT)
+NAMES(conflict_rule, conflict_rule, CONFLICT_RULES, CONFLICT_RULE_COUNT)
 NAMES(owner_kind, owner_kind, OWNER_KINDS, OWNER_KIND_COUNT)
 
 enum family family_of(const char *key, size_t key_bytes)
@@ -55,6 +57,7 @@ enum family family_of(const char *key, size_t key_bytes)
 		{"meta/", 5, FAMILY_META},
 		{"halt/", 5, FAMILY_HALT},
 		{"state/", 6, FAMILY_STATE},
+		{"registry/", 9, FAMILY_REGISTRY},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -95,6 +98,8 @@ static size_t block_bytes(enum family family)
 		return offsetof(struct record, entry) + sizeof(struct entry_record);
 	case FAMILY_STATE:
 		return offsetof(struct record, state) + sizeof(struct state_record);
+	case FAMILY_REGISTRY:
+		return offsetof(struct record, registry) + sizeof(struct registry_record);
 	case FAMILY_META:
 	case FAMILY_HALT:
 	case FAMILY_OTHER:
@@ -177,6 +182,7 @@ void record_free(struct record *r)
 	case FAMILY_META:
 	case FAMILY_HALT:
 	case FAMILY_STATE:
+	case FAMILY_REGISTRY:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;
@@ -397,6 +403,8 @@ static void encode_entry(
 	}
 	json_end_object(t);
 	put_hex(t, "created", e->created);
+	if (e->first)
+		json_put_bool(t, "first", true);
 	json_key(t, "value");
 	json_raw(t, value, bytes);
 }
@@ -433,6 +441,7 @@ void record_encode(const struct record *r, const char *value, size_t value_bytes
 	case FAMILY_META:
 	case FAMILY_HALT:
 	case FAMILY_STATE:
+	case FAMILY_REGISTRY:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		assert(false && "a family that the core does not write");

@@ -6,6 +6,7 @@
  *   assign/{sup}/{child}     the placement step        status/{sup}/{child}   the assigned node
  *   entry/{reg}/{key}        the API                   meta/{reg}/{key}       the API
  *   supervisor/{sup}         the API, and who runs a child of one that is not there
+ *   registry/{reg}           the API
  *   halt/{sup}               who ran a child that stopped it; removed by the API
  *   state/{sup}/{child}      what a child leaves for its next life; the API, gone with its spec
  *
@@ -39,6 +40,7 @@ enum family {
 	FAMILY_META,
 	FAMILY_HALT,  /* of a supervisor that was stopped; no record */
 	FAMILY_STATE, /* what a child leaves for its next life */
+	FAMILY_REGISTRY,
 	FAMILY_COUNT
 };
 
@@ -104,6 +106,13 @@ struct state_record {
 	uint64_t epoch; /* of the assignment that it was left under: a later one's beats it */
 };
 
+struct registry_record {
+	int64_t created_at_ms; /* wall */
+	enum key_rule keys;
+	enum conflict_rule conflict;
+	int64_t lock_delay_ms; /* so long nobody else takes a name whose owner was lost */
+};
+
 struct entry_record {
 	enum owner_kind owner_kind;
 	uint32_t value_at; /* where the raw value stands in the entry's text */
@@ -112,6 +121,7 @@ struct entry_record {
 	struct origin_id node; /* where the owner ran when it registered; zero for static */
 	uint64_t epoch;        /* the owner's, 0 for static */
 	uint64_t created;      /* hybrid clock of the first registration by this owner */
+	bool first;            /* among concurrent owners the first one wins, not the last */
 };
 
 struct record {
@@ -123,6 +133,7 @@ struct record {
 		struct assign_record assign;
 		struct status_record status;
 		struct state_record state;
+		struct registry_record registry;
 		struct entry_record entry;
 	};
 };

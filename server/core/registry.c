@@ -67,19 +67,29 @@ out:
 	return err;
 }
 
+/* Among concurrent owners of a key, the one that had it first is to have it. */
+static bool is_first(const struct horde *h, const struct event *e)
+{
+	return registries_rules(h, e->entry.key).conflict == WINS_FIRST;
+}
+
 enum err registry_register(struct horde *h, const struct event *e)
 {
 	const struct entry *present = map_get(h->map, e->entry.key, e->entry.key_bytes);
 	struct entry_record fields = {0}, old;
 	bool renewed = present && entry_name(present, &old) &&
 		       same_owner(&old, e->entry.owner_kind, e->entry.owner_id);
-	enum err err = find_owner(h, e, &fields);
+	enum err err = registries_have(h, e->entry.key) ? find_owner(h, e, &fields) : ERR_NOT_FOUND;
 
 	if (err != ERR_OK)
 		return err;
 	if (present && !renewed)
 		return ERR_ALREADY_REGISTERED;
+	if (locks_left_ms(h, e->entry.key, e->entry.key_bytes, e->entry.owner_kind,
+		    e->entry.owner_id) > 0)
+		return ERR_HELD_BACK;
 	fields.created = renewed ? old.created : stamp(h);
+	fields.first = is_first(h, e);
 	h->out->created = !renewed;
 	return put_entry(h, e, &fields, e->entry.owner_id);
 }
@@ -164,6 +174,7 @@ static enum err hold_one(struct horde *h, const struct child *c, const struct cl
 	e.entry.key_bytes = claim->key_bytes;
 	e.entry.value = claim->value;
 	e.entry.value_bytes = strlen(claim->value);
+	fields.first = is_first(h, &e);
 	return put_entry(h, &e, &fields, c->ref);
 }
 
@@ -174,10 +185,21 @@ static const struct entry *taken(
 		const struct entry *e =
 			map_get(h->map, claims->items[i].key, claims->items[i].key_bytes);
 
-		if (e && !is_of(e, c->ref))
+		if (e && !is_of(e, c->ref) && registries_have(h, e->key))
 			return e;
 	}
 	return NULL;
+}
+
+/* What it is to have, as a number that changes with it: only what there are registries for. */
+static uint64_t wanted_names(
+	const struct horde *h, const struct child *c, const struct claims *claims)
+{
+	uint64_t wanted = claims_hash(claims) ^ c->epoch;
+
+	for (uint32_t i = 0; i < claims->count; i++)
+		wanted = 2 * wanted + registries_have(h, claims->items[i].key);
+	return wanted;
 }
 
 void registry_lost(struct horde *h, const struct change *change)
@@ -198,7 +220,7 @@ void registry_lost(struct horde *h, const struct change *change)
 static enum err hold(struct horde *h, struct child *c, const struct claims *claims,
 	const struct entry **ret_taken)
 {
-	uint64_t wanted = claims_hash(claims) ^ c->epoch;
+	uint64_t wanted = wanted_names(h, c, claims);
 	enum err err = ERR_OK;
 
 	/* One that an admin has freed since stays free, and whoever takes it then may have it. */
@@ -207,7 +229,8 @@ static enum err hold(struct horde *h, struct child *c, const struct claims *clai
 	if (*ret_taken || c->claimed == wanted)
 		return ERR_OK;
 	for (uint32_t i = 0; err == ERR_OK && i < claims->count; i++)
-		err = hold_one(h, c, &claims->items[i]);
+		if (registries_have(h, claims->items[i].key))
+			err = hold_one(h, c, &claims->items[i]);
 	h->claims = true;
 	if (err == ERR_OK)
 		c->claimed = wanted;

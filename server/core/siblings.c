@@ -23,6 +23,22 @@ static int compare_members(const struct member_record *a, const struct member_re
 	return order != 0 ? order : origin_compare(a->incarnation, b->incarnation);
 }
 
+/*
+ * Where the first owner wins it is the one that had the key first; a name of before the registry
+ * said so comes after those.
+ */
+static int compare_names(const struct entry *a, const struct entry *b)
+{
+	struct entry_record x, y;
+	int order = b->outranked - a->outranked;
+
+	if (order != 0 || !entry_name(a, &x) || !entry_name(b, &y))
+		return order;
+	if (x.first != y.first)
+		return x.first - y.first;
+	return x.first ? compare_u64(y.created, x.created) : 0;
+}
+
 /* Between two decoded values of one family, before their age is looked at. */
 static int compare_records(const struct entry *a, const struct entry *b)
 {
@@ -39,13 +55,14 @@ static int compare_records(const struct entry *a, const struct entry *b)
 	case FAMILY_STATUS:
 		return compare_u64(x->status.epoch, y->status.epoch);
 	case FAMILY_ENTRY:
-		return b->outranked - a->outranked;
+		return compare_names(a, b);
 	case FAMILY_SUPERVISOR:
 		return compare_u64(
 			x->supervisor.created_at_ms != 0, y->supervisor.created_at_ms != 0);
 	case FAMILY_STATE:
 		return compare_u64(x->state.epoch, y->state.epoch);
 	case FAMILY_SPEC:
+	case FAMILY_REGISTRY:
 	case FAMILY_META:
 	case FAMILY_HALT:
 	case FAMILY_OTHER:

@@ -78,12 +78,15 @@ struct horde {
 	bool announced;       /* the own member record is written */
 	bool plan_now;
 	bool orphans;
-	int64_t plan_ms;   /* the next plan while there are orphans */
-	int64_t retry_ms;  /* the least retry_ms of all children in back-off */
-	int64_t review_ms; /* when to look at all children again */
-	int64_t expiry_ms; /* the least expires_ms */
-	bool claims;       /* some child here was given names by its spec */
-	int64_t health_ms; /* the least deadline of all checks */
+	int64_t plan_ms;     /* the next plan while there are orphans */
+	int64_t retry_ms;    /* the least retry_ms of all children in back-off */
+	int64_t review_ms;   /* when to look at all children again */
+	int64_t expiry_ms;   /* the least expires_ms */
+	bool claims;         /* some child here was given names by its spec */
+	int64_t health_ms;   /* the least deadline of all checks */
+	int64_t stranded_ms; /* when to look for names of registries that are gone; 0: at once */
+	struct tree locks;   /* locks.c */
+	int64_t locks_ms;    /* when to look at them */
 	/* start_queue.c */
 	uint32_t starting; /* children that are */
 	struct child *queue_first;

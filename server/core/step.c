@@ -59,6 +59,7 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	}
 	h->batch = 1;
 	h->children = TREE_INIT(struct child, node, ref);
+	locks_init(h);
 	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = h->health_ms = INT64_MAX;
 	map_batch_set(h->map, h->batch);
 	*ret_horde = h;
@@ -77,6 +78,7 @@ void horde_free(struct horde *h)
 	for (size_t i = 0; i < h->link_count; i++)
 		sync_fini(&h->links[i]);
 	acks_fini(h);
+	locks_fini(h);
 	held_free(h->held);
 	map_free(h->map);
 	free((char *)(uintptr_t)h->config.name);
@@ -259,16 +261,7 @@ static enum err on_put_state(struct horde *h, const struct event *e)
 		return ERR_NOT_FOUND;
 	if (states_bytes(h, e) + e->put.value_bytes > STATES_BYTES_MAX)
 		return ERR_STORAGE_FULL;
-	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
-	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes,
-		e->put.record, stamp(h), &h->out->changes);
-}
-
-static enum err on_put_meta(struct horde *h, const struct event *e)
-{
-	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
-	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes,
-		e->put.record, stamp(h), &h->out->changes);
+	return put_as_it_is(h, e);
 }
 
 /* A join with an older replica. A fork that it shows is found with the peers too, and told then. */
@@ -329,7 +322,7 @@ static const struct {
 	[EVENT_NOTIFIED] = {probe_notified, false},
 	[EVENT_PUT_SPEC] = {on_put_spec, true},
 	[EVENT_REMOVE_SPEC] = {on_remove_spec, true},
-	[EVENT_PUT_SUPERVISOR] = {supervisor_put, true},
+	[EVENT_PUT_SUPERVISOR] = {put_as_it_is, true},
 	[EVENT_REMOVE_SUPERVISOR] = {supervisor_remove, true},
 	[EVENT_START_SUPERVISOR] = {supervisor_start, true},
 	[EVENT_VACATE_SUPERVISOR] = {supervisor_vacate, true},
@@ -338,7 +331,9 @@ static const struct {
 	[EVENT_REGISTER] = {registry_register, true},
 	[EVENT_UPDATE] = {registry_update, true},
 	[EVENT_UNREGISTER] = {registry_unregister, true},
-	[EVENT_PUT_META] = {on_put_meta, true},
+	[EVENT_PUT_REGISTRY] = {registries_put, true},
+	[EVENT_REMOVE_REGISTRY] = {registries_remove, true},
+	[EVENT_PUT_META] = {put_as_it_is, true},
 	[EVENT_REMOVE_META] = {on_remove, true},
 	[EVENT_PUT_STATE] = {on_put_state, true},
 	[EVENT_REMOVE_STATE] = {on_remove, true},
@@ -418,6 +413,8 @@ static void settle(struct horde *h)
 		members_judge(h);
 		try_sync(h);
 		supervise_tick(h);
+		registries_tick(h);
+		locks_tick(h);
 		supervise(h);
 		probe_tick(h);
 		if (h->plan_now || (h->orphans && h->now_ms >= h->plan_ms))
@@ -475,6 +472,9 @@ int64_t horde_deadline_ms(const struct horde *h)
 		at = least(at, h->review_ms);
 		at = least(at, h->expiry_ms);
 		at = least(at, h->health_ms);
+		if (h->synced)
+			at = least(at, h->stranded_ms);
+		at = least(at, h->locks_ms);
 	}
 	if (h->orphans && !h->stopping)
 		at = least(at, h->plan_ms);

@@ -358,7 +358,12 @@ void supervise_changes(struct horde *h)
 			child_mark(h, key_rest(e->key));
 			break;
 		case FAMILY_ENTRY:
+			registries_named(h, change);
+			locks_named(h, change);
 			count_name(h, change);
+			break;
+		case FAMILY_REGISTRY:
+			registries_changed(h, key_rest(e->key));
 			break;
 		case FAMILY_OTHER:
 		case FAMILY_META:

@@ -168,13 +168,6 @@ void supervisor_mark(struct horde *h, const char *name)
 			child_mark_it(h, c);
 }
 
-enum err supervisor_put(struct horde *h, const struct event *e)
-{
-	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
-	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes,
-		e->put.record, stamp(h), &h->out->changes);
-}
-
 /* Each key is copied, since its entry goes with it. */
 static enum err remove_specs(struct horde *h, const char *name)
 {

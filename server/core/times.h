@@ -32,6 +32,10 @@
 #define CONTEST_MS 3000      /* so long a winner that runs nothing waits for the loser to stop */
 #define RETAIN_LOOK_MS 60000 /* at least so often the wall clock is asked who was kept enough */
 #define RETRY_NO_MEMORY_MS 100
-#define DECISIONS_MAX 16 /* for one child in one step; more is a bug of the rules */
+#define REGISTRY_REMOVE_MAX 1000 /* keys of a registry that ends, in one step */
+#define LOCKS_MAX 100000         /* keys that are held back for a while; the next ones are not */
+#define LOCKS_EVERY_MS 1000
+#define STRANDED_EVERY_MS 1000 /* while names of a registry that is gone are left */
+#define DECISIONS_MAX 16       /* for one child in one step; more is a bug of the rules */
 
 #endif

@@ -75,6 +75,13 @@ enum err write_record(struct horde *h, const char *family, const char *rest, con
 	return err;
 }
 
+enum err put_as_it_is(struct horde *h, const struct event *e)
+{
+	h->out->created = !map_get(h->map, e->put.key, e->put.key_bytes);
+	return map_put(h->map, e->put.key, e->put.key_bytes, e->put.value, e->put.value_bytes,
+		e->put.record, stamp(h), &h->out->changes);
+}
+
 enum err remove_key(struct horde *h, const char *family, const char *rest)
 {
 	char key[KEY_BYTES_MAX];

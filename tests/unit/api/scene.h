@@ -12,6 +12,7 @@
 #include "api/health.h"
 #include "api/logs.h"
 #include "api/peer.h"
+#include "api/registries.h"
 #include "api/registry.h"
 #include "api/service.h"
 #include "api/snapshots.h"
@@ -26,8 +27,8 @@ static const struct binding *const scene_tables[] = {about_bindings, health_bind
 	cluster_bindings, peer_bindings, supervisors_bindings, supervisors_delete_bindings,
 	children_bindings, children_write_bindings, children_many_bindings, children_call_bindings,
 	logs_bindings, logs_follow_bindings, state_bindings, registry_bindings,
-	registry_write_bindings, registry_list_bindings, meta_bindings, snapshots_bindings,
-	restore_bindings, NULL};
+	registry_write_bindings, registry_list_bindings, meta_bindings, registries_bindings,
+	snapshots_bindings, restore_bindings, NULL};
 
 struct scene {
 	struct cluster c;

@@ -129,8 +129,8 @@ Test(records, a_trail_comes_back_as_it_was)
 	struct transition trail[] = {
 		{5, {8, 9}, 3, CHILD_RUNNING, REASON_NONE, false, false, 0, 0, 0, "", false},
 		{6, id, 4, CHILD_BACKOFF, REASON_SIGNAL, true, true, -1, 11, 70, "", true},
-		{7, id, 4, CHILD_FAILED, REASON_SPAWN_ERROR, true, false, -1, 0, 0,
-			"exec: EACCES", false}};
+		{7, id, 4, CHILD_FAILED, REASON_SPAWN_ERROR, true, false, -1, 0, 0, "exec: EACCES",
+			false}};
 	struct record r = {.family = FAMILY_STATUS,
 		.status = {.node = id, .incarnation = id, .trail = {trail, 3}}};
 	struct record *d = there_and_back("status/default/a", &r, NULL);
@@ -174,7 +174,10 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 		struct record r = {.family = FAMILY_ENTRY,
 			.entry = {OWNER_CHILD, 0, 0, "default/web", id, 5, 0x123456789abcdefu}};
 		struct text t = TEXT_INIT;
-		struct record *d = there_and_back("entry/default/k", &r, values[i]);
+		struct record *d;
+
+		r.entry.first = i % 2;
+		d = there_and_back("entry/default/k", &r, values[i]);
 
 		record_encode(&r, values[i], strlen(values[i]), &t);
 		cr_assert_eq(d->entry.value_bytes, strlen(values[i]));
@@ -185,6 +188,7 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 		cr_assert_eq(d->entry.owner_kind, OWNER_CHILD);
 		cr_assert_eq(d->entry.epoch, 5);
 		cr_assert_eq(d->entry.created, 0x123456789abcdefu);
+		cr_assert_eq(d->entry.first, i % 2);
 		record_free(d);
 		text_fini(&t);
 	}

@@ -38,6 +38,8 @@ static const struct {
 	{"patchSupervisor", "PATCH " TEAM, "{\"max_children\":2}", 200},
 	{"startSupervisor", "POST " TEAM "/start", NULL, 200},
 	{"deleteSupervisor", "DELETE " TEAM, NULL, 204},
+	{"putRegistry", "PUT /v1/registries/sessions", "{\"meta\":{\"a\":1}}", 201},
+	{"deleteRegistry", "DELETE /v1/registries/sessions", NULL, 204},
 };
 
 #define WRITES (sizeof(writes) / sizeof(writes[0]))

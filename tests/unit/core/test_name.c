@@ -27,6 +27,7 @@ static void expect_same(const struct entry_record *a, const struct entry_record 
 	cr_expect(origin_equal(a->node, b->node));
 	cr_expect_eq(a->epoch, b->epoch);
 	cr_expect_eq(a->created, b->created);
+	cr_expect_eq(a->first, b->first);
 	cr_expect_eq(a->value_at, b->value_at);
 	cr_expect_eq(a->value_bytes, b->value_bytes);
 }
@@ -74,6 +75,9 @@ Test(name, what_this_version_writes_is_kept_as_its_fields)
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		expect((struct entry_record){OWNER_STATIC, .owner_id = "\xc3\xa4", .created = i},
+			values[i], true);
+		expect((struct entry_record){OWNER_STATIC, .owner_id = "a", .created = i,
+			       .first = true},
 			values[i], true);
 		expect((struct entry_record){OWNER_CHILD, .owner_id = "default/web", .node = place,
 			       .epoch = UINT64_MAX, .created = UINT64_MAX},

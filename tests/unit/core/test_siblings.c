@@ -75,6 +75,32 @@ Test(siblings, an_entry_competes_by_its_owners_greatest_epoch_then_by_clock)
 		CLOCKS(30, 10, 20), 0);
 }
 
+static struct record first_entry(char *id, uint64_t created, uint64_t epoch)
+{
+	struct record r = entry(id, epoch);
+
+	r.entry.first = true;
+	r.entry.created = created;
+	return r;
+}
+
+Test(siblings, where_the_first_owner_wins_it_does_and_a_later_rule_beats_an_earlier)
+{
+	cr_winner("entry/default/k",
+		RECORDS(first_entry("a", 20, 1), first_entry("b", 10, 1), first_entry("c", 30, 1)),
+		CLOCKS(30, 10, 20), 1);
+	/* Of one owner the greater epoch, also when its first registration was later. */
+	cr_winner("entry/default/k",
+		RECORDS(first_entry("a", 5, 1), first_entry("a", 20, 2), first_entry("b", 10, 1)),
+		CLOCKS(1, 2, 3), 2);
+	cr_winner("entry/default/k",
+		RECORDS(entry("a", 1), first_entry("b", 10, 1), first_entry("c", 30, 1)),
+		CLOCKS(90, 10, 20), 1);
+	cr_winner("entry/default/k",
+		RECORDS(first_entry("a", 7, 1), first_entry("b", 7, 1), entry("c", 1)),
+		CLOCKS(10, 20, 90), 1);
+}
+
 Test(siblings, an_entry_competes_again_when_what_outranked_it_is_gone)
 {
 	struct map *a = new_map(1), *b = new_map(2), *c = new_map(3);
