@@ -217,31 +217,15 @@ static const struct member *self_of(const struct horde *h)
 	return NULL;
 }
 
-/*
- * A majority of the configured members. Each weighs two; in an even cluster the first in name order
- * weighs three, so that exactly one half of a split has the majority.
- */
 static void put_quorum(struct text *out, const struct horde *h)
 {
-	uint64_t total = 0, alive = 0, weight = 0;
-	bool first_alive = false;
+	struct quorum q = horde_quorum(h);
 
-	for (size_t i = 0; i < horde_member_count(h); i++) {
-		const struct member *m = horde_member_at(h, i);
-
-		if (!m->recorded || m->record->state == MEMBER_LEFT)
-			continue;
-		if (total == 0)
-			first_alive = member_reachable(m);
-		total++;
-		alive += member_reachable(m);
-	}
-	weight = 2 * alive + (total % 2 == 0 && first_alive ? 1 : 0);
 	json_key(out, "quorum");
 	json_object(out);
-	json_put_bool(out, "has_quorum", weight > total);
-	json_put_uint(out, "alive", alive);
-	json_put_uint(out, "total", total);
+	json_put_bool(out, "has_quorum", q.has);
+	json_put_uint(out, "alive", q.alive);
+	json_put_uint(out, "total", q.total);
 	json_end_object(out);
 }
 

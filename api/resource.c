@@ -75,25 +75,6 @@ int64_t wall_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void json_put_time(struct text *t, const char *name, int64_t wall_ms)
-{
-	time_t seconds = (time_t)(wall_ms / 1000);
-	int ms = (int)(wall_ms % 1000);
-	struct tm parts;
-	char date[32], all[48];
-
-	if (ms < 0) {
-		ms += 1000;
-		seconds--;
-	}
-	/* A stamp that no calendar can show may come from a peer; it is left out. */
-	if (!gmtime_r(&seconds, &parts) || parts.tm_year > 9999 - 1900 || parts.tm_year < -1900)
-		return;
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(all, sizeof(all), "%s.%03dZ", date, ms);
-	json_put_string(t, name, all);
-}
-
 void json_put_origin(struct text *t, const char *name, struct origin_id id)
 {
 	char hex[ORIGIN_HEX_BYTES];

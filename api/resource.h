@@ -45,8 +45,6 @@ size_t resource_key(
 uint64_t hash_pair(uint64_t a, uint64_t b);
 
 int64_t wall_now_ms(void);
-/* RFC 3339 in UTC with milliseconds, as a JSON string: 1000 is "1970-01-01T00:00:01.000Z". */
-void json_put_time(struct text *t, const char *name, int64_t wall_ms);
 void json_put_origin(struct text *t, const char *name, struct origin_id id);
 /* One that a peer may have made up: at most 2^53 - 1, the greatest that JSON is sure to keep. */
 void json_put_count(struct text *t, const char *name, uint64_t count);

@@ -71,6 +71,16 @@ struct record *entry_record_dup(const struct entry *e)
 	return record_new_entry(&fields, strlen(fields.owner_id));
 }
 
+void entry_show(const struct entry *e, bool shown)
+{
+	((struct entry *)(uintptr_t)e)->shown = shown;
+}
+
+const struct entry *entry_winner(const struct entry *e)
+{
+	return entry_node(e)->winner;
+}
+
 uint64_t entry_content(const struct entry *e)
 {
 	char room[ENTRY_ROOM];

@@ -52,8 +52,9 @@ enum event_kind {
 	EVENT_STARTED,
 	EVENT_START_FAILED,
 	EVENT_EXITED,
-	EVENT_PROBED,   /* `probed`: a try has ended */
-	EVENT_NOTIFIED, /* `notified`: a process says something of itself */
+	EVENT_GUARDIAN_LOST, /* another one is started; the ends of its children are told apart */
+	EVENT_PROBED,        /* `probed`: a try has ended */
+	EVENT_NOTIFIED,      /* `notified`: a process says something of itself */
 	/* commands of the API; refused with NOT_READY, SHUTTING_DOWN, STORAGE_* before a dot is
 	   minted */
 	EVENT_PUT_SPEC,          /* `put`: key spec/SUP/CHILD; places the child when it is new;

@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+const struct events *horde_events(const struct horde *h)
+{
+	return h->events;
+}
+
 const struct map *horde_map(const struct horde *h)
 {
 	return h->map;
@@ -113,6 +118,25 @@ const char *horde_member_name(const struct horde *h, struct origin_id node_id)
 	const struct member *m = horde_member_by_id(h, node_id);
 
 	return m && m->recorded ? m->record->name : "?";
+}
+
+struct quorum horde_quorum(const struct horde *h)
+{
+	struct quorum q = {0};
+	bool first_alive = false;
+
+	for (size_t i = 0; i < h->member_count; i++) {
+		const struct member *m = &h->members[i];
+
+		if (!m->recorded || m->record->state == MEMBER_LEFT)
+			continue;
+		if (q.total == 0)
+			first_alive = member_reachable(m);
+		q.total++;
+		q.alive += member_reachable(m);
+	}
+	q.has = 2 * q.alive + (q.total % 2 == 0 && first_alive ? 1 : 0) > q.total;
+	return q;
 }
 
 enum link_result horde_link_result(const struct horde *h, const char *url, enum err *ret_err)

@@ -14,6 +14,7 @@
 #include "server/core/action.h"
 #include "server/core/clock.h"
 #include "server/core/event.h"
+#include "server/core/events.h"
 #include "server/core/map.h"
 #include "server/core/member.h"
 
@@ -56,6 +57,7 @@ int64_t horde_deadline_ms(const struct horde *h);
 uint64_t horde_batch_cut(struct horde *h);
 
 /* ---- reading ---- */
+const struct events *horde_events(const struct horde *h);
 const struct map *horde_map(const struct horde *h);
 struct map *horde_map_mutable(struct horde *h); /* for map_load_* before EVENT_START only */
 const struct horde_config *horde_config(const struct horde *h);
@@ -88,6 +90,17 @@ const struct member *horde_member_by_id(const struct horde *h, struct origin_id 
 const struct member *horde_member_by_name(const struct horde *h, const char *name);
 /* Its name, or "?" when it has no record. */
 const char *horde_member_name(const struct horde *h, struct origin_id node_id);
+
+/*
+ * A majority of the configured members. Each weighs two; in an even cluster the first in name order
+ * weighs three, so that exactly one half of a split has the majority.
+ */
+struct quorum {
+	bool has;
+	uint64_t alive;
+	uint64_t total;
+};
+struct quorum horde_quorum(const struct horde *h);
 /* What people read: joining alive suspect dead draining left. */
 const char *member_status(const struct member *m);
 /* It can be asked now: self, or alive in opinion and not left. */

@@ -72,6 +72,14 @@ static bool kills_a_live_one(const struct history *h)
 	return false;
 }
 
+/* What a node starts with is no event. */
+static void show_winners(const struct history *h)
+{
+	for (size_t i = 0; i < h->slot_used; i++)
+		if (h->slots[i].live && entry_winner(h->slots[i].live) == h->slots[i].live)
+			entry_show(h->slots[i].live, true);
+}
+
 enum err map_load_end(struct map *m)
 {
 	replica_settle(m);
@@ -80,6 +88,7 @@ enum err map_load_end(struct map *m)
 		if (!history_sort(m->histories[i]))
 			return ERR_MALFORMED;
 		m->kills += m->histories[i]->kill_used - m->histories[i]->kill_first;
+		show_winners(m->histories[i]);
 	}
 	for (size_t i = 0; i < m->used; i++) {
 		if (kills_a_live_one(m->histories[i]) && !NAIVE(NODEPS))

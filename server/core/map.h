@@ -29,8 +29,10 @@ struct entry {                          /* one live put; read only outside of th
 	struct entry *sibling; /* the next live entry of the same key, or NULL; not of a dead one */
 	uint32_t value_bytes;  /* of its JSON text: entry_text */
 	uint16_t key_bytes;
-	bool outranked; /* a sibling of the same owner has a greater epoch */
-	uint8_t form;   /* of what is kept, see name.h */
+	bool outranked : 1; /* a sibling of the same owner has a greater epoch */
+	bool dead : 1;      /* it is not live any more; readable until map_sweep */
+	bool shown : 1;     /* it won when the events of its key were last told (tell.c) */
+	uint8_t form;       /* of what is kept, see name.h */
 	char kept[];
 };
 
@@ -53,6 +55,10 @@ const char *entry_raw(const struct entry *e, size_t *ret_bytes);
 /* Its record, made anew for the caller to free; NULL: it has none (entry_decoded), or no memory. */
 struct record *entry_record_dup(const struct entry *e);
 bool entry_decoded(const struct entry *e);
+
+void entry_show(const struct entry *e, bool shown);
+/* The winner of a live entry's key; O(1). */
+const struct entry *entry_winner(const struct entry *e);
 
 struct digest { /* equal vectors must have equal digests */
 	uint64_t sums[2];

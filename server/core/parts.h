@@ -13,6 +13,7 @@
  *	start_queue.c  who may start now      retain.c     how long one that finished is kept
  *	probe.c      who is ready, and well  child_ports.c  which ports each has
  *	registries.c  which there are         locks.c      who may not have a name yet
+ *	tell.c       what is an event        tell_key.c   what it says, family by family
  */
 #ifndef HORDE_CORE_PARTS_H
 #define HORDE_CORE_PARTS_H
@@ -35,6 +36,22 @@ enum err remove_key(struct horde *h, const char *family, const char *rest);
 enum err spec_remove(struct horde *h, const char *ref);
 enum err resolve_key(struct horde *h, const char *family, const char *rest);
 const struct entry *get(const struct horde *h, const char *family, const char *rest);
+
+/* ---- tell.c: what those hear who listen (events.h) ---- */
+void tell_changes(struct horde *h); /* what the latest changes mean */
+/* What was said, when it is an event too. */
+void tell_said(struct horde *h, const char *event, const char *subject, const char *detail);
+void tell_quorum(struct horde *h); /* that it was lost, or is there again */
+enum err tell_guardian(struct horde *h, const struct event *e);
+
+/* ---- tell_key.c ---- */
+/* Another entry is the winner of a key now; one of the two may be NULL. */
+void tell_key(struct horde *h, const struct entry *before, const struct entry *now);
+/* `loser` has come, and stands beside the winner. */
+void tell_beside(struct horde *h, const struct entry *winner, const struct entry *loser);
+/* The beginning of one, in h->telling, and its end. */
+struct text *tell_open(struct horde *h, const char *type);
+void tell_close(struct horde *h, const char *topic);
 
 /* ---- member.c ---- */
 void members_refresh(struct horde *h);

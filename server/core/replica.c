@@ -175,6 +175,7 @@ void replica_drop(struct map *m, struct entry *l)
 	while (*at != l)
 		at = &(*at)->sibling;
 	*at = l->sibling;
+	l->dead = true;
 	mark_changed(m, entry_node(l));
 	history_drop(entry_history(l), l->seq);
 	mark_touched(m, entry_history(l));

@@ -6,6 +6,7 @@
 #define HORDE_CORE_STATE_H
 
 #include "server/core/child_state.h"
+#include "server/core/events.h"
 #include "server/core/held.h"
 #include "server/core/horde.h"
 #include "server/core/link_state.h"
@@ -93,6 +94,10 @@ struct horde {
 	struct child *queue_last;
 
 	size_t seen; /* changes of `out` that were looked at */
+	size_t told; /* changes of `out` that the events tell of */
+	struct events *events;
+	struct text telling; /* where an event is written */
+	bool no_quorum;      /* that was told */
 	struct actions *out;
 };
 

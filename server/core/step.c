@@ -4,28 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void actions_clear(struct actions *a)
-{
-	for (size_t i = 0; i < a->used; i++)
-		identity_free(a->items[i].identity);
-	a->used = 0;
-	a->changes.used = 0;
-	/* A cold join needs room for every entry; nothing else does. */
-	if (a->changes.size > CHANGES_KEPT)
-		changes_fini(&a->changes);
-	a->created = false;
-	a->applied = APPLIED_UNSAID;
-	a->dot = (struct dot){0};
-}
-
-void actions_fini(struct actions *a)
-{
-	actions_clear(a);
-	free(a->items);
-	changes_fini(&a->changes);
-	*a = (struct actions){0};
-}
-
 enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 {
 	struct horde *h = calloc(1, sizeof(*h));
@@ -36,14 +14,17 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 
 	if (!h || !local || (config->run_dirs && !dirs) || !name || !url || !cluster ||
 		held_new(&h->held) != ERR_OK ||
+		events_new(config->incarnation, &h->events) != ERR_OK ||
 		map_new(config->incarnation, 0, &h->map) != ERR_OK) {
 		free(name);
 		free(url);
 		free(cluster);
 		free(local);
 		free(dirs);
-		if (h)
+		if (h) {
 			held_free(h->held);
+			events_free(h->events);
+		}
 		free(h);
 		return ERR_NO_MEMORY;
 	}
@@ -80,6 +61,8 @@ void horde_free(struct horde *h)
 	acks_fini(h);
 	locks_fini(h);
 	held_free(h->held);
+	events_free(h->events);
+	text_fini(&h->telling);
 	map_free(h->map);
 	free((char *)(uintptr_t)h->config.name);
 	free((char *)(uintptr_t)h->config.url);
@@ -318,6 +301,7 @@ static const struct {
 	[EVENT_STARTED] = {on_process, false},
 	[EVENT_START_FAILED] = {on_process, false},
 	[EVENT_EXITED] = {on_process, false},
+	[EVENT_GUARDIAN_LOST] = {tell_guardian, false},
 	[EVENT_PROBED] = {probe_tried, false},
 	[EVENT_NOTIFIED] = {probe_notified, false},
 	[EVENT_PUT_SPEC] = {on_put_spec, true},
@@ -440,7 +424,7 @@ enum err horde_step(struct horde *h, const struct event *e, struct actions *out)
 	map_sweep(h->map);
 	children_sweep(h);
 	h->out = out;
-	h->seen = 0;
+	h->seen = h->told = 0;
 	h->now_ms = e->now_ms;
 	h->wall_ms = e->wall_ms;
 	err = dispatch(h, e);
@@ -449,6 +433,7 @@ enum err horde_step(struct horde *h, const struct event *e, struct actions *out)
 		h->ack_seq = out->dot.seq;
 	replicate(h);
 	settle(h);
+	tell_quorum(h);
 	if (map_kills(h->map) > 0 && h->truncate_ms == INT64_MAX)
 		acks_changed(h);
 	h->out = NULL;

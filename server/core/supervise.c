@@ -337,6 +337,7 @@ void supervise_changes(struct horde *h)
 {
 	const struct changes *changes = &h->out->changes;
 
+	tell_changes(h);
 	for (; h->seen < changes->used; h->seen++) {
 		const struct change *change = &changes->items[h->seen];
 		const struct entry *e = change->entry;

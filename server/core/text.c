@@ -246,3 +246,38 @@ void json_put_bool(struct text *t, const char *name, bool value)
 	json_key(t, name);
 	json_bool(t, value);
 }
+
+#define DAY_MS 86400000
+#define ERA_DAYS 146097 /* 400 years */
+
+/*
+ * Days since 1970-01-01 as a date of the proleptic Gregorian calendar; years begin in March here,
+ * so that a leap day is the last one. Source: Howard Hinnant, "chrono-Compatible Low-Level Date
+ * Algorithms", civil_from_days.
+ */
+static int64_t date_of_day(int64_t day, int *ret_month, int *ret_day)
+{
+	int64_t z = day + 719468;
+	int64_t era = (z >= 0 ? z : z - (ERA_DAYS - 1)) / ERA_DAYS, of_era = z - era * ERA_DAYS;
+	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / (ERA_DAYS - 1)) / 365;
+	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	int month = (int)((5 * of_year + 2) / 153); /* 0 is March */
+
+	*ret_day = (int)(of_year - (153 * month + 2) / 5) + 1;
+	*ret_month = month < 10 ? month + 3 : month - 9;
+	return year + era * 400 + (*ret_month <= 2);
+}
+
+void json_put_time(struct text *t, const char *name, int64_t wall_ms)
+{
+	int64_t days = wall_ms / DAY_MS - (wall_ms % DAY_MS < 0);
+	int ms = (int)(wall_ms - days * DAY_MS), month, day;
+	int64_t year = date_of_day(days, &month, &day);
+	char all[48];
+
+	if (year < 0 || year > 9999)
+		return;
+	snprintf(all, sizeof(all), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)year, month, day,
+		ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
+	json_put_string(t, name, all);
+}

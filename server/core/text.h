@@ -63,4 +63,8 @@ void json_put_int(struct text *t, const char *name, int64_t value);
 void json_put_uint(struct text *t, const char *name, uint64_t value);
 void json_put_bool(struct text *t, const char *name, bool value);
 
+/* RFC 3339 in UTC with milliseconds, as a JSON string: 1000 is "1970-01-01T00:00:01.000Z". A time
+ * that has no year of four digits (a peer may have made it up) is left out. */
+void json_put_time(struct text *t, const char *name, int64_t wall_ms);
+
 #endif

@@ -37,5 +37,7 @@
 #define LOCKS_EVERY_MS 1000
 #define STRANDED_EVERY_MS 1000 /* while names of a registry that is gone are left */
 #define DECISIONS_MAX 16       /* for one child in one step; more is a bug of the rules */
+#define EVENTS_MAX 16384       /* that are kept for those who listen; and their bytes */
+#define EVENTS_BYTES_MAX (16u << 20)
 
 #endif

@@ -6,6 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+void actions_clear(struct actions *a)
+{
+	for (size_t i = 0; i < a->used; i++)
+		identity_free(a->items[i].identity);
+	a->used = 0;
+	a->changes.used = 0;
+	/* A cold join needs room for every entry; nothing else does. */
+	if (a->changes.size > CHANGES_KEPT)
+		changes_fini(&a->changes);
+	a->created = false;
+	a->applied = APPLIED_UNSAID;
+	a->dot = (struct dot){0};
+}
+
+void actions_fini(struct actions *a)
+{
+	actions_clear(a);
+	free(a->items);
+	changes_fini(&a->changes);
+	*a = (struct actions){0};
+}
+
 struct action *act(struct horde *h, enum action_kind kind)
 {
 	struct actions *a = h->out;
@@ -26,16 +48,20 @@ struct action *act(struct horde *h, enum action_kind kind)
 /* A line that is lost for lack of memory is lost; nothing depends on it. */
 void say(struct horde *h, const char *event, const char *subject, const char *format, ...)
 {
-	struct action *a = act(h, ACTION_LOG);
+	char detail[sizeof(((struct action *)NULL)->detail)];
+	struct action *a;
 	va_list args;
 
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	tell_said(h, event, subject, detail);
+	a = act(h, ACTION_LOG);
 	if (!a)
 		return;
 	a->event = event;
 	a->subject = subject;
-	va_start(args, format);
-	vsnprintf(a->detail, sizeof(a->detail), format, args);
-	va_end(args);
+	memcpy(a->detail, detail, sizeof(detail));
 }
 
 uint64_t stamp(struct horde *h)

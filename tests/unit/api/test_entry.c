@@ -26,23 +26,6 @@ Test(entry, what_is_no_owner_is_malformed)
 		cr_expect_eq(owner_parse(bad[i], &o), ERR_MALFORMED, "%s", bad[i]);
 }
 
-static void expect_time(int64_t ms, const char *wanted)
-{
-	struct text out = TEXT_INIT;
-
-	json_put_time(&out, "t", ms);
-	cr_expect_str_eq(text_cstr(&out), wanted);
-	text_fini(&out);
-}
-
-Test(entry, times_are_rfc_3339_with_milliseconds)
-{
-	expect_time(0, "\"t\":\"1970-01-01T00:00:00.000Z\"");
-	expect_time(1740830400012, "\"t\":\"2025-03-01T12:00:00.012Z\"");
-	expect_time(-1, "\"t\":\"1969-12-31T23:59:59.999Z\"");
-	expect_time(INT64_MAX, "");
-}
-
 Test(entry, the_hash_of_two_depends_on_both_and_on_their_order)
 {
 	cr_assert_neq(hash_pair(1, 2), hash_pair(2, 1));
