@@ -190,7 +190,7 @@ static void world_fini(struct world *w)
 }
 
 struct result {
-	uint64_t hash, steps, starts, probes, sick, expired, struck[FAULTS];
+	uint64_t hash, steps, starts, probes, sick, expired, tells, struck[FAULTS];
 	char failure[512];
 };
 
@@ -206,7 +206,8 @@ static struct result run(uint64_t seed, bool trace)
 		.starts = w.starts,
 		.probes = w.probes,
 		.sick = w.sick,
-		.expired = w.expired};
+		.expired = w.expired,
+		.tells = w.tells};
 	memcpy(r.struck, w.faults.struck, sizeof(r.struck));
 	memcpy(r.failure, w.failure, sizeof(r.failure));
 	world_fini(&w);
@@ -221,6 +222,7 @@ static bool run_seed(uint64_t seed, bool trace, struct result *total)
 	total->steps += r.steps;
 	total->starts += r.starts;
 	total->expired += r.expired;
+	total->tells += r.tells;
 	total->probes += r.probes;
 	total->sick += r.sick;
 	for (int f = 0; f < FAULTS; f++)
@@ -235,10 +237,11 @@ static bool run_seed(uint64_t seed, bool trace, struct result *total)
 static void report(uint64_t from, uint64_t to, const struct result *total, uint64_t failed)
 {
 	printf("sim: seeds %llu to %llu, %llu steps, %llu starts, %llu checks, %llu failed ones, "
-	       "%llu expired",
+	       "%llu expired, %llu events",
 		(unsigned long long)from, (unsigned long long)to, (unsigned long long)total->steps,
 		(unsigned long long)total->starts, (unsigned long long)total->probes,
-		(unsigned long long)total->sick, (unsigned long long)total->expired);
+		(unsigned long long)total->sick, (unsigned long long)total->expired,
+		(unsigned long long)total->tells);
 	for (int f = 0; f < FAULTS; f++)
 		printf(", %s %llu", fault_text(f), (unsigned long long)total->struck[f]);
 	printf(", %llu failed\n", (unsigned long long)failed);

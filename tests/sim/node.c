@@ -149,6 +149,7 @@ void node_boot(struct world *w, int index, struct origin_id life)
 		abort();
 	e.start.cluster_id = load(w, n);
 	note_lost_suffix(w, n);
+	tells_read_all(n);
 	vector_fini(&n->acked);
 	if (vector_copy(map_vector(horde_map(n->h)), &n->acked) != ERR_OK ||
 		vector_copy(map_vector(horde_map(n->h)), &n->before) != ERR_OK)
@@ -233,6 +234,7 @@ void node_crash(struct world *w, int index)
 	net_forget(w, n);
 	drop_procs(n);
 	drop_pending(n);
+	tells_forget(n);
 	horde_free(n->h);
 	n->h = NULL;
 	n->frozen_ms = 0;
@@ -245,6 +247,7 @@ void node_fini(struct node *n)
 	drop_procs(n);
 	drop_pending(n);
 	batch_fini(&n->batch);
+	tells_forget(n);
 	horde_free(n->h);
 	actions_fini(&n->actions);
 	memory_disk_free(n->disk);
@@ -437,6 +440,7 @@ enum err node_step(struct world *w, struct node *n, struct event *e)
 	if (grew)
 		oracle_step(w, n);
 	retains_check(w, n, e);
+	tells_step(w, n);
 	carry_out(w, n);
 	cut_batch(w, n);
 	if (grew)

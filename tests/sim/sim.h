@@ -106,6 +106,8 @@ struct node {
 	bool gone;                         /* for good */
 	int64_t tick_ms;                   /* when a tick is scheduled, or INT64_MAX */
 	struct vector before;              /* for monotonicity */
+	struct heard *heard;               /* by who listens to it */
+	uint64_t heard_to;
 };
 
 enum what {
@@ -185,6 +187,7 @@ struct world {
 	uint64_t probes;   /* tries of checks */
 	uint64_t sick;     /* of them failed */
 	uint64_t expired;  /* children that nodes have removed by themselves */
+	uint64_t tells;    /* events of names and children */
 	char failure[512]; /* empty while all is well */
 };
 
@@ -251,6 +254,11 @@ void oracle_end(struct world *w);
 /* ---- retains.c: what nodes remove by themselves ---- */
 void retains_check(struct world *w, struct node *n, const struct event *e); /* after its step */
 void retains_end(struct world *w, struct node *judge, const char *ref);
+
+/* ---- tells.c: who listens knows what there is ---- */
+void tells_read_all(struct node *n);              /* at its boot */
+void tells_step(struct world *w, struct node *n); /* after its step */
+void tells_forget(struct node *n);                /* at its end */
 
 /* ---- starts.c: which process may start ---- */
 /*
