@@ -127,8 +127,8 @@ enum log_level log_level_of(const char *event)
 {
 	static const char *const warnings[] = {"member.dead", "member.suspect", "child.crash_loop",
 		"child.conflict", "child.unhealthy", "guardian.lost", "storage.error",
-		"sync.diverged", "sync.stalled", "sync.forked", "sync.rejected", "link.rejected",
-		"clock.skew", NULL};
+		"sync.diverged", "sync.stalled", "sync.forked", "quorum.lost", "sync.rejected",
+		"link.rejected", "clock.skew", NULL};
 
 	for (int i = 0; warnings[i]; i++)
 		if (strcmp(event, warnings[i]) == 0)

@@ -330,9 +330,9 @@ static void on_exited(void *data, const char *ref, uint64_t epoch, const struct 
 
 static void on_guardian_lost(void *data)
 {
-	(void)data;
-	log_event(LOG_LEVEL_WARN, "guardian.lost", NULL,
-		"its children were killed and are started again under a new one");
+	struct event e = {.kind = EVENT_GUARDIAN_LOST};
+
+	node_step(data, &e);
 }
 
 static bool is_needed(void *data, const char *ref)
