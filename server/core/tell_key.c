@@ -388,6 +388,7 @@ void tell_key(struct horde *h, const struct entry *before, const struct entry *n
 		on_member(h, before, now);
 		break;
 	case FAMILY_OTHER:
+	case FAMILY_REGISTRY:
 	case FAMILY_SUPERVISOR:
 	case FAMILY_HALT:
 	case FAMILY_STATE:
