@@ -11,7 +11,6 @@
 
 #include "api/child.h"
 #include "api/child_put.h"
-#include "api/uuid.h"
 
 enum outcome {
 	OUTCOME_UNCHANGED,
@@ -139,15 +138,14 @@ static size_t prune(const struct exchange *x, const struct names *n, struct fate
 
 /* ---- what is asked for ---- */
 
-/* Of the item's id, or of one that is made. Errors: SYSTEM. */
-static enum err name_fate(struct fate *f, const json_t *item)
+/* Of the item's id, or of one that is made. Errors: as resource_new_id. */
+static enum err name_fate(const struct exchange *x, struct fate *f, size_t i, const json_t *item)
 {
 	const char *id = json_string_value(json_object_get(item, "id"));
 
-	if (id)
-		snprintf(f->id, sizeof(f->id), "%s", id);
-	else if (!uuid_make(f->id))
-		return ERR_SYSTEM;
+	if (!id)
+		return resource_new_id(x, i, f->id);
+	snprintf(f->id, sizeof(f->id), "%s", id);
 	return ERR_OK;
 }
 
@@ -194,7 +192,7 @@ static enum err prepare_items(
 
 	for (size_t i = 0; i < m->items; i++) {
 		const json_t *item = json_array_get(items, i);
-		enum err e = name_fate(&m->fates[i], item);
+		enum err e = name_fate(x, &m->fates[i], i, item);
 
 		if (e == ERR_OK)
 			e = prepare_item(x, &m->fates[i], i, item, &ret[i]);

@@ -9,7 +9,6 @@
 
 #include "api/child.h"
 #include "api/child_put.h"
-#include "api/uuid.h"
 
 /* ---- writing a spec ---- */
 
@@ -108,10 +107,16 @@ static void reply_started(struct exchange *x, const struct write *w, const char 
 
 static bool put_unnamed(struct exchange *x, struct write *w, const char *id)
 {
-	struct spec_parts parts = {.created_at_ms = wall_now_ms(), .running = true};
 	struct prepared prepared = {0};
-	enum err e = child_prepare_unnamed(x, "", exchange_body(x), &parts, &prepared);
+	struct spec_parts parts;
+	struct child c;
+	enum err e;
 
+	/* It is there already when a request with an Idempotency-Key was answered by a crash. */
+	child_look(x, exchange_path(x, "sup"), id, &c);
+	if (!c.view.spec || spec_split(c.value, c.value_bytes, &parts) != ERR_OK)
+		parts = (struct spec_parts){.created_at_ms = wall_now_ms(), .running = true};
+	e = child_prepare_unnamed(x, "", exchange_body(x), &parts, &prepared);
 	return put_prepared(x, w, id, e, &prepared);
 }
 
@@ -120,14 +125,18 @@ static struct write *begin_start(struct exchange *x)
 	struct write *w = write_begin(x, WAIT_START_MS);
 	char id[UUID_TEXT_BYTES];
 
+	enum err e;
+
 	if (!w)
 		return NULL;
-	if (!uuid_make(id)) {
-		exchange_fail(x, ERR_SYSTEM);
+	e = resource_new_id(x, 0, id);
+	if (e != ERR_OK) {
+		exchange_fail(x, e);
 		return NULL;
 	}
 	if (!write_keep(x, w, id, strlen(id)) || !put_unnamed(x, w, id))
 		return NULL;
+	w->result.created = true;
 	return w;
 }
 

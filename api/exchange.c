@@ -53,6 +53,7 @@ void exchange_release(struct exchange *x)
 	reply_forget(x);
 	exchange_state_set(x, NULL, NULL);
 	follow_release(x);
+	once_release(x);
 	json_decref(x->json);
 	empty(&x->body);
 	empty(&x->faults.items);
@@ -107,6 +108,11 @@ const struct credential *exchange_child(const struct exchange *x)
 const char *exchange_method(const struct exchange *x)
 {
 	return x->method_text;
+}
+
+const char *exchange_url(const struct exchange *x)
+{
+	return x->url;
 }
 
 const char *exchange_request_id(const struct exchange *x)

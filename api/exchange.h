@@ -30,6 +30,7 @@ void *exchange_service(const struct exchange *x); /* http_config.service: the no
 struct http *exchange_http(const struct exchange *x);
 const char *exchange_operation(const struct exchange *x); /* operationId */
 const char *exchange_method(const struct exchange *x);    /* as sent; HEAD runs the GET handler */
+const char *exchange_url(const struct exchange *x);       /* the path, as sent */
 const char *exchange_request_id(const struct exchange *x);
 int64_t exchange_now_ms(const struct exchange *x);     /* loop_now_ms */
 int64_t exchange_started_ms(const struct exchange *x); /* when the request was complete */

@@ -12,6 +12,7 @@
 #include "api/openapi.h"
 #include "api/router.h"
 #include "api/schema.h"
+#include "api/sha256.h"
 #include "server/loop.h"
 
 struct pair {
@@ -43,6 +44,27 @@ struct watch {
 	size_t hashed; /* how much of the key is hashed: all of it, or a prefix's last folder */
 	uint64_t hash;
 	bool prefix;
+};
+
+/* A request with an Idempotency-Key (once.h). */
+#define ONCE_PREFIX "idem/"
+
+struct once {
+	enum {
+		ONCE_NONE,  /* it has no key, or is none of the below yet */
+		ONCE_FIRST, /* its handler runs, and no other one of this key */
+		ONCE_KEPT,  /* answered, and kept; `held` waits for the disk */
+	} state;
+	char key[sizeof(ONCE_PREFIX) - 1 + SHA256_HEX_BYTES]; /* "": it has none */
+	char request[SHA256_HEX_BYTES];
+	struct exchange *next; /* in http.under_way, while `place` is set */
+	struct exchange **place;
+	const char *media; /* of the reply; NULL: it has no body */
+	bool whole;        /* `body` is all of it */
+	struct text body;
+	struct text value; /* what is kept */
+	uint64_t batch;
+	struct MHD_Response *held; /* its status stays in the exchange */
 };
 
 struct exchange {
@@ -91,6 +113,8 @@ struct exchange {
 		void *data;
 		void (*free_data)(void *data);
 	} follow;
+
+	struct once once;
 
 	void *state;
 	void (*free_state)(void *state);

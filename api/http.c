@@ -175,7 +175,7 @@ static void run_woken(struct http *h)
 	while (last && (x = wait_next(h))) {
 		bool stop = x == last;
 
-		if (x->gone) {
+		if (x->gone && !once_goes_on(x)) {
 			wait_leave(x);
 			exchange_state_set(x, NULL, NULL);
 			resume(x);

@@ -14,6 +14,7 @@
 
 #include "api/child_token.h"
 #include "api/limits.h"
+#include "api/once.h"
 #include "server/core/err.h"
 #include "server/core/text.h"
 #include "server/loop.h"
@@ -67,6 +68,7 @@ struct http_config {
 	/* Does this node have all these dots (the text of Horde-Min-Dot)? Errors: MALFORMED.
 	 * NULL: the header is ignored. */
 	enum err (*covered)(void *service, const char *dots, bool *ret_covered);
+	const struct reply_keeper *keeper; /* NULL: Idempotency-Key is ignored */
 	/* One line per answered request, or NULL. */
 	void (*answered)(void *service, const char *method, const char *path, unsigned status,
 		const char *request_id, int64_t took_ms);

@@ -4,7 +4,8 @@
  *	http_start.c  documents, router, bindings	request.c  headers, host, token, route
  *	http.c        libmicrohttpd, turns		content.c  parameters, body
  *	wait.c        watches, parking, wakes		reply.c    responses, problems
- *	min_dot.c     Horde-Min-Dot
+ *	min_dot.c     Horde-Min-Dot			once.c     Idempotency-Key
+ *							once_reply.c  what is kept for it
  */
 #ifndef HORDE_API_HTTP_INSIDE_H
 #define HORDE_API_HTTP_INSIDE_H
@@ -39,6 +40,7 @@ struct http {
 	bool draining;
 	uint64_t next_id;
 
+	struct exchange *under_way; /* with an Idempotency-Key; the first of each */
 	size_t follows;
 	size_t parked_count;
 	struct exchange *parked;
@@ -63,6 +65,8 @@ void content_init(void);
 
 /* reply.c: what a new run of the handler must not see of the last one. */
 void reply_forget(struct exchange *x);
+/* The media type of this name as reply.c knows it, of JSON alone; else NULL. */
+const char *reply_media(const char *name);
 /* Queues the response on the connection and lets go of it. */
 enum MHD_Result reply_queue(struct exchange *x);
 /* Makes `r` (NULL: no memory) the response, with the usual headers. */
@@ -84,6 +88,22 @@ void follow_release(struct exchange *x);
 
 /* min_dot.c: does this node have what the client wrote elsewhere? False: answered or parked. */
 bool min_dot_covered(struct exchange *x);
+
+/* once.c: is the handler to run? False: answered or parked. */
+bool once_begins(struct exchange *x);
+/* After its run: keeps what it answered, and parks until that is on disk. */
+void once_keep(struct exchange *x);
+/* Before its run: it was answered, so there is none any more; the reply goes out, or waits. */
+bool once_sent(struct exchange *x);
+/* Its client has gone, and will ask again. */
+bool once_goes_on(const struct exchange *x);
+void once_release(struct exchange *x);
+/* once_reply.c: notes what is answered; `bytes` NULL: what cannot be kept. */
+void once_note(struct exchange *x, const char *media, const char *bytes, size_t count);
+void once_write(struct exchange *x, int64_t expires_ms); /* into x->once.value */
+void once_reused(struct exchange *x);
+/* Answers what is kept for its key; false: nothing is. */
+bool once_replayed(struct exchange *x);
 
 /* wait.c: runs the handler once; afterwards there is a response or the exchange is parked. */
 void wait_run(struct exchange *x);

@@ -25,6 +25,8 @@
 #define HTTP_FOLLOWS_MAX 256u
 /* A connection that says nothing for so long is closed (parked ones have their own deadline). */
 #define HTTP_IDLE_SECONDS 30u
+/* Bytes of a reply that is kept for an Idempotency-Key; of a longer one only the head is. */
+#define REPLY_KEPT_BYTES_MAX (512u * 1024u)
 /* Nesting of JSON in a request body. */
 #define HTTP_DEPTH_MAX 64
 /* Bytes that a reply which is made while it is sent is asked for at a time. */
@@ -33,7 +35,7 @@
 #define HTTP_SEGMENTS_MAX 16
 #define HTTP_QUERY_MAX 64
 /* Headers a handler may add to a reply; watches one parked request may have. */
-#define HTTP_REPLY_HEADERS_MAX 8
+#define HTTP_REPLY_HEADERS_MAX 9
 #define HTTP_WATCHES_MAX 8
 /* Faults listed in one 422; more are counted in the detail only. Where one is, in bytes. */
 #define HTTP_FAULTS_MAX 256

@@ -45,6 +45,7 @@
 	X(MAX_CHILDREN, 409, "max-children", "The supervisor is full")                             \
 	X(MAX_SNAPSHOTS, 409, "max-snapshots", "The node keeps no more snapshots")                 \
 	X(NO_ENDPOINT, 409, "no-endpoint", "The owner has no endpoint")                            \
+	X(REPLY_NOT_KEPT, 409, "reply-not-kept", "The reply was too large to be kept")             \
 	X(STORE_EPOCH, 409, "store-epoch", "The store was replaced")                               \
 	X(EVENTS_EXPIRED, 410, "events-expired", "These events are no longer kept")                \
 	X(LEASE_EXPIRED, 410, "lease-expired", "The lease is over")                                \

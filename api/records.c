@@ -27,6 +27,8 @@ static struct record *decode(
 		decode_registry(d, o, &r->registry);
 	else if (r && family == FAMILY_STATE)
 		r->state.epoch = (uint64_t)take_int(d, o, "epoch", 0, INT64_MAX, 0);
+	else if (r && family == FAMILY_REPLY)
+		r->reply.expires_ms = take_int(d, o, "expires_at", 0, INT64_MAX, 0);
 	return r;
 }
 

@@ -11,6 +11,7 @@
  *            "ports":{"name":number},"trail":[{"at","state","reason","epoch","node","code",
  *            "signal","core_dumped",["oom_killed",]"uptime_ms","error"}, ...]}
  *   state   {"at":<wall ms>,"epoch","bytes":<base64>}
+ *   idem    {"request":<hash, hex>,"expires_at":<wall ms>, ...} (api/once.h)
  *   entry   {"owner":{"kind","id","node":<hex>,"epoch"},"created":<16 hex digits>,
  *            ["first":true,]"value":<raw>}
  *   registry  {"created_at":<wall ms>,"options":{"keys","conflict","lock_delay_ms"}}

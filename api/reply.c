@@ -107,6 +107,13 @@ static void indent(struct text *body)
 	*body = pretty;
 }
 
+const char *reply_media(const char *name)
+{
+	if (strcmp(name, media_json) == 0)
+		return media_json;
+	return strcmp(name, media_problem) == 0 ? media_problem : NULL;
+}
+
 void exchange_reply_text(
 	struct exchange *x, unsigned status, const char *media_type, struct text *body_take)
 {
@@ -114,6 +121,8 @@ void exchange_reply_text(
 	size_t count;
 	char *bytes;
 
+	if (text_ok(body_take))
+		once_note(x, media_type, body_take->bytes, body_take->used);
 	if (x->pretty && text_ok(body_take) &&
 		(media_type == media_json || media_type == media_problem))
 		indent(body_take);
@@ -134,6 +143,7 @@ void exchange_reply(struct exchange *x, unsigned status, struct text *body_take)
 
 void exchange_reply_empty(struct exchange *x, unsigned status)
 {
+	once_note(x, NULL, NULL, 0);
 	reply_install(x, status,
 		MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT), NULL);
 }
@@ -141,6 +151,7 @@ void exchange_reply_empty(struct exchange *x, unsigned status)
 void exchange_reply_static(struct exchange *x, unsigned status, const char *media_type,
 	const char *bytes, size_t count)
 {
+	once_note(x, media_type, NULL, 0);
 	reply_install(x, status,
 		MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_PERSISTENT),
 		media_type);
@@ -151,6 +162,7 @@ void exchange_reply_file(
 {
 	struct MHD_Response *r = MHD_create_response_from_fd64(count, fd_take);
 
+	once_note(x, media_type, NULL, 0);
 	if (!r)
 		(void)close(fd_take);
 	reply_install(x, status, r, media_type);
@@ -181,6 +193,7 @@ void exchange_reply_source(struct exchange *x, unsigned status, const char *medi
 	struct reply_source *source = malloc(sizeof(*source));
 	struct MHD_Response *r = NULL;
 
+	once_note(x, media_type, NULL, 0);
 	if (source) {
 		*source = *source_take;
 		r = MHD_create_response_from_callback(

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/once.h"
+#include "api/sha256.h"
+
 #define JSON_COUNT_MAX (((uint64_t)1 << 53) - 1)
 
 const struct service *resource_service(const struct exchange *x)
@@ -52,6 +55,35 @@ size_t resource_key(
 
 	assert(length > 0 && length <= KEY_BYTES_MAX);
 	return (size_t)length;
+}
+
+/* Errors: NO_MEMORY. */
+static enum err derive_id(
+	const struct exchange *x, size_t index, const char *key, char ret_id[UUID_TEXT_BYTES])
+{
+	char hex[SHA256_HEX_BYTES], cluster[ORIGIN_HEX_BYTES], number[24];
+	const struct sha256_part parts[] = {{cluster, sizeof(cluster)}, {key, strlen(key) + 1},
+		{number, sizeof(number)}, {exchange_url(x), strlen(exchange_url(x))}};
+	struct hello self;
+	enum err e;
+
+	horde_hello(resource_horde(x), &self);
+	origin_to_hex(self.cluster_id, cluster);
+	memset(number, 0, sizeof(number));
+	snprintf(number, sizeof(number), "%zu", index);
+	e = sha256_hex(parts, sizeof(parts) / sizeof(parts[0]), hex);
+	if (e == ERR_OK)
+		uuid_of_hash(hex, ret_id);
+	return e;
+}
+
+enum err resource_new_id(const struct exchange *x, size_t index, char ret_id[UUID_TEXT_BYTES])
+{
+	const char *key = exchange_once(x);
+
+	if (key)
+		return derive_id(x, index, key, ret_id);
+	return uuid_make(ret_id) ? ERR_OK : ERR_SYSTEM;
 }
 
 /* The finaliser of splitmix64, which spreads every bit of its input over all of its output. */

@@ -19,6 +19,7 @@
 #include "api/exchange.h"
 #include "api/reads.h"
 #include "api/service.h"
+#include "api/uuid.h"
 #include "api/wait.h"
 
 /* How long a commit may take before the reply says that it did not happen in time. */
@@ -40,6 +41,14 @@ const char *resource_registry(struct exchange *x);
 /* "FAMILY/SCOPE/REST" into `ret_key`, NUL-terminated; its length. All parts are within limits. */
 size_t resource_key(
 	char ret_key[KEY_BYTES_MAX + 1], const char *family, const char *scope, const char *rest);
+
+/*
+ * The id of something that this request creates; of several, of the one at `index`. With an
+ * Idempotency-Key it follows from that, from the path and the cluster, so that a repetition that
+ * the kit did not see to (once.h) means the same thing; else it is a UUIDv7. Errors: NO_MEMORY,
+ * SYSTEM (no random bytes).
+ */
+enum err resource_new_id(const struct exchange *x, size_t index, char ret_id[UUID_TEXT_BYTES]);
 
 /* A hash of two, and of which comes first. */
 uint64_t hash_pair(uint64_t a, uint64_t b);

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "api/restore.h"
-#include "api/uuid.h"
 #include "server/core/digest.h"
 
 #define SNAPSHOTS_KEY "snapshots"
@@ -259,22 +258,31 @@ static void making_failed(struct exchange *x, enum err e)
 		snapshot_fail(x, e);
 }
 
+/* There is one already, and no job, when a crash has kept the answer from who asks again. */
+static struct making *begin_create(struct exchange *x)
+{
+	struct making *m = begin_making(x);
+	struct snapshot_view v;
+	enum err e;
+
+	if (!m)
+		return NULL;
+	e = resource_new_id(x, 0, m->id);
+	if (e == ERR_OK && !m->service->find(node_of(x), m->id, &v))
+		e = m->service->create(node_of(x), m->id, &m->job);
+	if (e == ERR_OK)
+		return m;
+	making_failed(x, e);
+	return NULL;
+}
+
 static void create_snapshot(struct exchange *x)
 {
 	struct making *m = exchange_state(x);
-	enum err e;
 
-	if (!m) {
-		m = begin_making(x);
-		if (!m)
-			return;
-		e = uuid_make(m->id) ? m->service->create(node_of(x), m->id, &m->job) : ERR_SYSTEM;
-		if (e != ERR_OK) {
-			making_failed(x, e);
-			return;
-		}
-	}
-	if (snapshot_job_done(x, m->job))
+	if (!m && !(m = begin_create(x)))
+		return;
+	if (!m->job || snapshot_job_done(x, m->job))
 		reply_made(x, m->id, true);
 }
 

@@ -12,4 +12,7 @@
  */
 bool uuid_make(char ret_text[UUID_TEXT_BYTES]);
 
+/* A UUID of version 8, made of the first 32 digits of a hash in hex: the same for the same. */
+void uuid_of_hash(const char *hex, char ret_text[UUID_TEXT_BYTES]);
+
 #endif

@@ -415,12 +415,16 @@ void wait_run(struct exchange *x)
 	reply_forget(x);
 	arena_rewind(&x->arena, x->run_mark);
 	x->wants_park = false;
+	if (once_sent(x))
+		goto settle;
 	if (x->http->draining)
 		exchange_problem(x, PROBLEM_SHUTTING_DOWN, NULL);
-	else if (min_dot_covered(x))
+	else if (min_dot_covered(x) && once_begins(x))
 		x->operation->handle(x);
 	if (!x->response && x->starved)
 		exchange_fail(x, ERR_NO_MEMORY);
+	once_keep(x);
+settle:
 	if (x->deadline_ms > exchange_now_ms(x))
 		x->expired = false;
 	else if (!x->response && x->wants_park && x->expired)

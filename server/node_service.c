@@ -11,6 +11,7 @@
 #include "api/peer.h"
 #include "api/registries.h"
 #include "api/registry.h"
+#include "api/replies.h"
 #include "api/logs.h"
 #include "api/snapshots.h"
 #include "api/state.h"
@@ -142,6 +143,7 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 		.tables = tables,
 		.receivers = snapshots_receivers,
 		.covered = covered,
+		.keeper = &replies_keeper,
 		.answered = log_wants(LOG_LEVEL_DEBUG) ? answered : NULL,
 	};
 	enum err e;

@@ -80,6 +80,7 @@ enum event_kind {
 	EVENT_PUT_STATE,    /* `put`: key state/SUP/CHILD, no record; ret NOT_FOUND: no such child,
 			       STORAGE_FULL: more than STATES_BYTES_MAX in all */
 	EVENT_REMOVE_STATE, /* `put.key`; ret NOT_FOUND */
+	EVENT_KEEP_REPLY,   /* `put`: key idem/HASH; ret OK */
 	EVENT_MERGE,        /* `fragment`, of a snapshot (a full difference): ret OK, MALFORMED */
 	EVENT_STOP,         /* SIGTERM: `stop` */
 	EVENT_COUNT

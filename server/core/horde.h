@@ -77,6 +77,9 @@ struct readiness horde_readiness(const struct horde *h);
 const char *horde_silent_at(const struct horde *h, size_t index);
 /* Why a write is refused now, or OK. */
 enum err horde_write_refused(const struct horde *h);
+/* Why a request with an Idempotency-Key is refused now: as above, or LIMIT, when as many replies are
+ * kept as may be (REPLIES_MAX, REPLIES_BYTES_MAX). Those under way still get theirs kept. */
+enum err horde_reply_refused(const struct horde *h);
 
 /*
  * How many configured members have the event `d` of this node on disk, itself included, each

@@ -223,6 +223,12 @@ bool starts_turn(struct horde *h, struct child *c, bool may_start);
 /* ---- retain.c ---- */
 void retain_tick(struct horde *h); /* marks those whose time may be over */
 
+/* ---- replies.c: what was answered to idempotency keys ---- */
+enum err replies_keep(struct horde *h, const struct event *e);
+void replies_begin(struct horde *h); /* the store is loaded */
+void replies_changed(struct horde *h, const struct change *change);
+void replies_tick(struct horde *h); /* removes some of those whose time is over */
+
 /* ---- supervisor.c ---- */
 enum err supervisor_remove(struct horde *h, const struct event *e);
 /* By what the child `ref` runs: `own`, what it inherits, and whether its supervisor is stopped. */

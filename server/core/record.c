@@ -58,6 +58,7 @@ enum family family_of(const char *key, size_t key_bytes)
 		{"halt/", 5, FAMILY_HALT},
 		{"state/", 6, FAMILY_STATE},
 		{"registry/", 9, FAMILY_REGISTRY},
+		{"idem/", 5, FAMILY_REPLY},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -100,6 +101,8 @@ static size_t block_bytes(enum family family)
 		return offsetof(struct record, state) + sizeof(struct state_record);
 	case FAMILY_REGISTRY:
 		return offsetof(struct record, registry) + sizeof(struct registry_record);
+	case FAMILY_REPLY:
+		return offsetof(struct record, reply) + sizeof(struct reply_record);
 	case FAMILY_META:
 	case FAMILY_HALT:
 	case FAMILY_OTHER:
@@ -183,6 +186,7 @@ void record_free(struct record *r)
 	case FAMILY_HALT:
 	case FAMILY_STATE:
 	case FAMILY_REGISTRY:
+	case FAMILY_REPLY:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;
@@ -442,6 +446,7 @@ void record_encode(const struct record *r, const char *value, size_t value_bytes
 	case FAMILY_HALT:
 	case FAMILY_STATE:
 	case FAMILY_REGISTRY:
+	case FAMILY_REPLY:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		assert(false && "a family that the core does not write");

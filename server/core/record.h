@@ -9,6 +9,7 @@
  *   registry/{reg}           the API
  *   halt/{sup}               who ran a child that stopped it; removed by the API
  *   state/{sup}/{child}      what a child leaves for its next life; the API, gone with its spec
+ *   idem/{hash of a key}     what was answered to a POST; the API, removed when its time is over
  *
  * A value travels and is stored as JSON text, byte for byte. Its record is the same decoded once,
  * by the shell, when it arrives (api/records.h); the core never parses JSON. What the core writes
@@ -41,6 +42,7 @@ enum family {
 	FAMILY_HALT,  /* of a supervisor that was stopped; no record */
 	FAMILY_STATE, /* what a child leaves for its next life */
 	FAMILY_REGISTRY,
+	FAMILY_REPLY, /* what was answered to an Idempotency-Key */
 	FAMILY_COUNT
 };
 
@@ -113,6 +115,10 @@ struct registry_record {
 	int64_t lock_delay_ms; /* so long nobody else takes a name whose owner was lost */
 };
 
+struct reply_record {
+	int64_t expires_ms; /* wall */
+};
+
 struct entry_record {
 	enum owner_kind owner_kind;
 	uint32_t value_at; /* where the raw value stands in the entry's text */
@@ -134,6 +140,7 @@ struct record {
 		struct status_record status;
 		struct state_record state;
 		struct registry_record registry;
+		struct reply_record reply;
 		struct entry_record entry;
 	};
 };

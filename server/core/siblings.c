@@ -65,6 +65,7 @@ static int compare_records(const struct entry *a, const struct entry *b)
 	case FAMILY_REGISTRY:
 	case FAMILY_META:
 	case FAMILY_HALT:
+	case FAMILY_REPLY:
 	case FAMILY_OTHER:
 	case FAMILY_COUNT:
 		break;

@@ -88,6 +88,11 @@ struct horde {
 	int64_t stranded_ms; /* when to look for names of registries that are gone; 0: at once */
 	struct tree locks;   /* locks.c */
 	int64_t locks_ms;    /* when to look at them */
+	/* replies.c */
+	size_t replies_bytes;               /* of all values of the family */
+	int64_t replies_ms;                 /* when to look at them; INT64_MAX: there are none */
+	char replies_at[KEY_BYTES_MAX + 1]; /* how far the present look has come: behind this key */
+	size_t replies_at_bytes;            /* 0: it has not begun */
 	/* start_queue.c */
 	uint32_t starting; /* children that are */
 	struct child *queue_first;

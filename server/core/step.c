@@ -41,7 +41,8 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	h->batch = 1;
 	h->children = TREE_INIT(struct child, node, ref);
 	locks_init(h);
-	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = h->health_ms = INT64_MAX;
+	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = INT64_MAX;
+	h->health_ms = h->replies_ms = INT64_MAX;
 	map_batch_set(h->map, h->batch);
 	*ret_horde = h;
 	return ERR_OK;
@@ -78,6 +79,7 @@ static enum err on_start(struct horde *h, const struct event *e)
 	h->start_ms = h->now_ms;
 	h->rescan = true;
 	h->members_stale = true;
+	replies_begin(h);
 	if (!origin_is_zero(e->start.cluster_id)) {
 		struct hello known = {.cluster_id = e->start.cluster_id};
 		enum err err;
@@ -321,6 +323,7 @@ static const struct {
 	[EVENT_REMOVE_META] = {on_remove, true},
 	[EVENT_PUT_STATE] = {on_put_state, true},
 	[EVENT_REMOVE_STATE] = {on_remove, true},
+	[EVENT_KEEP_REPLY] = {replies_keep, true},
 	[EVENT_MERGE] = {on_merge, true},
 	[EVENT_STOP] = {on_stop, false},
 };
@@ -371,8 +374,6 @@ static bool exit_due(const struct horde *h)
 /* All processes of a stopping node are gone: the last record, and the end. */
 static void try_exit(struct horde *h)
 {
-	struct action *a;
-
 	if (!exit_due(h))
 		return;
 	if (h->stop.stop.reason == GOODBYE_LEAVE && h->announced && !h->left) {
@@ -380,8 +381,7 @@ static void try_exit(struct horde *h)
 		if (!h->left)
 			return;
 	}
-	a = act(h, ACTION_EXIT);
-	h->exit_said = a != NULL;
+	h->exit_said = act(h, ACTION_EXIT) != NULL;
 }
 
 /* Until nothing follows from anything any more. */
@@ -401,6 +401,7 @@ static void settle(struct horde *h)
 		locks_tick(h);
 		supervise(h);
 		probe_tick(h);
+		replies_tick(h);
 		if (h->plan_now || (h->orphans && h->now_ms >= h->plan_ms))
 			orphans_plan(h);
 		try_exit(h);
@@ -460,6 +461,7 @@ int64_t horde_deadline_ms(const struct horde *h)
 		if (h->synced)
 			at = least(at, h->stranded_ms);
 		at = least(at, h->locks_ms);
+		at = least(at, h->replies_ms);
 	}
 	if (h->orphans && !h->stopping)
 		at = least(at, h->plan_ms);

@@ -366,6 +366,9 @@ void supervise_changes(struct horde *h)
 		case FAMILY_REGISTRY:
 			registries_changed(h, key_rest(e->key));
 			break;
+		case FAMILY_REPLY:
+			replies_changed(h, change);
+			break;
 		case FAMILY_OTHER:
 		case FAMILY_META:
 		case FAMILY_COUNT:

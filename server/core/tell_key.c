@@ -389,6 +389,7 @@ void tell_key(struct horde *h, const struct entry *before, const struct entry *n
 		break;
 	case FAMILY_OTHER:
 	case FAMILY_REGISTRY:
+	case FAMILY_REPLY:
 	case FAMILY_SUPERVISOR:
 	case FAMILY_HALT:
 	case FAMILY_STATE:

@@ -31,6 +31,11 @@
 #define CONFLICT_STOP_MAX_MS 2000
 #define CONTEST_MS 3000      /* so long a winner that runs nothing waits for the loser to stop */
 #define RETAIN_LOOK_MS 60000 /* at least so often the wall clock is asked who was kept enough */
+#define REPLIES_MAX 100000 /* that are kept for idempotency keys, and their bytes */
+#define REPLIES_BYTES_MAX (64u << 20)
+#define REPLIES_LOOK_MS 60000 /* between two looks at all of them, for those whose time is over */
+#define REPLIES_STEP 512      /* that are looked at in one step, */
+#define REPLIES_STEP_MS 20    /* and how soon the next ones are */
 #define RETRY_NO_MEMORY_MS 100
 #define REGISTRY_REMOVE_MAX 1000 /* keys of a registry that ends, in one step */
 #define LOCKS_MAX 100000         /* keys that are held back for a while; the next ones are not */

@@ -71,6 +71,8 @@ static inline struct text records_text(const struct record *r, const char *value
 		record_encode(r, value + r->entry.value_at, r->entry.value_bytes, &t);
 	else if (r->family == FAMILY_STATE) /* its text is the API's */
 		json_put_uint(&t, "epoch", r->state.epoch);
+	else if (r->family == FAMILY_REPLY)
+		json_put_int(&t, "expires_at", r->reply.expires_ms);
 	else
 		record_encode(r, NULL, 0, &t);
 	must(text_ok(&t), "there is memory");
@@ -130,7 +132,8 @@ static inline void records_check(
 		copy = record_dup(r);
 		must(copy && records_equal(r, copy, value), "a copy is the same");
 		record_free(copy);
-		if (r->family != FAMILY_SPEC && r->family != FAMILY_STATE)
+		if (r->family != FAMILY_SPEC && r->family != FAMILY_STATE &&
+			r->family != FAMILY_REPLY)
 			records_check_text(r, key, key_bytes, value);
 	}
 	record_free(r);

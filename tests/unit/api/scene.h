@@ -14,6 +14,7 @@
 #include "api/peer.h"
 #include "api/registries.h"
 #include "api/registry.h"
+#include "api/replies.h"
 #include "api/service.h"
 #include "api/snapshots.h"
 #include "api/state.h"
@@ -100,7 +101,8 @@ static void scene_start(size_t nodes)
 		.hosts = hosts,
 		.service = &scene.service,
 		.tables = scene_tables,
-		.receivers = snapshots_receivers};
+		.receivers = snapshots_receivers,
+		.keeper = &replies_keeper};
 	char why[HTTP_WHY_BYTES];
 
 	memset(&scene, 0, sizeof(scene));
@@ -179,7 +181,7 @@ static int scene_send(const char *what, const char *body)
 }
 
 /* Sends what is going to wait. */
-static int scene_park(const char *what, const char *body)
+static inline int scene_park(const char *what, const char *body)
 {
 	long before = (long)http_parked(scene.http);
 	int fd = scene_send(what, body);
@@ -199,7 +201,7 @@ static struct answer *scene_answer(int fd)
 	return a;
 }
 
-static struct answer *scene_ask(const char *what)
+static inline struct answer *scene_ask(const char *what)
 {
 	return scene_answer(scene_send(what, NULL));
 }

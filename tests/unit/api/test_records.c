@@ -201,6 +201,8 @@ Test(records, what_is_not_understood_has_no_record)
 	} rows[] = {
 		{"meta/default/a", "{\"a\":1}"},
 		{"halt/team", "{\"child\":\"team/a\",\"at\":1}"},
+		{"idem/a", "{\"expires_at\":-1}"},
+		{"idem/a", "{\"expires_at\":\"1\"}"},
 		{"other/a", "1"},
 		{"member/a", "not json"},
 		{"member/a", ""},
