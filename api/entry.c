@@ -1,5 +1,6 @@
 #include "api/entry.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,6 +90,15 @@ void entry_put_owner(struct text *out, const struct horde *h, const struct entry
 	json_end_object(out);
 }
 
+/* Both parts have a fixed width, so that texts compare as they do. */
+static void put_fence(struct text *out, const struct entry_record *r)
+{
+	char fence[FENCE_BYTES];
+
+	snprintf(fence, sizeof(fence), "%016" PRIx64 "-%016" PRIx64, r->created, r->epoch);
+	json_put_string(out, "fence", fence);
+}
+
 void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 {
 	struct entry_record r;
@@ -103,6 +113,7 @@ void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 	raw = entry_raw(e, &bytes);
 	json_key(out, "value");
 	json_raw(out, raw, bytes);
+	put_fence(out, &r);
 	json_put_time(out, "created_at", clock_ms(r.created));
 	json_put_time(out, "updated_at", clock_ms(e->clock));
 	json_put_bool(out, "stale", horde_entry_stale(h, e));

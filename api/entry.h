@@ -4,6 +4,8 @@
 
 #include "api/resource.h"
 
+#define FENCE_BYTES 34 /* of a fence, with its NUL */
+
 struct owner {
 	enum owner_kind kind;
 	const char *id;

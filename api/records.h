@@ -13,7 +13,7 @@
  *   state   {"at":<wall ms>,"epoch","bytes":<base64>}
  *   idem    {"request":<hash, hex>,"expires_at":<wall ms>, ...} (api/once.h)
  *   entry   {"owner":{"kind","id","node":<hex>,"epoch"},"created":<16 hex digits>,
- *            ["first":true,]"value":<raw>}
+ *            ["voted":true,]["first":true,]"value":<raw>}
  *   registry  {"created_at":<wall ms>,"options":{"keys","conflict","lock_delay_ms"}}
  *
  * Unknown members are ignored here and live on in the text. The other families have no record.

@@ -13,14 +13,20 @@ struct cursor {
 	bool ok;
 };
 
-static void skip(struct cursor *c, const char *text)
+/* True: these bytes came next. */
+static bool flag(struct cursor *c, const char *text)
 {
 	size_t bytes = strlen(text);
+	bool there = c->ok && (size_t)(c->end - c->at) >= bytes && memcmp(c->at, text, bytes) == 0;
 
-	if (c->ok && (size_t)(c->end - c->at) >= bytes && memcmp(c->at, text, bytes) == 0)
+	if (there)
 		c->at += bytes;
-	else
-		c->ok = false;
+	return there;
+}
+
+static void skip(struct cursor *c, const char *text)
+{
+	c->ok = flag(c, text);
 }
 
 /* A plain string; what is between its quotes. */
@@ -115,10 +121,8 @@ static bool scan_entry(const char *json, size_t bytes, struct entry_record *e, s
 	}
 	skip(&c, "},\"created\":");
 	e->created = half_origin(&c);
-	if (c.end - c.at > 2 && c.at[2] == 'f') {
-		skip(&c, ",\"first\":true");
-		e->first = true;
-	}
+	e->voted = flag(&c, ",\"voted\":true");
+	e->first = flag(&c, ",\"first\":true");
 	skip(&c, ",\"value\":");
 	if (!c.ok || e->owner_kind == OWNER_KIND_COUNT || c.end - c.at < 2 || c.end[-1] != '}')
 		return false;

@@ -151,6 +151,7 @@ struct record *decode_entry(struct decoding *d, const json_t *o, const char *jso
 		e.node = take_origin(d, owner, "node");
 	e.epoch = (uint64_t)take_int(d, owner, "epoch", 0, INT64_MAX, 0);
 	e.created = take_hex(d, o, "created");
+	e.voted = json_is_true(json_object_get(o, "voted"));
 	e.first = json_is_true(json_object_get(o, "first"));
 	e.value_at = value ? (uint32_t)(value - json) : 0;
 	e.value_bytes = (uint32_t)value_bytes;

@@ -109,11 +109,30 @@ static bool owner_of_body(struct exchange *x, struct owner *ret)
 	return given || exchange_child(x);
 }
 
-static struct write *begin_register(struct exchange *x)
+/* The command for the key of the path, as this owner. */
+static struct event event_of(struct exchange *x, enum event_kind kind, const struct owner *owner,
+	char key[KEY_BYTES_MAX + 1])
 {
-	struct owner owner = {0};
+	struct event event = {.kind = kind};
+
+	event.entry.key = key;
+	event.entry.key_bytes = entry_map_key(x, "entry", key);
+	event.entry.owner_given = true;
+	event.entry.owner_kind = owner->kind;
+	event.entry.owner_id = owner->id;
+	return event;
+}
+
+/* Does the contract promise that no other registration will turn out to have the key? */
+static bool is_voted(const struct write *w)
+{
+	return w->ack == ACK_MAJORITY || w->ack == ACK_ALL;
+}
+
+static struct write *begin_register(struct exchange *x, const struct owner *owner)
+{
 	char key[KEY_BYTES_MAX + 1];
-	struct event event = {.kind = EVENT_REGISTER};
+	struct event event = event_of(x, EVENT_REGISTER, owner, key);
 	const struct entry *present = entry_present(x, "entry");
 	struct etag etag;
 	struct write *w;
@@ -121,46 +140,94 @@ static struct write *begin_register(struct exchange *x)
 
 	if (present)
 		etag = entry_etag(present);
-	if (!owner_of_body(x, &owner) || !writes_allowed(x, present ? &etag : NULL))
+	if (!writes_allowed(x, present ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
-	w = write_begin(x, WAIT_ACK_MS);
-	if (!w)
-		return NULL;
-	event.entry.key = key;
-	event.entry.key_bytes = entry_map_key(x, "entry", key);
-	event.entry.owner_given = true;
-	event.entry.owner_kind = owner.kind;
-	event.entry.owner_id = owner.id;
 	event.entry.value = raw_value(x, &event.entry.value_bytes);
+	event.entry.voted = is_voted(w);
 	e = write_command(x, &event, w);
 	if (e != ERR_OK)
-		refuse(x, e, present, owner.id);
+		refuse(x, e, present, owner->id);
 	return e == ERR_OK ? w : NULL;
 }
 
-static void register_key(struct exchange *x)
+/* Asks the core whether it is this owner's for certain; if not, it is withdrawn. */
+static enum err confirm(struct exchange *x, struct write *w, const struct owner *owner)
 {
-	struct write *w = exchange_state(x);
-	const struct entry *e;
-	struct text body = TEXT_INIT;
-	struct etag etag;
+	struct command_result registration = w->result;
+	char key[KEY_BYTES_MAX + 1];
+	struct event event = event_of(x, EVENT_CONFIRM, owner, key);
+	enum err e;
 
-	if (!w && (!resource_registry(x) || !(w = begin_register(x))))
-		return;
-	if (!write_settled(x, w))
-		return;
-	e = entry_present(x, "entry");
-	if (!e) {
-		write_headers(x, w, NULL);
-		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
-		return;
+	event.entry.dot = w->result.dot;
+	e = write_command(x, &event, w);
+	w->acknowledged = true;
+	w->lost = e == ERR_OK && !w->result.created;
+	if (e == ERR_OK && !w->lost) {
+		w->result = registration;
+		w->stored = true;
 	}
-	etag = entry_etag(e);
+	return e;
+}
+
+static bool is_owned(const struct entry *e, const struct owner *owner)
+{
+	struct entry_record r;
+
+	return e && entry_name(e, &r) && r.owner_kind == owner->kind &&
+	       strcmp(r.owner_id, owner->id) == 0;
+}
+
+static void conflict_lost(struct exchange *x, const struct write *w)
+{
+	const struct entry *e = entry_present(x, "entry");
+
+	write_headers(x, w, NULL);
+	if (e)
+		put_holder(x, e);
+	exchange_problem(x, PROBLEM_CONFLICT_LOST, "%s",
+		e ? "another owner has the key" : "the key was freed meanwhile");
+}
+
+static void reply_registered(struct exchange *x, struct write *w)
+{
+	const struct entry *e = entry_present(x, "entry");
+	struct text body = TEXT_INIT;
+	struct etag etag = entry_etag(e);
+
 	entry_open(&body, resource_horde(x), e);
+	json_put_string(&body, "certainty", is_voted(w) ? "majority" : "local");
 	etag_put(&body, &etag);
 	json_end_object(&body);
 	write_headers(x, w, &etag);
 	exchange_reply(x, w->result.created ? 201 : 200, &body);
+}
+
+/*
+ * A registration with a majority ends by its confirmation, or by being withdrawn; the withdrawal is
+ * on disk before it is told, else a crash would bring the name back.
+ */
+static void register_key(struct exchange *x)
+{
+	struct write *w = exchange_state(x);
+	struct owner owner = {0};
+	enum err e = ERR_OK;
+
+	if (!w && !resource_registry(x))
+		return;
+	if (!owner_of_body(x, &owner) || (!w && !(w = begin_register(x, &owner))))
+		return;
+	if (!write_settled(x, w) || (is_voted(w) && !w->lost && !write_known_with(x, w)))
+		return;
+	if (is_voted(w) && !w->lost)
+		e = confirm(x, w, &owner);
+	if (e == ERR_OK && !write_settled(x, w))
+		return;
+	if (w->lost || e == ERR_NOT_FOUND || !is_owned(entry_present(x, "entry"), &owner))
+		conflict_lost(x, w);
+	else if (e != ERR_OK)
+		refuse(x, e, NULL, owner.id);
+	else
+		reply_registered(x, w);
 }
 
 /* ---- updateKeyValue, unregisterKey ---- */

@@ -206,6 +206,7 @@ static void free_write(void *state)
 {
 	struct write *w = state;
 
+	vector_fini(&w->known);
 	free(w->kept);
 	free(w);
 }
@@ -333,6 +334,25 @@ static bool await_others(struct exchange *x, struct write *w)
 bool write_settled(struct exchange *x, struct write *w)
 {
 	return (w->stored || await_store(x, w)) && (w->acknowledged || await_others(x, w));
+}
+
+bool write_known_with(struct exchange *x, struct write *w)
+{
+	if (!w->known_set &&
+		horde_known_with(resource_horde(x), w->result.dot, &w->known) != ERR_OK) {
+		exchange_fail(x, ERR_NO_MEMORY);
+		return false;
+	}
+	w->known_set = true;
+	if (vector_covers(map_vector(resource_map(x)), &w->known))
+		return true;
+	if (resource_late(x, w->deadline_ms)) {
+		not_acknowledged(x, w);
+		return false;
+	}
+	exchange_watch_prefix(x, "", 0);
+	exchange_park(x, w->deadline_ms);
+	return false;
 }
 
 static void put_replicated(struct exchange *x, const struct write *w)

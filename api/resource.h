@@ -94,7 +94,10 @@ struct write {
 	bool stored;         /* and is on disk, or nobody asked for that */
 	bool acknowledged;   /* and on as many others as were asked for */
 	bool missing;        /* nothing was there to be removed, which is fine */
-	char *kept;          /* what the handler wants to remember (exchange_alloc), or NULL */
+	struct vector known; /* what write_known_with waits for */
+	bool known_set;
+	bool lost;  /* a registration that was withdrawn */
+	char *kept; /* what the handler wants to remember (exchange_alloc), or NULL */
 	size_t kept_bytes;
 };
 
@@ -116,6 +119,12 @@ void write_nothing(struct write *w);
  * answered, with `applied`. Once true it stays so.
  */
 bool write_settled(struct exchange *x, struct write *w);
+/*
+ * Once write_settled: does this node know all that those members had with it, that have it on disk?
+ * A majority shares a member with every other one, so it has then seen what another majority was
+ * told before (core/vote.c). False: parked, or it is late, and that was answered.
+ */
+bool write_known_with(struct exchange *x, struct write *w);
 /* Sets Horde-Dot, Horde-Replicated and ETag for a reply; `etag` may be NULL. */
 void write_headers(struct exchange *x, const struct write *w, const struct etag *etag);
 

@@ -11,9 +11,9 @@
 #include "server/core/stream.h"
 
 struct command_result {
-	uint64_t batch; /* the store batch that carries it: wait for exchange_stored */
-	struct dot dot; /* the last dot it minted, for Horde-Dot */
-	bool created;
+	uint64_t batch;       /* the store batch that carries it: wait for exchange_stored */
+	struct dot dot;       /* the last dot it minted, for Horde-Dot */
+	bool created;         /* as `struct actions` has it */
 	enum applied applied; /* of a spec */
 };
 

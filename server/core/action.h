@@ -63,7 +63,7 @@ struct actions { /* what a step gave; the caller empties it with actions_clear *
 	size_t used;
 	size_t size;
 	struct changes changes; /* of the map: for the store, the watchers, the parked polls */
-	bool created;           /* PUT_SPEC, REGISTER, PUT_META: the key was new */
+	bool created;           /* PUT_SPEC, REGISTER, PUT_META: the key was new; CONFIRM: it is */
 	enum applied applied;   /* PUT_SPEC */
 	struct dot dot;         /* the last dot that a command minted */
 };

@@ -29,7 +29,8 @@ enum err horde_credential(const struct horde *h, const struct credential *by)
 
 static bool names_owner(enum event_kind kind)
 {
-	return kind == EVENT_REGISTER || kind == EVENT_UPDATE || kind == EVENT_UNREGISTER;
+	return kind == EVENT_REGISTER || kind == EVENT_CONFIRM || kind == EVENT_UPDATE ||
+	       kind == EVENT_UNREGISTER;
 }
 
 /* It speaks for itself alone. Whose a present name is, the registry's rules see to. */

@@ -67,10 +67,13 @@ enum event_kind {
 				    NO_MEMBER */
 	EVENT_RESTART_CHILD,     /* `signal.ref`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
 	EVENT_SIGNAL_CHILD,      /* `signal`; ret OK, NOT_FOUND, ELSEWHERE, WRONG_STATE */
-	EVENT_REGISTER,     /* `entry`; ret OK, NOT_FOUND (no such registry), ALREADY_REGISTERED,
-			       HELD_BACK (horde_held_back_ms), OWNER_UNKNOWN, WRONG_STATE */
-	EVENT_UPDATE,       /* `entry` without value owner change; ret OK, NOT_FOUND, NOT_OWNER */
-	EVENT_UNREGISTER,   /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
+	EVENT_REGISTER,   /* `entry`; ret OK, NOT_FOUND (no such registry), ALREADY_REGISTERED,
+			     HELD_BACK (horde_held_back_ms), OWNER_UNKNOWN, WRONG_STATE */
+	EVENT_CONFIRM,    /* `entry`: the majority has it, and this node what they had with it; ret
+			     OK (`created` says that it is confirmed; else another owner competes, and
+			     it was withdrawn), NOT_FOUND: it is gone */
+	EVENT_UPDATE,     /* `entry` without value owner change; ret OK, NOT_FOUND, NOT_OWNER */
+	EVENT_UNREGISTER, /* `entry`; ret OK, NOT_FOUND, NOT_OWNER */
 	EVENT_PUT_REGISTRY, /* `put`: key registry/REG; ret WRONG_STATE: its keys have another rule
 			     */
 	EVENT_REMOVE_REGISTRY, /* `put.key`: as much of what is in it as one step may, and it itself
@@ -184,6 +187,8 @@ struct event {
 			const char *owner_id;
 			const char *value; /* raw JSON */
 			size_t value_bytes;
+			bool voted;     /* REGISTER: with a majority, CONFIRM follows */
+			struct dot dot; /* CONFIRM: of the registration */
 		} entry;
 		struct {
 			enum goodbye_reason reason;

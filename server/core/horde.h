@@ -87,6 +87,12 @@ enum err horde_reply_refused(const struct horde *h);
  */
 size_t horde_replicated(const struct horde *h, struct dot d, size_t *ret_members);
 
+/*
+ * Fills an empty vector with all that the members which have `d` on disk had there with it, as far
+ * as they have told. Errors: NO_MEMORY.
+ */
+enum err horde_known_with(const struct horde *h, struct dot d, struct vector *ret_known);
+
 size_t horde_member_count(const struct horde *h);
 const struct member *horde_member_at(const struct horde *h, size_t index); /* by name */
 const struct member *horde_member_by_id(const struct horde *h, struct origin_id node_id);

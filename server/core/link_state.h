@@ -43,6 +43,7 @@ struct link {
 	uint32_t redos;       /* answers in a row that were REDO or NEED */
 	bool held_grafted;    /* what its held slices lack was asked for */
 	uint64_t ack_batch;   /* its peer waits for an ack of this batch; 0: it does not */
+	bool ack_owed;        /* its peer waits for an ack of what is held of it */
 	/* divergence; diverge.c */
 	uint32_t mismatches; /* answers in a row with an equal vector and another digest */
 	bool diverged;

@@ -147,15 +147,26 @@ struct dot map_last_dot(const struct map *m)
 	return (struct dot){m->self_id, m->self->count};
 }
 
-/* All live entries of `n` but `keep` die by the event `killer`; room is there. */
-static void kill_siblings(struct map *m, struct key_node *n, const struct entry *keep,
+/* Which entries of a key an event kills: all of them, all but one, or one alone. */
+struct victims {
+	const struct entry *all_but;
+	const struct entry *only;
+};
+
+static bool is_victim(struct victims v, const struct entry *l)
+{
+	return l != v.all_but && (!v.only || l == v.only);
+}
+
+/* Of the live entries of `n` these die by the event `killer`; room is there. */
+static void kill_siblings(struct map *m, struct key_node *n, struct victims victims,
 	struct dot killer, struct changes *changes)
 {
 	size_t first = changes->used;
 
 	for (struct entry *l = n->winner, *next; l; l = next) {
 		next = l->sibling;
-		if (l == keep)
+		if (!is_victim(victims, l))
 			continue;
 		replica_add_kill(m, m->self, killer.seq, entry_history(l), l->seq);
 		changes_add(changes, CHANGE_DROP, entry_dot(l), (struct dot){0}, l);
@@ -230,16 +241,16 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 	}
 	if (fresh)
 		n = replica_add_key(m, fresh);
-	kill_siblings(m, n, NULL, dot, changes);
+	kill_siblings(m, n, (struct victims){0}, dot, changes);
 	replica_add(m, l, n, m->self, dot.seq, clock, record);
 	changes_add(changes, CHANGE_PUT, dot, (struct dot){0}, l);
 	replica_finish_event(m, &event, changes);
 	return ERR_OK;
 }
 
-/* An event of our own without a value, that kills all of `n` but `keep`. */
-static enum err emit_kill(struct map *m, struct key_node *n, const struct entry *keep,
-	uint64_t clock, struct changes *changes)
+/* An event of our own without a value. */
+static enum err emit_kill(struct map *m, struct key_node *n, struct victims victims, uint64_t clock,
+	struct changes *changes)
 {
 	struct dot dot = {m->self_id, m->self->count + 1};
 	struct chain_event event = {clock, n->key, n->tree.name_bytes, NULL, 0};
@@ -247,7 +258,7 @@ static enum err emit_kill(struct map *m, struct key_node *n, const struct entry 
 
 	if (e != ERR_OK)
 		return e;
-	kill_siblings(m, n, keep, dot, changes);
+	kill_siblings(m, n, victims, dot, changes);
 	replica_finish_event(m, &event, changes);
 	return ERR_OK;
 }
@@ -258,7 +269,7 @@ enum err map_remove(
 {
 	struct key_node *n = replica_find_key(m, key, key_bytes);
 
-	return n ? emit_kill(m, n, NULL, clock, changes) : ERR_NOT_FOUND;
+	return n ? emit_kill(m, n, (struct victims){0}, clock, changes) : ERR_NOT_FOUND;
 }
 
 enum err map_resolve(
@@ -266,5 +277,20 @@ enum err map_resolve(
 {
 	struct key_node *n = replica_find_key(m, key, key_bytes);
 
-	return n && n->winner->sibling ? emit_kill(m, n, n->winner, clock, changes) : ERR_OK;
+	if (!n || !n->winner->sibling)
+		return ERR_OK;
+	return emit_kill(m, n, (struct victims){.all_but = n->winner}, clock, changes);
+}
+
+enum err map_withdraw(struct map *m, const char *key, size_t key_bytes, struct dot dot,
+	uint64_t clock, struct changes *changes)
+{
+	struct key_node *n = replica_find_key(m, key, key_bytes);
+	const struct entry *own = n ? n->winner : NULL;
+
+	while (own && dot_compare(entry_dot(own), dot) != 0)
+		own = own->sibling;
+	if (!own)
+		return ERR_NOT_FOUND;
+	return emit_kill(m, n, (struct victims){.only = own}, clock, changes);
 }

@@ -133,6 +133,9 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 /* Removes all live entries of `key`; NOT_FOUND when there is none, and no event then. */
 enum err map_remove(
 	struct map *m, const char *key, size_t key_bytes, uint64_t clock, struct changes *changes);
+/* Removes the live entry of this dot alone. Errors: NOT_FOUND, NO_MEMORY. */
+enum err map_withdraw(struct map *m, const char *key, size_t key_bytes, struct dot dot,
+	uint64_t clock, struct changes *changes);
 /* Removes the losers among siblings; nothing when there are none. Errors: NO_MEMORY. */
 enum err map_resolve(
 	struct map *m, const char *key, size_t key_bytes, uint64_t clock, struct changes *changes);

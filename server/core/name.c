@@ -58,6 +58,8 @@ static size_t spell_head(const struct entry_record *r, size_t id_bytes, bool pla
 	PUT(&p, "},\"created\":\"");
 	put_hex(&p, r->created);
 	PUT(&p, "\"");
+	if (r->voted)
+		PUT(&p, ",\"voted\":true");
 	if (r->first)
 		PUT(&p, ",\"first\":true");
 	PUT(&p, ",\"value\":");
@@ -67,7 +69,7 @@ static size_t spell_head(const struct entry_record *r, size_t id_bytes, bool pla
 static unsigned form_of(const struct entry_record *r)
 {
 	return NAME_PACKED | (r->owner_kind == OWNER_CHILD ? NAME_OF_CHILD : 0) |
-	       (r->first ? NAME_FIRST : 0) |
+	       (r->first ? NAME_FIRST : 0) | (r->voted ? NAME_VOTED : 0) |
 	       (!origin_is_zero(r->node) || r->epoch != 0 ? NAME_PLACED : 0);
 }
 
@@ -124,6 +126,7 @@ void name_fields(const char *packed, unsigned form, struct entry_record *ret_fie
 	*ret_fields = (struct entry_record){
 		.owner_kind = form & NAME_OF_CHILD ? OWNER_CHILD : OWNER_STATIC,
 		.owner_id = packed + id_at(form),
+		.voted = form & NAME_VOTED,
 		.first = form & NAME_FIRST};
 	memcpy(&ret_fields->created, packed, sizeof(ret_fields->created));
 	memcpy(&ret_fields->value_bytes, packed + sizeof(uint64_t), sizeof(uint32_t));

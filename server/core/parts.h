@@ -304,6 +304,8 @@ void registry_lost(struct horde *h, const struct change *change);
 /* Ends the names of a child that its spec asked for before and does not now; NULL: it has none. */
 void registry_unlist(
 	struct horde *h, const char *ref, const struct claims *before, const struct claims *now);
+/* vote.c */
+enum err vote_confirm(struct horde *h, const struct event *e);
 /* credential.c: may who sends this command do so? Errors: FORBIDDEN, STALE_EPOCH, AHEAD. */
 enum err credential_judge(const struct horde *h, const struct event *e);
 

@@ -407,6 +407,8 @@ static void encode_entry(
 	}
 	json_end_object(t);
 	put_hex(t, "created", e->created);
+	if (e->voted)
+		json_put_bool(t, "voted", true);
 	if (e->first)
 		json_put_bool(t, "first", true);
 	json_key(t, "value");

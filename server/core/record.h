@@ -127,6 +127,7 @@ struct entry_record {
 	struct origin_id node; /* where the owner ran when it registered; zero for static */
 	uint64_t epoch;        /* the owner's, 0 for static */
 	uint64_t created;      /* hybrid clock of the first registration by this owner */
+	bool voted;            /* asked for with a majority: it beats what was not (vote.c) */
 	bool first;            /* among concurrent owners the first one wins, not the last */
 };
 

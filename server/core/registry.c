@@ -90,6 +90,7 @@ enum err registry_register(struct horde *h, const struct event *e)
 		return ERR_HELD_BACK;
 	fields.created = renewed ? old.created : stamp(h);
 	fields.first = is_first(h, e);
+	fields.voted = e->entry.voted || (renewed && old.voted);
 	h->out->created = !renewed;
 	return put_entry(h, e, &fields, e->entry.owner_id);
 }
@@ -168,8 +169,10 @@ static enum err hold_one(struct horde *h, const struct child *c, const struct cl
 
 	if (is_held(h, present, claim, c))
 		return ERR_OK;
-	if (present && entry_name(present, &old))
+	if (present && entry_name(present, &old)) {
 		fields.created = old.created;
+		fields.voted = old.voted;
+	}
 	e.entry.key = claim->key;
 	e.entry.key_bytes = claim->key_bytes;
 	e.entry.value = claim->value;

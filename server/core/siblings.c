@@ -24,8 +24,8 @@ static int compare_members(const struct member_record *a, const struct member_re
 }
 
 /*
- * Where the first owner wins it is the one that had the key first; a name of before the registry
- * said so comes after those.
+ * What was asked for with a majority beats what was not. Where the first owner wins it is the one
+ * that had the key first; a name of before the registry said so comes after those.
  */
 static int compare_names(const struct entry *a, const struct entry *b)
 {
@@ -34,6 +34,8 @@ static int compare_names(const struct entry *a, const struct entry *b)
 
 	if (order != 0 || !entry_name(a, &x) || !entry_name(b, &y))
 		return order;
+	if (x.voted != y.voted)
+		return x.voted - y.voted;
 	if (x.first != y.first)
 		return x.first - y.first;
 	return x.first ? compare_u64(y.created, x.created) : 0;

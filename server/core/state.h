@@ -50,8 +50,9 @@ struct horde {
 	bool exit_said;
 	struct event stop;
 	enum err store_error;
-	uint64_t batch;  /* the number of the present one */
-	uint64_t stored; /* all up to it are on disk */
+	uint64_t batch;         /* the number of the present one */
+	uint64_t stored;        /* all up to it are on disk */
+	uint64_t changed_batch; /* the last one that holds anything */
 
 	struct member members[MEMBERS_MAX]; /* by name; unrecorded ones last */
 	size_t member_count;

@@ -315,6 +315,7 @@ static const struct {
 	[EVENT_RESTART_CHILD] = {on_restart_child, false},
 	[EVENT_SIGNAL_CHILD] = {supervise_signal, false},
 	[EVENT_REGISTER] = {registry_register, true},
+	[EVENT_CONFIRM] = {vote_confirm, false},
 	[EVENT_UPDATE] = {registry_update, true},
 	[EVENT_UNREGISTER] = {registry_unregister, true},
 	[EVENT_PUT_REGISTRY] = {registries_put, true},
@@ -435,6 +436,8 @@ enum err horde_step(struct horde *h, const struct event *e, struct actions *out)
 	replicate(h);
 	settle(h);
 	tell_quorum(h);
+	if (out->changes.used > 0)
+		h->changed_batch = h->batch;
 	if (map_kills(h->map) > 0 && h->truncate_ms == INT64_MAX)
 		acks_changed(h);
 	h->out = NULL;

@@ -118,6 +118,7 @@ void sync_begin(struct horde *h, struct link *l)
 	l->redos = 0;
 	l->mismatches = 0;
 	l->ack_batch = 0;
+	l->ack_owed = false;
 	sync_poll(h, l);
 }
 
@@ -316,17 +317,44 @@ static enum err take(struct horde *h, struct link *l, struct fragment *f)
 	return f->mode == FRAGMENT_SLICE ? take_slice(h, l, f) : ERR_OK;
 }
 
-/* The peer has a writer that waits for our disk: the next request, with the ack, waits for it too.
- */
-static void next(struct horde *h, struct link *l, bool ack_wanted, bool changed)
+/* The batch that is to be on disk for an ack of all that is known here; 0: it is there. What an
+ * answer brought may have come another way before. */
+static uint64_t unstored(const struct horde *h)
 {
-	l->ack_batch = ack_wanted && changed ? h->batch : 0;
+	uint64_t last = h->out->changes.used > 0 ? h->batch : h->changed_batch;
+
+	return last > h->stored ? last : 0;
+}
+
+/*
+ * The peer has a writer that waits for our disk: the next request, with the ack, waits for it too.
+ * A slice that is held is not known yet; its ack follows when it is (pay_acks).
+ */
+static void next(struct horde *h, struct link *l, bool ack_wanted)
+{
+	l->ack_owed = ack_wanted && held_of_link(h->held, l->id, &(int64_t){0}) > 0;
+	l->ack_batch = ack_wanted ? unstored(h) : 0;
 	if (l->ack_batch == 0 || h->store_error != ERR_OK) {
 		sync_poll(h, l);
 		return;
 	}
 	l->state = LINK_STORING;
 	l->retry_ms = h->now_ms + ACK_WAIT_MS;
+}
+
+/* Held slices whose peers wait for an ack are known now, or were given up. */
+static void pay_acks(struct horde *h)
+{
+	for (size_t i = 0; i < h->link_count; i++) {
+		struct link *l = &h->links[i];
+
+		if (!l->ack_owed || held_of_link(h->held, l->id, &(int64_t){0}) > 0)
+			continue;
+		l->ack_owed = false;
+		l->ack_batch = unstored(h);
+		if (l->ack_batch == 0)
+			ask_again(h, l);
+	}
 }
 
 void sync_stored(struct horde *h)
@@ -366,7 +394,6 @@ static void note_exchange(struct horde *h, struct link *l, const struct event *e
 void sync_answered(struct horde *h, struct link *l, const struct event *e)
 {
 	struct fragment *f = e->fragment;
-	size_t before = h->out->changes.used;
 	bool ack_wanted = f->ack_wanted;
 	bool asks = f->mode == FRAGMENT_REDO || f->mode == FRAGMENT_NEED;
 	enum err err = ERR_OK;
@@ -402,7 +429,7 @@ void sync_answered(struct horde *h, struct link *l, const struct event *e)
 		diverge_compare(h, l, f);
 	}
 	settle_lacks(h);
-	next(h, l, ack_wanted, h->out->changes.used > before);
+	next(h, l, ack_wanted);
 }
 
 /* ---- time, and lost links ---- */
@@ -430,6 +457,7 @@ void sync_tick(struct horde *h)
 	held_expire(h->held, h->now_ms);
 	settle_lacks(h);
 	chase_lacks(h);
+	pay_acks(h);
 	for (size_t i = 0; i < h->link_count; i++) {
 		struct link *l = &h->links[i];
 

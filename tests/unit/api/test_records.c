@@ -177,6 +177,7 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 		struct record *d;
 
 		r.entry.first = i % 2;
+		r.entry.voted = i / 2 % 2;
 		d = there_and_back("entry/default/k", &r, values[i]);
 
 		record_encode(&r, values[i], strlen(values[i]), &t);
@@ -189,6 +190,7 @@ Test(records, an_entry_knows_where_its_raw_value_stands)
 		cr_assert_eq(d->entry.epoch, 5);
 		cr_assert_eq(d->entry.created, 0x123456789abcdefu);
 		cr_assert_eq(d->entry.first, i % 2);
+		cr_assert_eq(d->entry.voted, i / 2 % 2);
 		record_free(d);
 		text_fini(&t);
 	}

@@ -28,6 +28,7 @@ static void expect_same(const struct entry_record *a, const struct entry_record 
 	cr_expect_eq(a->epoch, b->epoch);
 	cr_expect_eq(a->created, b->created);
 	cr_expect_eq(a->first, b->first);
+	cr_expect_eq(a->voted, b->voted);
 	cr_expect_eq(a->value_at, b->value_at);
 	cr_expect_eq(a->value_bytes, b->value_bytes);
 }
@@ -77,7 +78,7 @@ Test(name, what_this_version_writes_is_kept_as_its_fields)
 		expect((struct entry_record){OWNER_STATIC, .owner_id = "\xc3\xa4", .created = i},
 			values[i], true);
 		expect((struct entry_record){OWNER_STATIC, .owner_id = "a", .created = i,
-			       .first = true},
+			       .voted = i % 2, .first = true},
 			values[i], true);
 		expect((struct entry_record){OWNER_CHILD, .owner_id = "default/web", .node = place,
 			       .epoch = UINT64_MAX, .created = UINT64_MAX},
