@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "api/utf8.h"
+
 /* The position behind a string that begins at `at` (its quote), or the end. */
 static size_t skip_string(const char *bytes, size_t count, size_t at)
 {
@@ -90,29 +92,62 @@ static char unescape(char c)
 	return letter ? meanings[letter - letters] : c;
 }
 
-/* Is the string between quotes `key` the ASCII text `name`, its escapes considered? */
+/* The code unit of "\uXXXX" at `at`, which is moved behind it; 0 when there is none. */
+static unsigned code_unit(const char *key, size_t length, size_t *at)
+{
+	unsigned unit = 0;
+
+	if (length - *at < 6 || key[*at] != '\\' || key[*at + 1] != 'u')
+		return 0;
+	for (size_t i = *at + 2; i < *at + 6; i++)
+		unit = unit * 16 + ((unsigned)hex(key[i]) & 15);
+	*at += 6;
+	return unit;
+}
+
+/* The character that is escaped so, as UTF-8; `at` is moved behind it. Returns its bytes. */
+static size_t escaped(const char *key, size_t length, size_t *at, char ret[4])
+{
+	unsigned c = code_unit(key, length, at), low;
+
+	if (c == 0)
+		*at = length; /* broken; and of a NUL there is no name */
+	if (c >= 0xD800 && c < 0xDC00) {
+		low = code_unit(key, length, at);
+		c = 0x10000 + ((c - 0xD800) << 10) + ((low - 0xDC00) & 0x3FF);
+	}
+	return utf8_put(ret, c);
+}
+
+/* What the next character of the string between quotes `key` means, as UTF-8, likewise. */
+static size_t meant(const char *key, size_t length, size_t *at, char ret[4])
+{
+	if (key[*at] == '\\' && length - *at > 1) {
+		if (key[*at + 1] == 'u')
+			return escaped(key, length, at, ret);
+		ret[0] = unescape(key[*at + 1]);
+		*at += 2;
+	} else {
+		ret[0] = key[(*at)++];
+	}
+	return 1;
+}
+
+/* Is it `name`, its escapes considered? */
 static bool same_key(const char *key, size_t length, const char *name)
 {
-	size_t i = 0;
+	size_t left = strlen(name), at = 0;
 
-	for (; *name && i < length; name++) {
-		char c = key[i++];
+	while (left && at < length) {
+		char bytes[4];
+		size_t count = meant(key, length, &at, bytes);
 
-		if (c == '\\' && i < length) {
-			c = key[i++];
-			if (c == 'u') {
-				if (length - i < 4 || key[i] != '0' || key[i + 1] != '0')
-					return false;
-				c = (char)(hex(key[i + 2]) * 16 + hex(key[i + 3]));
-				i += 4;
-			} else {
-				c = unescape(c);
-			}
-		}
-		if (c != *name)
+		if (count > left || memcmp(name, bytes, count) != 0)
 			return false;
+		name += count;
+		left -= count;
 	}
-	return !*name && i == length;
+	return left == 0 && at == length;
 }
 
 const char *json_member(const char *bytes, size_t count, const char *name, size_t *ret_length)

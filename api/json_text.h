@@ -13,7 +13,7 @@
 /* The deepest nesting of brackets outside of strings; 0 for a plain value. */
 size_t json_depth(const char *bytes, size_t count);
 /* The value of one member of the top-level object, without space around; NULL when it is absent.
- * `name` is ASCII; a key written with escapes is recognised. */
+ * A key written with escapes is recognised. */
 const char *json_member(const char *bytes, size_t count, const char *name, size_t *ret_length);
 /*
  * The values of the top-level array, one after another: `*at` is 0 for the first, and is moved

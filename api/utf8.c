@@ -18,6 +18,17 @@ size_t utf8_sequence(const unsigned char *p, size_t left)
 	return n;
 }
 
+size_t utf8_put(char ret[4], unsigned code)
+{
+	static const unsigned char heads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+	size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; code >>= 6)
+		ret[i] = (char)(0x80 | (code & 0x3F));
+	ret[0] = (char)(heads[n] | code);
+	return n;
+}
+
 bool utf8_is_text(const char *bytes, size_t count)
 {
 	const unsigned char *p = (const unsigned char *)bytes;

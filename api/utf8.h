@@ -9,6 +9,8 @@
 
 /* Bytes of the sequence at `p`, of which `left` > 0 are there; 0 when it is malformed. */
 size_t utf8_sequence(const unsigned char *p, size_t left);
+/* The sequence of a code point below 0x110000; returns its bytes. */
+size_t utf8_put(char ret[4], unsigned code);
 /* Valid UTF-8 (no overlong forms, no surrogates) without control characters (C0 and DEL)? */
 bool utf8_is_text(const char *bytes, size_t count);
 /* Its code points; `string` is valid UTF-8. */

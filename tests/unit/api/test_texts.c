@@ -175,6 +175,14 @@ Test(texts, a_member_is_cut_out_as_it_was_written)
 	cr_expect_str_eq(member("{\"v\\u0061lue\":\"a,\\\\\"}", "value"), "\"a,\\\\\"");
 	cr_expect_str_eq(member("{\"la\\bels\":1,\"labels\":2}", "labels"), "2");
 	cr_expect_str_eq(member("{\"\\n\\/\":1,\"n/\":2}", "\n/"), "1");
+	cr_expect_str_eq(member("{\"gr\\u00FC\\u00df\":1,\"x\":2}", "gr\xc3\xbc\xc3\x9f"), "1");
+	cr_expect_str_eq(member("{\"gr\xc3\xbc\":1,\"x\":2}", "gr\xc3\xbc"), "1");
+	cr_expect_str_eq(member("{\"\\u20ac\":1}", "\xe2\x82\xac"), "1");
+	cr_expect_str_eq(member("{\"\\ud83d\\ude00!\":1}", "\xf0\x9f\x98\x80!"), "1");
+	cr_expect_str_eq(member("{\"\\u00fc\":1}", "\xfc"), "(none)");
+	cr_expect_str_eq(member("{\"\\u00fc\":1}", "\xc3"), "(none)");
+	cr_expect_str_eq(member("{\"\\u00\":1}", "a"), "(none)", "it ends");
+	cr_expect_str_eq(member("{\"\\ud83d\":1,\"a\":2}", "a"), "2");
 	cr_expect_str_eq(member("{\"a\":{\"value\":1}}", "value"), "(none)");
 	cr_expect_str_eq(member("{\"value\":null,\"b\":1}", "value"), "null");
 	cr_expect_str_eq(member("{\"values\":1}", "value"), "(none)");
