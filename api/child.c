@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/json_read.h"
+#include "api/json_text.h"
 #include "server/core/digest.h"
 
 void child_look(const struct exchange *x, const char *sup, const char *id, struct child *ret_child)
@@ -52,6 +54,29 @@ bool child_from_file(const struct child *c)
 	const struct entry *spec = c->view.spec;
 
 	return spec && spec->record && spec->record->spec.from_file;
+}
+
+const char *child_labels(const struct entry *spec, size_t *ret_bytes)
+{
+	struct spec_parts parts;
+
+	if (!spec || spec_split(entry_text(spec, NULL), spec->value_bytes, &parts) != ERR_OK)
+		return NULL;
+	return json_member(parts.spec, parts.spec_bytes, "labels", ret_bytes);
+}
+
+bool child_labels_match(const struct entry *spec, const struct selector *selector)
+{
+	size_t bytes;
+	const char *text = child_labels(spec, &bytes);
+	json_t *labels = NULL;
+	bool matches;
+
+	if (text && json_read(text, bytes, 0, &labels) != ERR_OK)
+		labels = NULL;
+	matches = selector_matches(selector, labels);
+	json_decref(labels);
+	return matches;
 }
 
 const struct status_record *child_status(const struct child *c)

@@ -6,6 +6,7 @@
 #define HORDE_API_CHILD_H
 
 #include "api/resource.h"
+#include "api/selector.h"
 #include "api/spec.h"
 
 struct child {
@@ -31,6 +32,10 @@ bool child_gone(const struct child *c);
 bool child_wanted(const struct child *c);
 /* Its spec came from a configuration file, and nobody has put another since. */
 bool child_from_file(const struct child *c);
+/* The labels of a child's spec as they were written, an object; NULL: it has none. */
+const char *child_labels(const struct entry *spec, size_t *ret_bytes);
+/* NULL, which has no spec, has none. */
+bool child_labels_match(const struct entry *spec, const struct selector *selector);
 /* The status record of its winning assignment, or NULL. */
 const struct status_record *child_status(const struct child *c);
 /* It runs, and it is ready; by its status. */

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "api/child.h"
-#include "api/json_text.h"
-#include "api/selector.h"
 #include "server/core/digest.h"
 
 #define WAIT_CHILD_MS 30000 /* the default of waitChild */
@@ -102,30 +100,12 @@ static bool node_matches(const struct exchange *x, const struct child *c)
 	return false;
 }
 
-static bool labels_match(const struct selector *selector, const struct child *c)
-{
-	struct spec_parts parts;
-	size_t bytes;
-	const char *text;
-	json_t *labels = NULL;
-	bool matches;
-
-	if (spec_split(c->value, c->value_bytes, &parts) != ERR_OK)
-		return false;
-	text = json_member(parts.spec, parts.spec_bytes, "labels", &bytes);
-	if (text)
-		labels = json_loadb(text, bytes, 0, NULL);
-	matches = selector_matches(selector, labels);
-	json_decref(labels);
-	return matches;
-}
-
 static bool filter_matches(
 	const struct exchange *x, const struct child_filter *f, const struct child *c)
 {
 	if (f->states && !(f->states & 1u << c->view.state))
 		return false;
-	return node_matches(x, c) && (!f->select || labels_match(&f->selector, c));
+	return node_matches(x, c) && (!f->select || child_labels_match(c->view.spec, &f->selector));
 }
 
 /* The child of a spec entry; false when its key has no shape that this version writes. */

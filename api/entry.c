@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/child.h"
+#include "api/json_text.h"
+
 enum err owner_parse(const char *text, struct owner *ret_owner)
 {
 	const char *colon = strchr(text, ':'), *slash;
@@ -117,6 +120,75 @@ void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 	json_put_time(out, "created_at", clock_ms(r.created));
 	json_put_time(out, "updated_at", clock_ms(e->clock));
 	json_put_bool(out, "stale", horde_entry_stale(h, e));
+}
+
+const struct entry *entry_owner_spec(const struct horde *h, const struct entry *e)
+{
+	struct child_view view;
+	struct entry_record r;
+
+	if (!entry_name(e, &r) || r.owner_kind != OWNER_CHILD)
+		return NULL;
+	horde_child(h, r.owner_id, &view);
+	return view.spec;
+}
+
+/* The only member of the object that was begun in `room`. */
+static const char *only_member(struct text *room, enum match_part part, size_t *ret_bytes)
+{
+	json_end_object(room);
+	return text_ok(room)
+		       ? json_member(room->bytes, room->used, match_part_name(part), ret_bytes)
+		       : NULL;
+}
+
+static const char *time_of(
+	struct text *room, enum match_part part, uint64_t clock, size_t *ret_bytes)
+{
+	json_object(room);
+	json_put_time(room, match_part_name(part), clock_ms(clock));
+	return only_member(room, part, ret_bytes);
+}
+
+static const char *all_of(struct text *room, size_t *ret_bytes)
+{
+	*ret_bytes = room->used;
+	return text_ok(room) ? room->bytes : NULL;
+}
+
+const char *entry_part(struct text *room, const struct horde *h, const struct entry *e,
+	enum match_part part, size_t *ret_bytes)
+{
+	struct entry_record r;
+
+	text_clear(room);
+	if (part == MATCH_KEY) {
+		json_string(room, entry_key(e));
+		return all_of(room, ret_bytes);
+	}
+	if (!entry_name(e, &r))
+		return NULL;
+	switch (part) {
+	case MATCH_VALUE:
+		return entry_raw(e, ret_bytes);
+	case MATCH_OWNER:
+		json_object(room);
+		entry_put_owner(room, h, &r);
+		return only_member(room, part, ret_bytes);
+	case MATCH_LABELS:
+		return child_labels(entry_owner_spec(h, e), ret_bytes);
+	case MATCH_CREATED_AT:
+		return time_of(room, part, r.created, ret_bytes);
+	case MATCH_UPDATED_AT:
+		return time_of(room, part, e->clock, ret_bytes);
+	case MATCH_STALE:
+		json_bool(room, horde_entry_stale(h, e));
+		return all_of(room, ret_bytes);
+	case MATCH_KEY:
+	case MATCH_PARTS:
+		break;
+	}
+	return NULL;
 }
 
 void meta_open(struct text *out, const struct entry *e)

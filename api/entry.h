@@ -2,6 +2,7 @@
 #ifndef HORDE_API_ENTRY_H
 #define HORDE_API_ENTRY_H
 
+#include "api/match.h"
 #include "api/resource.h"
 
 #define FENCE_BYTES 34 /* of a fence, with its NUL */
@@ -30,6 +31,14 @@ struct etag entry_etag(const struct entry *e);
 void entry_open(struct text *out, const struct horde *h, const struct entry *e);
 /* The member `owner`. */
 void entry_put_owner(struct text *out, const struct horde *h, const struct entry_record *r);
+/*
+ * One part of it as JSON text, which lies in `room` (cleared first) or with the entry; NULL: it has
+ * no such part, or `room` has failed.
+ */
+const char *entry_part(struct text *room, const struct horde *h, const struct entry *e,
+	enum match_part part, size_t *ret_bytes);
+/* Who owns it, when that is a child: its spec's entry. NULL: somebody else, or it is gone. */
+const struct entry *entry_owner_spec(const struct horde *h, const struct entry *e);
 /* A meta value's object without its end. */
 void meta_open(struct text *out, const struct entry *e);
 void key_not_found(struct exchange *x);

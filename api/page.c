@@ -1,6 +1,6 @@
 /*
- * Pages of lists. A cursor is the hash of path and filters, and the last key: base64url of both. It
- * needs no memory on the server, and stays good while items come and go.
+ * Pages of lists. A cursor is the hash of path, filters and body, and the last key: base64url of
+ * both. It needs no memory on the server, and stays good while items come and go.
  */
 #include <string.h>
 
@@ -65,6 +65,8 @@ static bool is_filter(const char *name)
 static uint64_t hash_filters(const struct exchange *x)
 {
 	uint64_t hash = XXH3_64bits(x->operation->id, strlen(x->operation->id));
+	const char *body;
+	size_t bytes;
 
 	for (size_t i = 0; i < x->segment_count; i++)
 		hash = XXH3_64bits_withSeed(x->segments[i], strlen(x->segments[i]) + 1, hash);
@@ -76,7 +78,8 @@ static uint64_t hash_filters(const struct exchange *x)
 		hash = XXH3_64bits_withSeed(q->name, strlen(q->name) + 1, hash);
 		hash = XXH3_64bits_withSeed(q->value, strlen(q->value) + 1, hash);
 	}
-	return hash;
+	body = exchange_body_text(x, &bytes);
+	return bytes ? XXH3_64bits_withSeed(body, bytes, hash) : hash;
 }
 
 bool page_begin(struct exchange *x, struct page *ret_page)

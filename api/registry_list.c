@@ -1,9 +1,11 @@
-/* Lists of keys, in their byte order: listEntries, countEntries, listMeta. */
+/* Lists of keys, in their byte order: listEntries, countEntries, listOwnerKeys, listMeta. */
 #include <stdio.h>
 #include <string.h>
 
+#include "api/child.h"
 #include "api/entry.h"
 #include "api/registry.h"
+#include "api/scan.h"
 #include "server/core/digest.h"
 
 /* A key of the map, or where its registry begins with what a cursor says behind that. */
@@ -15,6 +17,8 @@ struct filter {
 	size_t outside; /* bytes of it that are no part of the key */
 	bool owned;
 	struct owner owner;
+	bool select; /* by labels of the owner */
+	struct selector labels;
 };
 
 struct listing {
@@ -26,11 +30,22 @@ struct listing {
 	uint64_t count;
 };
 
-static bool read_filter(
-	struct exchange *x, struct filter *f, const char *family, const char *registry)
+static bool read_labels(struct exchange *x, struct filter *f)
+{
+	const char *text = exchange_query(x, "label_selector");
+
+	f->select = text && *text;
+	if (!f->select || selector_parse(text, &f->labels) == ERR_OK)
+		return true;
+	exchange_problem(x, PROBLEM_BAD_QUERY,
+		"label_selector is not a list of terms such as app=web,tier!=db");
+	return false;
+}
+
+static bool read_filter(struct exchange *x, struct filter *f, const char *family,
+	const char *registry, const char *owner)
 {
 	const char *prefix = exchange_query(x, "prefix");
-	const char *owner = exchange_query(x, "owner");
 
 	f->outside = resource_key(f->prefix, family, registry, "");
 	f->length =
@@ -46,7 +61,7 @@ static bool read_filter(
 		exchange_problem(x, PROBLEM_BAD_QUERY, "the prefix is too long");
 		return false;
 	}
-	return true;
+	return read_labels(x, f);
 }
 
 static bool node_matches(const struct exchange *x, const struct entry_record *r)
@@ -64,6 +79,14 @@ static bool node_matches(const struct exchange *x, const struct entry_record *r)
 	return false;
 }
 
+/* Names that no child owns have no labels, and are not meant either. */
+static bool labels_match(const struct exchange *x, const struct filter *f, const struct entry *e)
+{
+	const struct entry *spec = f->select ? entry_owner_spec(resource_horde(x), e) : NULL;
+
+	return !f->select || (spec && child_labels_match(spec, &f->labels));
+}
+
 static bool matches(const struct exchange *x, const struct filter *f, const struct entry *e)
 {
 	struct entry_record r;
@@ -72,7 +95,7 @@ static bool matches(const struct exchange *x, const struct filter *f, const stru
 	if (f->owned &&
 		(!known || r.owner_kind != f->owner.kind || strcmp(r.owner_id, f->owner.id) != 0))
 		return false;
-	return node_matches(x, known ? &r : NULL);
+	return node_matches(x, known ? &r : NULL) && labels_match(x, f, e);
 }
 
 static const struct entry *first_entry(const struct exchange *x, const struct listing *l)
@@ -102,21 +125,25 @@ static void add_row(
 		unreachable_add(&l->unreachable, horde_member_by_id(h, r.node));
 }
 
-static void write_entry(struct exchange *x, struct listing *l, const struct entry *e)
+enum rows { ROWS_ENTRIES, ROWS_KEYS, ROWS_META };
+
+static void write_entry(struct listing *l, const struct horde *h, const struct entry *e)
 {
-	bool key_only = exchange_query_bool(x, "keys_only", false);
 	struct etag etag = entry_etag(e);
 
-	if (key_only) {
-		json_object(&l->body);
-		json_put_string(&l->body, "key", entry_key(e));
-	} else {
-		entry_open(&l->body, resource_horde(x), e);
-		etag_put(&l->body, &etag);
-	}
+	entry_open(&l->body, h, e);
+	etag_put(&l->body, &etag);
 	json_end_object(&l->body);
-	/* A list of keys does not change with their values. */
-	add_row(l, resource_horde(x), e, key_only ? 0 : entry_content(e));
+	add_row(l, h, e, entry_content(e));
+}
+
+/* A list of keys does not change with their values. */
+static void write_key(struct listing *l, const struct horde *h, const struct entry *e)
+{
+	json_object(&l->body);
+	json_put_string(&l->body, "key", entry_key(e));
+	json_end_object(&l->body);
+	add_row(l, h, e, 0);
 }
 
 static void write_meta(struct listing *l, const struct entry *e)
@@ -130,27 +157,53 @@ static void write_meta(struct listing *l, const struct entry *e)
 	l->count++;
 }
 
-/* Writes the rows of one page and what follows them. */
-static void write_page(struct exchange *x, struct listing *l, bool meta)
+static void write_row(
+	struct listing *l, const struct horde *h, const struct entry *e, enum rows rows)
 {
-	const struct entry *e = first_entry(x, l), *last = NULL;
-	bool more = false;
+	if (rows == ROWS_META)
+		write_meta(l, e);
+	else if (rows == ROWS_KEYS)
+		write_key(l, h, e);
+	else
+		write_entry(l, h, e);
+}
+
+/*
+ * Writes the rows of one page; the page goes up to `ret_last`, and there is more behind it or not.
+ * A list is made in one turn of the loop, so where few entries match it ends before it is full.
+ */
+static bool write_rows(
+	struct exchange *x, struct listing *l, enum rows rows, const struct entry **ret_last)
+{
+	const struct entry *e = first_entry(x, l);
+	size_t steps = SCAN_TURN_STEPS, each = l->filter.select ? SCAN_PART_STEPS : 1;
+
+	for (; within(e, &l->filter); e = map_after(resource_map(x), e->key, e->key_bytes)) {
+		if (steps < each)
+			return true;
+		steps -= each;
+		if (rows == ROWS_META || matches(x, &l->filter, e)) {
+			if (l->count == l->page.limit)
+				return true;
+			write_row(l, resource_horde(x), e, rows);
+			*ret_last = e;
+		} else if (l->count < l->page.limit) {
+			*ret_last = e;
+		}
+	}
+	return false;
+}
+
+/* The page, and what follows it. */
+static void write_page(struct exchange *x, struct listing *l, enum rows rows)
+{
+	const struct entry *last = NULL;
+	bool more;
 
 	json_object(&l->body);
 	json_key(&l->body, "items");
 	json_array(&l->body);
-	for (; within(e, &l->filter); e = map_after(resource_map(x), e->key, e->key_bytes)) {
-		if (!meta && !matches(x, &l->filter, e))
-			continue;
-		more = l->count == l->page.limit;
-		if (more)
-			break;
-		if (meta)
-			write_meta(l, e);
-		else
-			write_entry(x, l, e);
-		last = e;
-	}
+	more = write_rows(x, l, rows, &last);
 	json_end_array(&l->body);
 	unreachable_put(&l->body, &l->unreachable);
 	if (last)
@@ -159,17 +212,25 @@ static void write_page(struct exchange *x, struct listing *l, bool meta)
 	json_end_object(&l->body);
 }
 
-static void list(struct exchange *x, const char *family, bool meta)
+static void watch(struct exchange *x, const struct filter *f)
+{
+	exchange_watch_prefix(x, f->prefix, f->length);
+	exchange_watch_prefix(x, "member/", strlen("member/"));
+	if (f->select)
+		exchange_watch_prefix(x, "spec/", strlen("spec/"));
+}
+
+static void list(struct exchange *x, const char *family, enum rows rows, const char *owner)
 {
 	const char *registry = resource_registry(x);
 	struct listing l = {.sum = 0};
 	struct etag etag;
 
-	if (!registry || !page_begin(x, &l.page) || !read_filter(x, &l.filter, family, registry))
+	if (!registry || !page_begin(x, &l.page) ||
+		!read_filter(x, &l.filter, family, registry, owner))
 		return;
-	exchange_watch_prefix(x, l.filter.prefix, l.filter.length);
-	exchange_watch_prefix(x, "member/", strlen("member/"));
-	write_page(x, &l, meta);
+	watch(x, &l.filter);
+	write_page(x, &l, rows);
 	etag = etag_of(hash_pair(l.page.filter, l.sum));
 	if (resource_settled(x, &etag, unreachable_hash(&l.unreachable)))
 		text_fini(&l.body);
@@ -179,12 +240,19 @@ static void list(struct exchange *x, const char *family, bool meta)
 
 static void list_entries(struct exchange *x)
 {
-	list(x, "entry", false);
+	bool keys = exchange_query_bool(x, "keys_only", false);
+
+	list(x, "entry", keys ? ROWS_KEYS : ROWS_ENTRIES, exchange_query(x, "owner"));
+}
+
+static void list_owner_keys(struct exchange *x)
+{
+	list(x, "entry", ROWS_KEYS, exchange_path(x, "owner"));
 }
 
 static void list_meta(struct exchange *x)
 {
-	list(x, "meta", true);
+	list(x, "meta", ROWS_META, NULL);
 }
 
 static void count_entries(struct exchange *x)
@@ -194,10 +262,9 @@ static void count_entries(struct exchange *x)
 	const struct entry *e;
 	struct etag etag;
 
-	if (!registry || !read_filter(x, &l.filter, "entry", registry))
+	if (!registry || !read_filter(x, &l.filter, "entry", registry, exchange_query(x, "owner")))
 		return;
-	exchange_watch_prefix(x, l.filter.prefix, l.filter.length);
-	exchange_watch_prefix(x, "member/", strlen("member/"));
+	watch(x, &l.filter);
 	e = map_from(resource_map(x), l.filter.prefix, l.filter.length);
 	for (; within(e, &l.filter); e = map_after(resource_map(x), e->key, e->key_bytes)) {
 		if (matches(x, &l.filter, e))
@@ -217,6 +284,7 @@ static void count_entries(struct exchange *x)
 const struct binding registry_list_bindings[] = {
 	{"listEntries", list_entries},
 	{"countEntries", count_entries},
+	{"listOwnerKeys", list_owner_keys},
 	{"listMeta", list_meta},
 	{NULL, NULL},
 };

@@ -232,8 +232,7 @@ static void register_key(struct exchange *x)
 
 /* ---- updateKeyValue, unregisterKey ---- */
 
-/* The caller's word of who it is, or its token's; false: 400 was answered. */
-static bool claim(struct exchange *x, struct event *event, struct owner *owner)
+bool registry_claim(struct exchange *x, struct event *event, struct owner *owner)
 {
 	const char *text = exchange_query(x, "owner");
 	bool given = text && *text;
@@ -270,7 +269,7 @@ static struct write *begin_update(struct exchange *x)
 		return NULL;
 	}
 	etag = entry_etag(present);
-	if (!writes_allowed(x, &etag) || !claim(x, &event, &owner) ||
+	if (!writes_allowed(x, &etag) || !registry_claim(x, &event, &owner) ||
 		!(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	raw = entry_raw(present, &bytes);
@@ -326,7 +325,7 @@ static struct write *begin_unregister(struct exchange *x)
 	struct write *w;
 	enum err e;
 
-	if (!claim(x, &event, &owner) || !(w = write_begin(x, WAIT_ACK_MS)))
+	if (!registry_claim(x, &event, &owner) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.entry.key = key;
 	event.entry.key_bytes = entry_map_key(x, "entry", key);

@@ -4,6 +4,7 @@
 SUITE(credentials);
 
 #define SECRET "what-only-the-nodes-share\n"
+#define SELECTED "/v1/registries/default/unregister_select"
 #define USERS "a-long-enough-token-0123456789"
 
 /* Keeps what it was given in a file of the cluster's, for the test to use. */
@@ -76,6 +77,7 @@ static const struct {
 	{"PUT", ENTRIES "/k", "{\"owner\":{\"kind\":\"child\",\"id\":\"default/web\"}}", 200},
 	{"PATCH", ENTRIES "/k", "{\"value\":2}", 200},
 	{"DELETE", ENTRIES "/k", NULL, 204},
+	{"POST", SELECTED, "{\"match\":{}}", 200},
 	{"PUT", CHILDREN "/web/state", "left", 204},
 	{"GET", CHILDREN "/web/state", NULL, 200},
 	{"DELETE", CHILDREN "/web/state", NULL, 204},
@@ -152,6 +154,13 @@ CLUSTER_TEST(credentials, it_never_speaks_for_another)
 		"forbidden");
 	expect_problem(
 		as(token, on, "DELETE", ENTRIES "/db?owner=static:tool", NULL), 403, "forbidden");
+	CHECK_INT(
+		json_number_at(
+			expect_status(as(token, on, "POST", SELECTED, "{\"match\":{}}"), 200)->json,
+			"unregistered"),
+		0);
+	expect_problem(as(token, on, "POST", SELECTED "?owner=child:default/db", "{\"match\":{}}"),
+		403, "forbidden");
 	expect_problem(as(token, on, "PUT", CHILDREN "/db/state", "mine"), 403, "forbidden");
 	expect_problem(as(token, on, "GET", CHILDREN "/db/state", NULL), 403, "forbidden");
 	expect_problem(as(token, on, "DELETE", CHILDREN "/db/state", NULL), 403, "forbidden");
@@ -219,7 +228,7 @@ CLUSTER_TEST(credentials, every_other_operation_is_forbidden)
 			refused++;
 		}
 	}
-	CHECK_INT(allowed, 6 + 5); /* and those that need no token at all */
+	CHECK_INT(allowed, 7 + 5); /* and those that need no token at all */
 	CHECK(refused > 40, "only %d", refused);
 	expect_status(as(token, on, "GET", "/livez", NULL), 200);
 	child_until(on, "web", "running", CLUSTER_SOON_MS);

@@ -23,6 +23,8 @@ static const struct {
 	{"registerKey", "PUT " ENTRIES "/k", "{\"value\":1," ALICE "}", 201},
 	{"updateKeyValue", "PATCH " ENTRIES "/k", "{\"value\":2}", 200},
 	{"unregisterKey", "DELETE " ENTRIES "/k", NULL, 204},
+	{"unregisterSelect", "POST /v1/registries/default/unregister_select",
+		"{\"match\":{\"key\":\"found\"}}", 200},
 	{"putChild", "PUT " CHILDREN "/web", SLEEPER, 201},
 	{"patchChild", "PATCH " CHILDREN "/web", "{\"labels\":{\"a\":\"b\"}}", 200},
 	{"putChildState", "PUT " CHILDREN "/web/state", "\001bytes", 204},
@@ -52,11 +54,28 @@ static const char *asking(const char *what, const char *query)
 	return text;
 }
 
+static void put_found(void)
+{
+	struct event e = {.kind = EVENT_REGISTER};
+
+	e.entry.key = "entry/default/found";
+	e.entry.key_bytes = strlen(e.entry.key);
+	e.entry.owner_given = true;
+	e.entry.owner_kind = OWNER_STATIC;
+	e.entry.owner_id = "alice";
+	e.entry.value = "1";
+	e.entry.value_bytes = 1;
+	cr_assert_eq(peer_does(&scene.c.peers[0], &e), ERR_OK);
+	scene_flow();
+}
+
 /* What an operation finds: startSupervisor one that its child has stopped. */
 static void prepare(size_t i)
 {
 	struct event e = {.kind = EVENT_PUT_META};
 
+	if (strcmp(writes[i].operation, "unregisterSelect") == 0)
+		put_found();
 	if (strcmp(writes[i].operation, "startSupervisor") != 0)
 		return;
 	e.put.key = "halt/team";
