@@ -210,7 +210,7 @@ static enum err stage(struct work *w)
 static void unstage(struct work *w)
 {
 	for (size_t i = 0; w->puts && i < w->put_count; i++) {
-		free(w->puts[i].live);
+		entry_discard(w->puts[i].live);
 		free(w->puts[i].node);
 		record_free(w->puts[i].record);
 	}

@@ -117,8 +117,7 @@ static enum err clear(struct horde *h, struct child *c, const struct view *v)
 		err = remove_key(h, "state", c->ref); /* put while its child was deleted */
 	if (err != ERR_OK)
 		return err;
-	if (c->names)
-		registry_end(h, c->ref, epoch);
+	registry_end(h, OWNER_CHILD, c->ref, epoch);
 	say(h, "child.deleted", c->ref, "records cleared");
 	return ERR_OK;
 }

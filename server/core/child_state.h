@@ -56,7 +56,6 @@ struct child {
 	int64_t orphan_since_ms;
 	int64_t contested_ms; /* since when another node's lost assign stands; 0: none does */
 	int64_t expires_ms;   /* when to see whether it was kept long enough; 0: not */
-	uint32_t names;       /* entries of the registry that it owns */
 	bool waiting;         /* for its assign to be stored */
 	/* start_queue.c */
 	bool starting; /* it is counted as such */

@@ -3,26 +3,21 @@
 
 #include <string.h>
 
-/* Marks every child of the map, and counts all names, after a mark was lost for lack of memory. */
+/* Marks every child of the map, after a mark was lost for lack of memory. */
 static void rescan(struct horde *h)
 {
 	const struct entry *e = map_from(h->map, "", 0);
+	const char *owner = "";
 
 	h->rescan = false;
-	for (struct child *c = h->all; c; c = c->next)
-		c->names = 0;
 	for (; e; e = map_after(h->map, e->key, e->key_bytes)) {
 		enum family f = family_of(e->key, e->key_bytes);
 
 		if (f == FAMILY_SPEC || f == FAMILY_ASSIGN || f == FAMILY_STATUS)
 			child_mark(h, key_rest(e->key));
-		for (const struct entry *s = e; s && f == FAMILY_ENTRY; s = s->sibling) {
-			struct child *c = child_of_name(h, s);
-
-			if (c)
-				c->names++;
-		}
 	}
+	while ((owner = map_owner_after(h->map, OWNER_CHILD, owner)))
+		child_mark(h, owner);
 	children_mark_all(h);
 }
 

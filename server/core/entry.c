@@ -13,11 +13,12 @@ struct entry *entry_new(const char *value, size_t value_bytes, const struct reco
 {
 	unsigned form = name_form_of(record, value, value_bytes);
 	size_t bytes = form ? name_packed_bytes(record, form) : value_bytes + 1;
-	struct entry *e = malloc(sizeof(*e) + bytes);
+	struct entry *e = owned_alloc(record, sizeof(*e) + bytes);
 
 	if (!e)
 		return NULL;
-	*e = (struct entry){.value_bytes = (uint32_t)value_bytes, .form = (uint8_t)form};
+	e->value_bytes = (uint32_t)value_bytes;
+	e->form = (uint8_t)form;
 	if (form) {
 		name_pack(record, form, value, e->kept);
 		return e;

@@ -23,7 +23,7 @@ enum err map_load_entry(struct map *m, struct dot dot, uint64_t clock, const cha
 	l = entry_new(value, value_bytes, record);
 	if (!h || !n || !l || history_reserve(h, 1, 0) != ERR_OK) {
 		free(fresh);
-		free(l);
+		entry_discard(l);
 		return ERR_NO_MEMORY;
 	}
 	if (fresh)

@@ -15,6 +15,7 @@ enum err map_new(struct origin_id self, uint64_t key, struct map **ret_map)
 	m->self_id = self;
 	m->key = key;
 	m->keys = TREE_INIT(struct key_node, tree, key);
+	owned_init(m);
 	m->self = replica_history(m, self);
 	if (!m->self) {
 		map_free(m);
@@ -27,7 +28,7 @@ enum err map_new(struct origin_id self, uint64_t key, struct map **ret_map)
 static void free_entry(struct entry *l)
 {
 	record_free((struct record *)l->record);
-	free(l);
+	owned_free(l);
 }
 
 /* Frees all keys with their entries, turning the tree into a list on the way down. */
@@ -58,6 +59,7 @@ void map_free(struct map *m)
 	if (!m)
 		return;
 	map_sweep(m);
+	owned_fini(m);
 	free_keys(m);
 	for (size_t i = 0; i < m->used; i++)
 		history_free(m->histories[i]);
@@ -236,7 +238,7 @@ enum err map_put(struct map *m, const char *key, size_t key_bytes, const char *v
 	l = entry_new(value, value_bytes, record);
 	if (!n || !l || replica_reserve_event(m, 1, count_siblings(n), changes) != ERR_OK) {
 		free(fresh);
-		free(l);
+		entry_discard(l);
 		return ERR_NO_MEMORY;
 	}
 	if (fresh)

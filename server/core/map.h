@@ -32,6 +32,7 @@ struct entry {                          /* one live put; read only outside of th
 	bool outranked : 1; /* a sibling of the same owner has a greater epoch */
 	bool dead : 1;      /* it is not live any more; readable until map_sweep */
 	bool shown : 1;     /* it won when the events of its key were last told (tell.c) */
+	bool owned : 1;     /* it is kept among the names of its owner (owned.h) */
 	uint8_t form;       /* of what is kept, see name.h */
 	char kept[];
 };

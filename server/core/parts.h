@@ -18,6 +18,7 @@
 #ifndef HORDE_CORE_PARTS_H
 #define HORDE_CORE_PARTS_H
 
+#include "server/core/owned.h"
 #include "server/core/state.h"
 
 /* ---- write.c ---- */
@@ -309,7 +310,8 @@ enum err vote_confirm(struct horde *h, const struct event *e);
 /* credential.c: may who sends this command do so? Errors: FORBIDDEN, STALE_EPOCH, AHEAD. */
 enum err credential_judge(const struct horde *h, const struct event *e);
 
-/* Ends the names of a child that ended, of its epochs up to `epoch`. */
-void registry_end(struct horde *h, const char *ref, uint64_t epoch);
+/* Ends the names of an owner that ended, of its epochs up to `epoch`. */
+void registry_end(struct horde *h, enum owner_kind kind, const char *id, uint64_t epoch);
+bool registry_names(const struct horde *h, const char *ref); /* this child has one */
 
 #endif

@@ -258,17 +258,25 @@ enum err registry_hold(struct horde *h, struct child *c, const struct claims *cl
 	return err;
 }
 
-static enum err end_one(struct horde *h, const struct entry *e, const char *ref, uint64_t epoch);
+struct ended { /* an owner, and which of its lives are over */
+	enum owner_kind kind;
+	const char *id;
+	uint64_t epoch; /* this one and those before */
+};
+
+static enum err end_one(struct horde *h, const struct entry *e, const struct ended *o);
 
 static void unlist(
 	struct horde *h, const char *ref, const struct claims *before, const struct claims *now)
 {
+	const struct ended all = {OWNER_CHILD, ref, UINT64_MAX};
+
 	for (uint32_t i = 0; i < before->count; i++) {
 		const struct claim *claim = &before->items[i];
 		const struct entry *e = map_get(h->map, claim->key, claim->key_bytes);
 
 		if (e && !(now && claims_have(now, claim->key)))
-			end_one(h, e, ref, UINT64_MAX);
+			end_one(h, e, &all);
 	}
 }
 
@@ -296,40 +304,41 @@ void registry_unlist(
 
 /* ---- the end of an owner ---- */
 
-static bool names(const struct entry *e, const char *ref, uint64_t epoch)
+static bool names(const struct entry *e, const struct ended *o)
 {
 	struct entry_record name;
 
-	return entry_name(e, &name) && name.owner_kind == OWNER_CHILD && name.epoch <= epoch &&
-	       strcmp(name.owner_id, ref) == 0;
+	return entry_name(e, &name) && same_owner(&name, o->kind, o->id) && name.epoch <= o->epoch;
 }
 
 /* The winner goes with its siblings; a losing sibling goes alone, by resolve. */
-static enum err end_one(struct horde *h, const struct entry *e, const char *ref, uint64_t epoch)
+static enum err end_one(struct horde *h, const struct entry *e, const struct ended *o)
 {
-	if (names(e, ref, epoch))
+	if (names(e, o))
 		return map_remove(h->map, e->key, e->key_bytes, stamp(h), &h->out->changes);
 	for (const struct entry *s = e->sibling; s; s = s->sibling)
-		if (names(s, ref, epoch))
+		if (names(s, o))
 			return map_resolve(
 				h->map, e->key, e->key_bytes, stamp(h), &h->out->changes);
 	return ERR_OK;
 }
 
-void registry_end(struct horde *h, const char *ref, uint64_t epoch)
+void registry_end(struct horde *h, enum owner_kind kind, const char *id, uint64_t epoch)
 {
-	static const char prefix[] = "entry/";
-	const struct entry *e;
+	const struct ended o = {kind, id, epoch};
+	const struct entry *e = map_owned_after(h->map, kind, id, "", 0);
 
-	if (map_count(h->map, FAMILY_ENTRY) == 0)
-		return;
-	e = map_from(h->map, prefix, sizeof(prefix) - 1);
-	while (e && family_of(e->key, e->key_bytes) == FAMILY_ENTRY) {
+	while (e) {
 		const char *key = e->key; /* readable until the sweep, even when it dies here */
 		size_t key_bytes = e->key_bytes;
 
-		if (end_one(h, e, ref, epoch) != ERR_OK)
+		if (end_one(h, entry_winner(e), &o) != ERR_OK)
 			h->rescan = true;
-		e = map_after(h->map, key, key_bytes);
+		e = map_owned_after(h->map, kind, id, key, key_bytes);
 	}
+}
+
+bool registry_names(const struct horde *h, const char *ref)
+{
+	return map_owned(h->map, OWNER_CHILD, ref) > 0;
 }

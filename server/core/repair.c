@@ -137,7 +137,7 @@ static enum err rewrite(struct map *m, const struct salvage *s, const struct fra
 
 	if (!h || !n || !l || replica_reserve_event(m, 1, 1, changes) != ERR_OK) {
 		free(n);
-		free(l);
+		entry_discard(l);
 		return ERR_NO_MEMORY;
 	}
 	if (s->last)

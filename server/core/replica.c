@@ -156,6 +156,8 @@ void replica_add(struct map *m, struct entry *l, struct key_node *n, struct hist
 	history_add_live(h, seq, l);
 	l->sibling = n->winner;
 	n->winner = l;
+	if (l->owned)
+		owned_add(m, l);
 	mark_changed(m, n);
 }
 
@@ -175,6 +177,8 @@ void replica_drop(struct map *m, struct entry *l)
 	while (*at != l)
 		at = &(*at)->sibling;
 	*at = l->sibling;
+	if (l->owned)
+		owned_remove(m, l);
 	l->dead = true;
 	mark_changed(m, entry_node(l));
 	history_drop(entry_history(l), l->seq);

@@ -10,6 +10,7 @@
 
 #include "server/core/history.h"
 #include "server/core/map.h"
+#include "server/core/owned.h"
 #include "server/core/tree.h"
 
 struct key_node {              /* a key with its live entries; in the tree while it has any */
@@ -42,6 +43,7 @@ struct map {
 	struct vector vector;
 	struct digest digest;
 	struct tree keys;
+	struct tree owners; /* owned.c */
 	size_t counts[FAMILY_COUNT];
 	size_t kills;             /* records, of all origins */
 	uint32_t streams;         /* open ones: no kill record may go meanwhile */
@@ -60,10 +62,21 @@ struct key_node *replica_find_key(const struct map *m, const char *key, size_t k
 struct key_node *key_node_new(const char *key, size_t key_bytes);
 /* A copy of the value, as `record` (or NULL) lets it be kept; the rest is set by replica_add. */
 struct entry *entry_new(const char *value, size_t value_bytes, const struct record *record);
+/* One that never became part of the map; NULL is fine. */
+void entry_discard(struct entry *e);
 enum err changes_reserve(struct changes *c, size_t extra);
 
 /* The memory for one event of our own with `slots` entries and `kills` victims. */
 enum err replica_reserve_event(struct map *m, size_t slots, size_t kills, struct changes *changes);
+
+/* ---- owned.c: the names of each owner ---- */
+void owned_init(struct map *m);
+/* All of an entry zero, with what keeps it among its owner's when `record` names one. */
+struct entry *owned_alloc(const struct record *record, size_t bytes);
+void owned_free(struct entry *e); /* the block of one that is dead, or whose map is freed */
+void owned_add(struct map *m, struct entry *e);    /* it is live; its key is set */
+void owned_remove(struct map *m, struct entry *e); /* it is not among its key's entries any more */
+void owned_fini(struct map *m);
 
 /* ---- the second half: the change ---- */
 void changes_add(struct changes *c, enum change_kind kind, struct dot dot, struct dot victim,

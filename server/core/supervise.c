@@ -238,10 +238,10 @@ static void end_names(
 	bool ended = !s->spec || !s->wanted || s->finished;
 	uint64_t epoch = v->assign ? v->assign->epoch : v->status ? v->status->epoch : UINT64_MAX;
 
-	if (c->names == 0 || !ended || c->process != PROCESS_NONE || !h->synced)
+	if (!registry_names(h, c->ref) || !ended || c->process != PROCESS_NONE || !h->synced)
 		return;
 	if (view_records_ours(h, c->ref, v))
-		registry_end(h, c->ref, epoch);
+		registry_end(h, OWNER_CHILD, c->ref, epoch);
 }
 
 /* Another owner has one of its names: it gives way, and is not started again. */
@@ -316,21 +316,9 @@ static void look_at(struct horde *h, struct child *c)
 	c->occupies = supervisor_occupied(h, c->ref);
 	note_orphan(h, c, &s);
 	end_names(h, c, &v, &s);
-	if (!s.spec && !s.records && c->process == PROCESS_NONE && c->names == 0 && !c->dirty)
+	if (!s.spec && !s.records && c->process == PROCESS_NONE && !registry_names(h, c->ref) &&
+		!c->dirty)
 		child_bury(h, c);
-}
-
-static void count_name(struct horde *h, const struct change *change)
-{
-	struct child *c = child_of_name(h, change->entry);
-
-	registry_lost(h, change);
-	if (!c)
-		return; /* nobody's, or h->rescan counts all names anew */
-	if (change->kind == CHANGE_PUT)
-		c->names++;
-	else if (c->names)
-		c->names--;
 }
 
 void supervise_changes(struct horde *h)
@@ -361,7 +349,8 @@ void supervise_changes(struct horde *h)
 		case FAMILY_ENTRY:
 			registries_named(h, change);
 			locks_named(h, change);
-			count_name(h, change);
+			registry_lost(h, change);
+			child_of_name(h, e);
 			break;
 		case FAMILY_REGISTRY:
 			registries_changed(h, key_rest(e->key));

@@ -21,7 +21,9 @@ static int compare(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
 
 const char *tree_name(const struct tree *t, const struct tree_node *n)
 {
-	return (const char *)n + t->name_at;
+	const char *at = (const char *)n + t->name_at;
+
+	return t->named ? *(const char *const *)(const void *)at : at;
 }
 
 static int compare_node(

@@ -29,6 +29,7 @@ struct tree {
 	struct tree_node *root;
 	size_t count;
 	size_t name_at; /* from a node to its name, which does not change while it is in the tree */
+	bool named;     /* there is a pointer to the name there, and not the name itself */
 };
 
 /* Of nodes that are the member `node` of `type`, and whose name is the array `name` in it. */

@@ -57,7 +57,7 @@ static void expect_kept(const struct record *r, const struct text *text, bool pa
 	copy = entry_record_dup(e);
 	expect_same(&copy->entry, &r->entry);
 	record_free(copy);
-	free(e);
+	entry_discard(e);
 }
 
 static void expect(struct entry_record fields, const char *raw, bool packed)
@@ -166,8 +166,8 @@ Test(name, without_a_record_or_of_another_family_it_is_a_text)
 	s->record = &other;
 	cr_expect_not(entry_name(s, &fields));
 	cr_expect(entry_decoded(s));
-	free(e);
-	free(s);
+	entry_discard(e);
+	entry_discard(s);
 }
 
 /* What was made for an answer that is none in the end is freed with it. */

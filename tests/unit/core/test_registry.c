@@ -199,9 +199,9 @@ Test(registry, the_end_of_an_epoch_takes_no_name_of_a_later_one)
 	claims(&n, "k", "default/a");
 	epoch = entry(&n, "k")->epoch;
 	n.h->out = &n.actions;
-	registry_end(n.h, "default/a", epoch - 1);
+	registry_end(n.h, OWNER_CHILD, "default/a", epoch - 1);
 	cr_expect(held(&n, "k"));
-	registry_end(n.h, "default/a", epoch);
+	registry_end(n.h, OWNER_CHILD, "default/a", epoch);
 	cr_expect_not(held(&n, "k"));
 	node_free(&n);
 }
