@@ -1,7 +1,5 @@
 #include "api/entry.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "api/child.h"
@@ -68,10 +66,9 @@ const char *entry_key(const struct entry *e)
 static void put_place(struct text *out, const struct entry *e)
 {
 	const char *registry = key_rest(e->key);
-	char name[NAME_BYTES_MAX + 1];
 
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(registry, "/"), registry);
-	json_put_string(out, "registry", name);
+	json_key(out, "registry");
+	json_string_n(out, registry, strcspn(registry, "/"));
 	json_put_string(out, "key", entry_key(e));
 }
 
@@ -96,9 +93,12 @@ void entry_put_owner(struct text *out, const struct horde *h, const struct entry
 /* Both parts have a fixed width, so that texts compare as they do. */
 static void put_fence(struct text *out, const struct entry_record *r)
 {
-	char fence[FENCE_BYTES];
+	char hex[ORIGIN_HEX_BYTES], fence[FENCE_BYTES];
 
-	snprintf(fence, sizeof(fence), "%016" PRIx64 "-%016" PRIx64, r->created, r->epoch);
+	origin_to_hex((struct origin_id){r->created, r->epoch}, hex);
+	memcpy(fence, hex, 16);
+	fence[16] = '-';
+	memcpy(fence + 17, hex + 16, 17);
 	json_put_string(out, "fence", fence);
 }
 
@@ -177,6 +177,10 @@ const char *entry_part(struct text *room, const struct horde *h, const struct en
 		return only_member(room, part, ret_bytes);
 	case MATCH_LABELS:
 		return child_labels(entry_owner_spec(h, e), ret_bytes);
+	case MATCH_FENCE:
+		json_object(room);
+		put_fence(room, &r);
+		return only_member(room, part, ret_bytes);
 	case MATCH_CREATED_AT:
 		return time_of(room, part, r.created, ret_bytes);
 	case MATCH_UPDATED_AT:

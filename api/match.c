@@ -8,6 +8,7 @@ static const char *const part_names[MATCH_PARTS] = {
 	[MATCH_VALUE] = "value",
 	[MATCH_OWNER] = "owner",
 	[MATCH_LABELS] = "labels",
+	[MATCH_FENCE] = "fence",
 	[MATCH_CREATED_AT] = "created_at",
 	[MATCH_UPDATED_AT] = "updated_at",
 	[MATCH_STALE] = "stale",

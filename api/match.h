@@ -35,6 +35,7 @@ enum match_part {
 	MATCH_VALUE,
 	MATCH_OWNER,  /* an object: kind, id, node, epoch */
 	MATCH_LABELS, /* those of the child that owns it */
+	MATCH_FENCE,
 	MATCH_CREATED_AT,
 	MATCH_UPDATED_AT,
 	MATCH_STALE,

@@ -176,7 +176,8 @@ static bool write_rows(
 	struct exchange *x, struct listing *l, enum rows rows, const struct entry **ret_last)
 {
 	const struct entry *e = first_entry(x, l);
-	size_t steps = SCAN_TURN_STEPS, each = l->filter.select ? SCAN_PART_STEPS : 1;
+	size_t steps = SCAN_LIST_STEPS,
+	       each = SCAN_ENTRY_STEPS + (l->filter.select ? SCAN_PART_STEPS : 0);
 
 	for (; within(e, &l->filter); e = map_after(resource_map(x), e->key, e->key_bytes)) {
 		if (steps < each)

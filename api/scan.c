@@ -68,7 +68,7 @@ static enum err look(const struct scan *s, struct looking *l, bool *ret_holds)
 	enum err e;
 
 	*ret_holds = false;
-	l->steps++;
+	l->steps += SCAN_ENTRY_STEPS;
 	if (s->only && !is_of(l->e, s->only))
 		return ERR_OK;
 	l->steps += s->match->cost;

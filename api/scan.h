@@ -9,9 +9,12 @@
 #include "api/entry.h"
 #include "api/match.h"
 
-/* What one request may do in one turn: so many steps, of some 0.2 us. An entry looked at is one,
- * and so is each condition that may be asked of it; further costs are below. */
-#define SCAN_TURN_STEPS 20000u
+/* What one request may do in one turn: so many steps, of some 0.3 us. Each condition that may be
+ * asked of an entry is one; what else costs is below. */
+#define SCAN_TURN_STEPS 10000u
+/* A list is made in one turn, which may take longer: some 30 ms, where few entries match. */
+#define SCAN_LIST_STEPS 100000u
+#define SCAN_ENTRY_STEPS 5u   /* for each entry that is looked at */
 #define SCAN_PART_STEPS 16u   /* for each part of an entry that is read */
 #define SCAN_BYTES_A_STEP 16u /* of its text */
 #define SCAN_WRITE_STEPS 50u  /* for each entry that is written to */

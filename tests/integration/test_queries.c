@@ -90,6 +90,7 @@ static const struct {
 	{"{\"labels\":{\"app\":\"web\",\"tier\":{\"$ne\":\"db\"}}}", "user/4 user/5", 2},
 	{"{\"labels.app\":\"db\"}", "", 0},
 	{"{\"stale\":true}", "", 0},
+	{"{\"fence\":{\"$gt\":\"0\",\"$lt\":\"g\"},\"key\":\"other\"}", "other", 1},
 	{"{\"created_at\":{\"$gt\":\"2020\"},\"updated_at\":{\"$lt\":\"2020\"}}", "", 0},
 };
 enum { ASKED = sizeof asked / sizeof asked[0] };
@@ -134,6 +135,16 @@ CLUSTER_TEST(queries, select_answers_what_is_asked_for)
 		"\"labels.app\":\"web\",\"stale\":false},"
 		"{\"key\":\"user/5\",\"value.1\":{\"a\":\"b\"},\"owner.id\":\"default/web\","
 		"\"labels.app\":\"web\",\"stale\":false}]}");
+	reply = ask(&c->nodes[0], "/select",
+		"{\"match\":{\"key\":\"other\"},\"select\":[\"fence\",\"created_at\",\"updated_"
+		"at\"]}");
+	for (int i = 0; i < 3; i++) {
+		static const char *const names[] = {"fence", "created_at", "updated_at"};
+
+		CHECK_STR(json_str(json_at(expect_status(reply, 200)->json, "items.0"), names[i]),
+			json_str(node_call(&c->nodes[0], "GET", NULL, ENTRIES "/other")->json,
+				names[i]));
+	}
 	reply = ask(&c->nodes[0], "/select", "{\"match\":{\"key\":\"user/1\"}}");
 	CHECK(json_equal(json_at(expect_status(reply, 200)->json, "items.0"),
 		      node_call(&c->nodes[0], "GET", NULL, ENTRIES "/user%%2F1")->json),
@@ -545,8 +556,7 @@ CLUSTER_TEST(queries, meta_is_read_where_it_was_written_at_once)
 
 		expect_success(node_call(at, "PUT", text_of("{\"value\":%d}", i),
 			META "/custom-%d?ack=memory", i % 2));
-		CHECK_INT(json_number_at(
-				  node_call(at, "GET", NULL, META "/custom-%d", i % 2)->json,
+		CHECK_INT(json_number_at(node_call(at, "GET", NULL, META "/custom-%d", i % 2)->json,
 				  "value"),
 			i);
 	}

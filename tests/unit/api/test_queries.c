@@ -9,7 +9,7 @@ TestSuite(queries, .timeout = 120);
 #define R "/v1/registries/default"
 
 /* More than one turn looks at, and more than a page does. */
-enum { SOME = SCAN_TURN_STEPS * 3, MANY = QUERY_PAGE_ENTRIES + SCAN_TURN_STEPS };
+enum { SOME = SCAN_TURN_STEPS * 6, MANY = QUERY_PAGE_ENTRIES + SCAN_TURN_STEPS };
 
 static void put(const char *key, const char *owner, const char *value)
 {

@@ -6,6 +6,23 @@
 
 #include "server/core/text.h"
 
+Test(text, numbers_are_written_whole)
+{
+	static const int64_t values[] = {0, 9, 10, -1, 99, 100, -1000, INT64_MAX, INT64_MIN};
+	struct text out = TEXT_INIT;
+	char wanted[64];
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		text_clear(&out);
+		json_put_int(&out, "n", values[i]);
+		json_put_uint(&out, "u", (uint64_t)values[i]);
+		snprintf(wanted, sizeof(wanted), "\"n\":%" PRId64 ",\"u\":%" PRIu64, values[i],
+			(uint64_t)values[i]);
+		cr_expect_str_eq(text_cstr(&out), wanted);
+	}
+	text_fini(&out);
+}
+
 static void expect_time(int64_t ms, const char *wanted)
 {
 	struct text out = TEXT_INIT;
