@@ -4,6 +4,7 @@
 
 #include "api/child.h"
 #include "api/json_text.h"
+#include "server/core/owned.h"
 
 enum err owner_parse(const char *text, struct owner *ret_owner)
 {
@@ -56,6 +57,25 @@ const struct entry *entry_present(const struct exchange *x, const char *family)
 	size_t length = entry_map_key(x, family, key);
 
 	return map_get(resource_map(x), key, length);
+}
+
+const struct entry *entry_after(
+	const struct map *m, const struct owner *owner, const char *key, size_t key_bytes)
+{
+	const struct entry *e;
+
+	if (!owner || owner->kind == OWNER_STATIC)
+		return map_after(m, key, key_bytes);
+	e = map_owned_after(m, owner->kind, owner->id, key, key_bytes);
+	return e ? map_get(m, e->key, e->key_bytes) : NULL;
+}
+
+const struct entry *entry_from(
+	const struct map *m, const struct owner *owner, const char *key, size_t key_bytes)
+{
+	const struct entry *e = map_get(m, key, key_bytes);
+
+	return e ? e : entry_after(m, owner, key, key_bytes);
 }
 
 const char *entry_key(const struct entry *e)

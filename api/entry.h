@@ -23,6 +23,14 @@ const struct entry *entry_find(struct exchange *x, const char *family);
 const struct entry *entry_present(const struct exchange *x, const char *family);
 /* "FAMILY/REG/KEY" of the path into `ret_key`, NUL-terminated; its length. */
 size_t entry_map_key(const struct exchange *x, const char *family, char ret_key[KEY_BYTES_MAX + 1]);
+/*
+ * The winner of the least key greater than `key` (entry_from: or of that key) among those that may
+ * be of `owner`: of one that ends, only keys that it has or has lost; else all. NULL at the end.
+ */
+const struct entry *entry_after(
+	const struct map *m, const struct owner *owner, const char *key, size_t key_bytes);
+const struct entry *entry_from(
+	const struct map *m, const struct owner *owner, const char *key, size_t key_bytes);
 /* The key within its registry. */
 const char *entry_key(const struct entry *e);
 struct etag entry_etag(const struct entry *e);

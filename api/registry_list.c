@@ -98,15 +98,23 @@ static bool matches(const struct exchange *x, const struct filter *f, const stru
 	return node_matches(x, known ? &r : NULL) && labels_match(x, f, e);
 }
 
+/* Whose entries are looked at; NULL: everybody's. */
+static const struct owner *of(const struct filter *f)
+{
+	return f->owned ? &f->owner : NULL;
+}
+
 static const struct entry *first_entry(const struct exchange *x, const struct listing *l)
 {
 	char key[PREFIX_BYTES_MAX];
 
 	if (!l->page.resumed)
-		return map_from(resource_map(x), l->filter.prefix, l->filter.length);
+		return entry_from(
+			resource_map(x), of(&l->filter), l->filter.prefix, l->filter.length);
 	memcpy(key, l->filter.prefix, l->filter.outside);
 	memcpy(key + l->filter.outside, l->page.after, l->page.after_length);
-	return map_after(resource_map(x), key, l->filter.outside + l->page.after_length);
+	return entry_after(
+		resource_map(x), of(&l->filter), key, l->filter.outside + l->page.after_length);
 }
 
 static bool within(const struct entry *e, const struct filter *f)
@@ -179,7 +187,8 @@ static bool write_rows(
 	size_t steps = SCAN_LIST_STEPS,
 	       each = SCAN_ENTRY_STEPS + (l->filter.select ? SCAN_PART_STEPS : 0);
 
-	for (; within(e, &l->filter); e = map_after(resource_map(x), e->key, e->key_bytes)) {
+	for (; within(e, &l->filter);
+		e = entry_after(resource_map(x), of(&l->filter), e->key, e->key_bytes)) {
 		if (steps < each)
 			return true;
 		steps -= each;
@@ -266,8 +275,9 @@ static void count_entries(struct exchange *x)
 	if (!registry || !read_filter(x, &l.filter, "entry", registry, exchange_query(x, "owner")))
 		return;
 	watch(x, &l.filter);
-	e = map_from(resource_map(x), l.filter.prefix, l.filter.length);
-	for (; within(e, &l.filter); e = map_after(resource_map(x), e->key, e->key_bytes)) {
+	e = entry_from(resource_map(x), of(&l.filter), l.filter.prefix, l.filter.length);
+	for (; within(e, &l.filter);
+		e = entry_after(resource_map(x), of(&l.filter), e->key, e->key_bytes)) {
 		if (matches(x, &l.filter, e))
 			add_row(&l, resource_horde(x), e, entry_content(e));
 	}

@@ -84,11 +84,11 @@ static const struct entry *next(const struct scan *s, const struct map *m)
 	const struct entry *e;
 
 	if (s->at_bytes == 0 || memcmp(s->at, s->prefix, s->prefix_bytes) < 0)
-		e = map_from(m, s->prefix, s->prefix_bytes);
+		e = entry_from(m, s->only, s->prefix, s->prefix_bytes);
 	else if (s->again)
-		e = map_from(m, s->at, s->at_bytes);
+		e = entry_from(m, s->only, s->at, s->at_bytes);
 	else
-		e = map_after(m, s->at, s->at_bytes);
+		e = entry_after(m, s->only, s->at, s->at_bytes);
 	return e && e->key_bytes >= s->prefix_bytes &&
 			       memcmp(e->key, s->prefix, s->prefix_bytes) == 0
 		       ? e

@@ -195,6 +195,52 @@ Test(queries, many_are_freed_in_many_turns)
 	scene_end();
 }
 
+static int turns;
+
+static bool is_freed_after(long count)
+{
+	turns++;
+	return is_freed(count);
+}
+
+Test(queries, what_a_child_has_is_found_without_a_walk)
+{
+	static const char body[] =
+		"{\"value\":1,\"owner\":{\"kind\":\"child\",\"id\":\"default/web\"}}";
+	static const char *const keys[] = {"a", "k0030000x", "l"};
+	struct answer *a;
+	int fd;
+
+	scene_start(1);
+	put_many(SOME);
+	scene_answer(scene_send("PUT /v1/supervisors/default/children/web?ack=memory&wait=0ms",
+		"{\"command\":[\"sleep\",\"1000\"]}"));
+	for (int i = 0; i < 3; i++) {
+		char what[100];
+
+		snprintf(what, sizeof(what), "PUT " R "/entries/%s?ack=memory", keys[i]);
+		a = ask_with(what, body);
+		cr_assert_eq(a->status, 201, "%s", a->bytes);
+	}
+	a = scene_ask("GET " R "/owners/child:default%2Fweb/keys");
+	cr_expect(says(a, "{\"items\":[{\"key\":\"a\"},{\"key\":\"k0030000x\"},{\"key\":\"l\"}],"
+			  "\"etag\""),
+		"%s", a->bytes);
+	/* A prefix that is a key of its own, and one that is not. */
+	a = scene_ask("GET " R "/entries?keys_only&owner=child:default/web&prefix=k0030000x");
+	cr_expect(says(a, "{\"items\":[{\"key\":\"k0030000x\"}],\"etag\""), "%s", a->bytes);
+	a = scene_ask("GET " R "/entries?keys_only&owner=child:default/web&prefix=k");
+	cr_expect(says(a, "{\"items\":[{\"key\":\"k0030000x\"}],\"etag\""), "%s", a->bytes);
+	a = scene_ask("GET " R "/count?owner=child:default/web");
+	cr_expect(says(a, "{\"count\":3,"), "%s", a->bytes);
+	fd = scene_send("POST " R "/unregister_select?owner=child:default/web&ack=memory",
+		"{\"match\":{}}");
+	scene_until(is_freed_after, SOME);
+	cr_expect_lt(turns, 10, "it walks over all");
+	cr_expect(says(scene_answer(fd), "{\"unregistered\":3}"));
+	scene_end();
+}
+
 Test(queries, who_breaks_off_says_how_many_were_freed)
 {
 	struct answer *a;

@@ -1,6 +1,7 @@
 /* Times as JSON, against the C library's calendar. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
