@@ -116,6 +116,8 @@ struct exchange {
 
 	struct once once;
 
+	const struct etag *offered; /* what is answered next may be shared; else NULL */
+	bool pure;                  /* it depends on path, query and state alone */
 	void *state;
 	void (*free_state)(void *state);
 

@@ -167,10 +167,11 @@ static void resume(struct exchange *x)
 static void run_woken(struct http *h)
 {
 	struct exchange *x, *last = NULL;
+	size_t count = 0;
 
 	/* Those that were woken by now; who is woken by these handlers has its run in the next
 	 * round, or two that wake each other would hold the loop. */
-	for (x = h->woken; x; x = x->woken_next)
+	for (x = h->woken; x && count++ < HTTP_WOKEN_MAX; x = x->woken_next)
 		last = x;
 	while (last && (x = wait_next(h))) {
 		bool stop = x == last;
@@ -199,6 +200,7 @@ int http_turn(struct http *h)
 		if (!h->woken)
 			break;
 	}
+	share_forget(h);
 	if (h->woken)
 		return 0;
 	if (MHD_get_timeout(h->daemon, &timeout) != MHD_YES)

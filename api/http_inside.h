@@ -5,12 +5,13 @@
  *	http.c        libmicrohttpd, turns		content.c  parameters, body
  *	wait.c        watches, parking, wakes		reply.c    responses, problems
  *	min_dot.c     Horde-Min-Dot			once.c     Idempotency-Key
- *							once_reply.c  what is kept for it
+ *	share.c       one encoding for many		once_reply.c  what is kept for it
  */
 #ifndef HORDE_API_HTTP_INSIDE_H
 #define HORDE_API_HTTP_INSIDE_H
 
 #include "api/exchange_type.h"
+#include "api/share.h"
 
 /* Some store batches that failed: those in (after, up_to]. */
 struct failed_batches {
@@ -20,6 +21,8 @@ struct failed_batches {
 
 #define HTTP_DOCUMENTS_MAX 4
 #define HTTP_FAILED_KEPT 32
+
+struct etag;
 
 struct http {
 	struct http_config config;
@@ -42,6 +45,10 @@ struct http {
 
 	struct exchange *under_way; /* with an Idempotency-Key; the first of each */
 	size_t follows;
+	struct shared *shared; /* share.c; NULL before the first */
+	size_t shared_count;
+	uint64_t share_seed;
+	unsigned connections_max, parked_max;
 	size_t parked_count;
 	struct exchange *parked;
 	struct exchange *woken, **woken_end;
@@ -85,6 +92,9 @@ bool follow_ready(const struct exchange *x);
 /* After a run: the same, and a problem ends it. False for all other exchanges. */
 bool follow_settled(struct exchange *x);
 void follow_release(struct exchange *x);
+
+/* reads.c: does the client say that it has this version? */
+bool reads_known(const struct exchange *x, const struct etag *etag);
 
 /* min_dot.c: does this node have what the client wrote elsewhere? False: answered or parked. */
 bool min_dot_covered(struct exchange *x);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "api/document.h"
@@ -118,12 +119,25 @@ static void mhd_ready(void *data, uint32_t events)
 	(void)events;
 }
 
+static void set_limits(struct http *h)
+{
+	struct rlimit files;
+	rlim_t room = HTTP_CONNECTIONS_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+		room = files.rlim_cur > 2 * HTTP_FILES_SPARE ? files.rlim_cur - HTTP_FILES_SPARE
+							     : files.rlim_cur / 2;
+	h->connections_max = room < HTTP_CONNECTIONS_MAX ? (unsigned)room : HTTP_CONNECTIONS_MAX;
+	h->parked_max =
+		(unsigned)((uint64_t)h->connections_max * HTTP_PARKED_MAX / HTTP_CONNECTIONS_MAX);
+}
+
 static enum err start_daemon(struct http *h)
 {
 	const union MHD_DaemonInfo *info;
 	struct MHD_OptionItem options[] = {
 		{MHD_OPTION_LISTEN_SOCKET, h->config.listen_fd, NULL},
-		{MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, NULL},
+		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)h->connections_max, NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_SECONDS, NULL},
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_CONNECTION_BYTES, NULL},
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_completed, h},
@@ -158,6 +172,7 @@ static void discard(struct http *h)
 	arena_fini(&h->arena);
 	text_fini(&h->json);
 	wait_fini(h);
+	share_free(h);
 	free(h);
 }
 
@@ -172,6 +187,8 @@ enum err http_start(
 	if (!h)
 		goto out;
 	h->config = *config;
+	set_limits(h);
+	h->share_seed = (uint64_t)loop_clock_ms();
 	h->next_id = (uint64_t)loop_wall_ms() << 20;
 	arena_init(&h->arena, NULL, 0);
 	e = wait_init(h);
@@ -207,7 +224,9 @@ void http_stop(struct http *h)
 		return;
 	/* A suspended connection would be waited for without end. */
 	http_drain(h);
-	http_turn(h);
+	do
+		http_turn(h);
+	while (h->woken);
 	loop_unwatch(h->config.loop, &h->io);
 	MHD_stop_daemon(h->daemon);
 	discard(h);

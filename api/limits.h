@@ -18,9 +18,16 @@
 #define HTTP_HEADERS_BYTES_MAX 16384u
 /* Memory of one connection inside libmicrohttpd; must hold request line, headers and reply head. */
 #define HTTP_CONNECTION_BYTES 32768u
-#define HTTP_CONNECTIONS_MAX 4096u
+#define HTTP_CONNECTIONS_MAX 8192u
 /* Parked GETs: below the number of connections, so that plain requests always find one. */
-#define HTTP_PARKED_MAX 3072u
+#define HTTP_PARKED_MAX 6144u
+/* Open files that are left to everything else. Where the process may not have as many as this and
+ * the connections together, there are fewer connections, and parked GETs in proportion. */
+#define HTTP_FILES_SPARE 2048u
+/* Woken requests that are run before others have their turn. */
+#define HTTP_WOKEN_MAX 1024
+/* Answers to those who wait that are shared at a time (share.c). A power of two. */
+#define HTTP_SHARED_MAX 64u
 /* Replies that go on as things happen (follow.h); while one waits it is a parked GET too. */
 #define HTTP_FOLLOWS_MAX 256u
 /* A connection that says nothing for so long is closed (parked ones have their own deadline). */

@@ -1,4 +1,5 @@
 /* Horde-Min-Dot: a read waits until this node has what the client wrote elsewhere. */
+#include <string.h>
 #include <strings.h>
 
 #include "api/http_inside.h"
@@ -59,7 +60,7 @@ bool min_dot_covered(struct exchange *x)
 		exchange_problem(x, PROBLEM_NOT_YET_REPLICATED,
 			"this node does not have %.200s yet", x->heads.min_dot);
 	} else {
-		exchange_watch_prefix(x, "", 0);
+		exchange_watch_key(x, "vector", strlen("vector"));
 		exchange_park(x, x->started_ms + reads_wait_ms(x, HTTP_MIN_DOT_WAIT_MS));
 	}
 	return false;

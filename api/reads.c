@@ -143,12 +143,20 @@ static bool parks(struct exchange *x)
 	return true;
 }
 
+bool reads_known(const struct exchange *x, const struct etag *etag)
+{
+	const char *known = known_version(x);
+
+	return known && holds(known, etag, false);
+}
+
 bool reads_settled(struct exchange *x, const struct etag *etag)
 {
 	const char *known = known_version(x);
 	bool since = known && exchange_query(x, "since");
-	bool same = known && holds(known, etag, false);
+	bool same = reads_known(x, etag);
 
+	x->pure = !same;
 	if (same && parks(x))
 		return true;
 	if (since)
@@ -182,6 +190,8 @@ void reads_absent(struct exchange *x, enum problem_code p, const char *format, .
 void reads_reply_value(struct exchange *x, struct text *body_take, const struct etag *etag)
 {
 	set_etag(x, etag);
+	if (x->pure)
+		share_offer(x, etag);
 	exchange_reply(x, 200, body_take);
 }
 

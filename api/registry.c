@@ -9,6 +9,7 @@ static void lookup_key(struct exchange *x)
 {
 	const struct entry *e;
 	struct text body = TEXT_INIT;
+	struct entry_record name;
 	struct etag etag;
 
 	if (!resource_registry(x))
@@ -19,8 +20,9 @@ static void lookup_key(struct exchange *x)
 			exchange_path(x, "key"), exchange_path(x, "reg"));
 		return;
 	}
-	/* Whether it is stale is an opinion about the member that its owner lives on. */
-	exchange_watch_prefix(x, "member/", strlen("member/"));
+	/* Whether it is stale is an opinion about the member that its owner lives on, if any. */
+	if (entry_name(e, &name) && !origin_is_zero(name.node))
+		exchange_watch_prefix(x, "member/", strlen("member/"));
 	etag = entry_etag(e);
 	if (resource_settled(x, &etag, horde_entry_stale(resource_horde(x), e)))
 		return;

@@ -48,6 +48,8 @@ void reply_forget(struct exchange *x)
 	x->starved = false;
 	faults_clear(&x->faults);
 	text_clear(&x->extra);
+	x->offered = NULL;
+	x->pure = false;
 }
 
 enum MHD_Result reply_queue(struct exchange *x)
@@ -127,8 +129,11 @@ void exchange_reply_text(
 		(media_type == media_json || media_type == media_problem))
 		indent(body_take);
 	count = body_take->used;
-	bytes = text_take(body_take);
-	if (bytes) {
+	bytes = x->offered ? NULL : text_take(body_take);
+	if (x->offered) {
+		r = share_response(x, media_type, body_take);
+		x->offered = NULL;
+	} else if (bytes) {
 		r = MHD_create_response_from_buffer(count, bytes, MHD_RESPMEM_MUST_FREE);
 		if (!r)
 			free(bytes);

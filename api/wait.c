@@ -138,6 +138,7 @@ static void wake_chain(struct http *h, const char *key, size_t length, size_t ha
 
 void http_wake_key(struct http *h, const char *key, size_t length)
 {
+	share_forget(h);
 	if (h->watch_count == 0)
 		return;
 	wake_chain(h, key, length, length, false);
@@ -282,9 +283,9 @@ static void client_gone(void *data, uint32_t events)
 
 bool exchange_has_room(struct exchange *x)
 {
-	if (x->parked || x->http->parked_count < HTTP_PARKED_MAX)
+	if (x->parked || x->http->parked_count < x->http->parked_max)
 		return true;
-	exchange_problem(x, PROBLEM_WATCH_SLOTS, "%u requests wait already", HTTP_PARKED_MAX);
+	exchange_problem(x, PROBLEM_WATCH_SLOTS, "%u requests wait already", x->http->parked_max);
 	return false;
 }
 
@@ -419,7 +420,7 @@ void wait_run(struct exchange *x)
 		goto settle;
 	if (x->http->draining)
 		exchange_problem(x, PROBLEM_SHUTTING_DOWN, NULL);
-	else if (min_dot_covered(x) && once_begins(x))
+	else if (min_dot_covered(x) && !share_taken(x) && once_begins(x))
 		x->operation->handle(x);
 	if (!x->response && x->starved)
 		exchange_fail(x, ERR_NO_MEMORY);

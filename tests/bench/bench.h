@@ -110,7 +110,7 @@ struct floor_http {
 /*
  * Answers every GET with this body and these headers ("Name: value" lines, each ended by \r\n),
  * in a response built for the request. GET /wait is parked until the next POST, and then gets the
- * body of that.
+ * body of that; GET /wait/7 until the next POST whose path ends in /7.
  */
 struct floor_http floor_http_start(const char *body, const char *headers);
 /* The same, without headers, whose parked reads get what GET /wait at `from_port` got. */
@@ -133,6 +133,7 @@ double floor_join_ms(const char *directory, long bytes);
 void bench_throughput(bool get, bool put);
 void bench_visible(struct cluster *cluster);
 void bench_visible_under_load(struct cluster *cluster);
+void bench_watch(void);
 void bench_idle(struct cluster *cluster);
 void bench_children(struct cluster *cluster, int count, int rounds, bool starts);
 void bench_restart(struct cluster *cluster);

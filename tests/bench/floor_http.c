@@ -15,7 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { HEADERS_MAX = 16, PARKED_MAX = 64, POSTED_BYTES = 4096, IDLE_SECONDS = 120 };
+enum { HEADERS_MAX = 16, PARKED_MAX = 8192, POSTED_BYTES = 4096, IDLE_SECONDS = 120 };
 
 static struct {
 	const char *body;
@@ -23,7 +23,10 @@ static struct {
 		char *name, *value;
 	} headers[HEADERS_MAX];
 	int header_count;
-	struct MHD_Connection *parked[PARKED_MAX];
+	struct {
+		struct MHD_Connection *connection;
+		int key; /* of "/wait/KEY", or 0 */
+	} parked[PARKED_MAX];
 	int parked_count;
 	char posted[POSTED_BYTES];
 	size_t posted_bytes;
@@ -54,14 +57,28 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const char *byt
 	return result;
 }
 
-static void wake_parked(void)
+static void wake_parked(int key)
 {
+	int left = 0;
+
 	for (int i = 0; i < server.parked_count; i++) {
-		answer(server.parked[i], server.posted, server.posted_bytes);
-		MHD_resume_connection(server.parked[i]);
+		if (server.parked[i].key != key) {
+			server.parked[left++] = server.parked[i];
+			continue;
+		}
+		answer(server.parked[i].connection, server.posted, server.posted_bytes);
+		MHD_resume_connection(server.parked[i].connection);
+		server.resumed = true;
 	}
-	server.parked_count = 0;
-	server.resumed = true;
+	server.parked_count = left;
+}
+
+/* Of "/wait/7". */
+static int key_of(const char *url)
+{
+	const char *slash = strchr(url + 1, '/');
+
+	return slash ? atoi(slash + 1) : 0;
 }
 
 static enum MHD_Result handle(void *data, struct MHD_Connection *connection, const char *url,
@@ -81,14 +98,15 @@ static enum MHD_Result handle(void *data, struct MHD_Connection *connection, con
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	if (strcmp(url, "/wait") == 0) {
+	if (strncmp(url, "/wait", 5) == 0) {
 		CHECK(server.parked_count < PARKED_MAX, "too many wait");
 		MHD_suspend_connection(connection);
-		server.parked[server.parked_count++] = connection;
+		server.parked[server.parked_count].connection = connection;
+		server.parked[server.parked_count++].key = key_of(url);
 		return MHD_YES;
 	}
 	if (strcmp(method, "POST") == 0)
-		wake_parked();
+		wake_parked(key_of(url));
 	return answer(connection, server.body, strlen(server.body));
 }
 
@@ -141,7 +159,7 @@ static void run_poll(void)
 		return;
 	CHECK(message->data.result == CURLE_OK, "the relay's poll: %s",
 		curl_easy_strerror(message->data.result));
-	wake_parked();
+	wake_parked(0);
 	curl_multi_remove_handle(server.polls, server.poll);
 	curl_multi_add_handle(server.polls, server.poll);
 }
@@ -176,6 +194,7 @@ static _Noreturn void serve(int listener)
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0,
 		NULL, NULL, handle, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)PARKED_MAX + 1024,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
 
 	CHECK(daemon && epoll >= 0, "the bare server does not start");

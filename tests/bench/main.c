@@ -16,6 +16,7 @@ static struct row_name {
 	{.name = "idle"},
 	{.name = "visible"},
 	{.name = "load"},
+	{.name = "watch"},
 	{.name = "children"},
 	{.name = "children300"},
 	{.name = "restart"},
@@ -104,6 +105,8 @@ int main(int argc, char **argv)
 	if (wanted("idle") || wanted("visible") || wanted("load") || wanted("children") ||
 		wanted("children300") || wanted("restart") || wanted("starts"))
 		bench_cluster();
+	if (wanted("watch"))
+		bench_watch();
 	if (wanted("many"))
 		bench_many();
 	if (wanted("wire"))

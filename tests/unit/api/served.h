@@ -29,7 +29,8 @@ struct served {
 	int port;
 	int runs;  /* of the waiting handler */
 	int freed; /* handler states */
-	int value; /* what /value answers */
+	int value;     /* what /value answers */
+	int encodings; /* and how often it was written */
 	bool present;
 	bool stop;
 	char dots[64]; /* what is covered */
@@ -125,10 +126,25 @@ static void get_value(struct exchange *x)
 	exchange_watch_key(x, "value", 5);
 	if (reads_settled(x, &etag))
 		return;
+	served.encodings++;
 	json_object(&body);
 	json_put_int(&body, "value", served.value);
 	json_end_object(&body);
 	reads_reply(x, &body, &etag);
+}
+
+/* Waits for the value too, and changes it once more when it is woken by that. */
+static void post_bump(struct exchange *x)
+{
+	if (!exchange_state(x)) {
+		exchange_state_set(x, &runs_state, free_state);
+		exchange_watch_key(x, "value", 5);
+		exchange_park(x, exchange_started_ms(x) + 5000);
+		return;
+	}
+	served.value++;
+	http_wake_key(exchange_http(x), "value", 5);
+	exchange_reply_empty(x, 204);
 }
 
 static void get_entry(struct exchange *x)
@@ -273,6 +289,7 @@ static const struct binding served_bindings[] = {
 	{"getWait", get_wait},
 	{"putDurable", put_durable},
 	{"getValue", get_value},
+	{"postBump", post_bump},
 	{"getEntry", get_entry},
 	{"putEntry", put_entry},
 	{"listNumbers", list_numbers},
