@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "api/events.h"
 #include "server/log.h"
 
 #define HOUR_MS (60 * 60 * (int64_t)1000)
@@ -26,6 +27,16 @@ static enum err draw(struct origin_id *ret)
 	return getrandom(ret, sizeof *ret, 0) == (ssize_t)sizeof *ret ? ERR_OK : ERR_SYSTEM;
 }
 
+static void wake_listeners(struct node *n)
+{
+	const struct events *ev = horde_events(n->horde);
+
+	if (!n->http)
+		n->events_told = events_last(ev);
+	else if (events_wake(n->http, ev, &n->events_told))
+		n->woken = true;
+}
+
 enum err node_step(struct node *n, struct event *e)
 {
 	enum err err;
@@ -40,6 +51,7 @@ enum err node_step(struct node *n, struct event *e)
 	actions_clear(&n->actions);
 	err = horde_step(n->horde, e, &n->actions);
 	node_keep_changes(n, &n->actions.changes);
+	wake_listeners(n);
 	node_carry_out(n);
 	n->stepping = false;
 	return err;

@@ -56,6 +56,7 @@ struct node {
 	struct writer *writer;
 	struct loop_io stored_io;
 	struct actions actions; /* of the step under way */
+	uint64_t events_told;   /* who listens was woken for those up to it */
 	bool stepping;
 	bool woken; /* watchers were woken since http last ran */
 

@@ -7,6 +7,7 @@
 #include "api/about.h"
 #include "api/children.h"
 #include "api/cluster.h"
+#include "api/events.h"
 #include "api/health.h"
 #include "api/peer.h"
 #include "api/registries.h"
@@ -21,9 +22,10 @@
 static const struct binding *const tables[] = {about_bindings, health_bindings, cluster_bindings,
 	peer_bindings, supervisors_bindings, supervisors_delete_bindings, children_bindings,
 	children_write_bindings, children_many_bindings, children_call_bindings, logs_bindings,
-	logs_follow_bindings, state_bindings, registry_bindings, registry_write_bindings,
-	registry_list_bindings, queries_bindings, queries_write_bindings, meta_bindings,
-	registries_bindings, snapshots_bindings, restore_bindings, NULL};
+	logs_follow_bindings, events_bindings, events_follow_bindings, state_bindings,
+	registry_bindings, registry_write_bindings, registry_list_bindings, queries_bindings,
+	queries_write_bindings, meta_bindings, registries_bindings, snapshots_bindings,
+	restore_bindings, NULL};
 
 /* Only what requests cause is held back; what peers and processes cause has happened already. */
 static bool is_write(enum event_kind kind)

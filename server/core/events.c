@@ -13,6 +13,7 @@
 struct event_text { /* both texts, each with its NUL, in one block */
 	uint32_t topic_bytes;
 	uint32_t text_bytes;
+	const char *type;
 	char texts[];
 };
 
@@ -79,14 +80,16 @@ static struct event_text *make(
 
 	if (!t)
 		return NULL;
-	*t = (struct event_text){(uint32_t)topic_bytes, (uint32_t)text_bytes};
+	*t = (struct event_text){
+		.topic_bytes = (uint32_t)topic_bytes, .text_bytes = (uint32_t)text_bytes};
 	memcpy(t->texts, topic, topic_bytes + 1);
 	memcpy(t->texts + topic_bytes + 1, text, text_bytes);
 	t->texts[topic_bytes + 1 + text_bytes] = '\0';
 	return t;
 }
 
-void events_add(struct events *ev, const char *topic, const char *text, size_t text_bytes)
+void events_add(
+	struct events *ev, const char *topic, const char *type, const char *text, size_t text_bytes)
 {
 	struct event_text *t = make(topic, strlen(topic), text, text_bytes);
 
@@ -95,6 +98,7 @@ void events_add(struct events *ev, const char *topic, const char *text, size_t t
 		events_lose(ev, 1);
 		return;
 	}
+	t->type = type;
 	while (ev->last - ev->first + 1 == EVENTS_MAX || ev->bytes + size_of(t) > EVENTS_BYTES_MAX)
 		drop_first(ev);
 	*slot_of(ev, ++ev->last) = t;
@@ -119,8 +123,11 @@ bool events_at(const struct events *ev, uint64_t number, struct happened *ret_ha
 		return false;
 	t = *slot_of(ev, number);
 	assert(t);
-	*ret_happened = (struct happened){
-		t->texts, t->topic_bytes, t->texts + t->topic_bytes + 1, t->text_bytes};
+	*ret_happened = (struct happened){.topic = t->texts,
+		.topic_bytes = t->topic_bytes,
+		.type = t->type,
+		.text = t->texts + t->topic_bytes + 1,
+		.text_bytes = t->text_bytes};
 	return true;
 }
 

@@ -23,9 +23,10 @@
 
 struct events;
 
-struct happened {          /* both end with a NUL, and stay until the next events_add */
+struct happened {          /* all end with a NUL, and stay until the next events_add */
 	const char *topic; /* "registry:default/web/1", "child:default/web", "member" */
 	size_t topic_bytes;
+	const char *type; /* "entry.registered" */
 	const char *text; /* a JSON object on one line */
 	size_t text_bytes;
 };
@@ -34,8 +35,10 @@ struct happened {          /* both end with a NUL, and stay until the next event
 enum err events_new(struct origin_id life, struct events **ret_events);
 void events_free(struct events *ev); /* NULL is fine */
 
-/* One more, of which both texts are copied. Without memory it is lost, and all before it. */
-void events_add(struct events *ev, const char *topic, const char *text, size_t text_bytes);
+/* One more, of which topic and text are copied; `type` is a literal. Without memory it is lost, and
+ * all before it. */
+void events_add(struct events *ev, const char *topic, const char *type, const char *text,
+	size_t text_bytes);
 /* So many have happened that nobody can tell any more; all before them go too. */
 void events_lose(struct events *ev, uint64_t count);
 

@@ -103,7 +103,8 @@ struct horde {
 	size_t told; /* changes of `out` that the events tell of */
 	struct events *events;
 	struct text telling; /* where an event is written */
-	bool no_quorum;      /* that was told */
+	const char *telling_type;
+	bool no_quorum; /* that was told */
 	struct actions *out;
 };
 

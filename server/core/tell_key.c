@@ -12,6 +12,7 @@ struct text *tell_open(struct horde *h, const char *type)
 	char id[EVENT_ID_BYTES];
 
 	text_clear(t);
+	h->telling_type = type;
 	events_id(h->events, events_last(h->events) + 1, id);
 	json_object(t);
 	json_put_string(t, "id", id);
@@ -26,7 +27,7 @@ void tell_close(struct horde *h, const char *topic)
 
 	json_end_object(t);
 	if (text_ok(t))
-		events_add(h->events, topic, t->bytes, t->used);
+		events_add(h->events, topic, h->telling_type, t->bytes, t->used);
 	else
 		events_lose(h->events, 1);
 }
@@ -267,13 +268,14 @@ static void put_exit(struct text *t, const struct exit_record *x)
 		return;
 	json_key(t, "last_exit");
 	json_object(t);
-	json_put_int(t, "code", x->code);
-	if (x->signal)
+	if (x->signal > 0)
 		json_put_int(t, "signal", x->signal);
+	else if (x->code >= 0)
+		json_put_int(t, "code", x->code);
 	json_put_time(t, "at", x->at_ms);
-	if (x->error[0])
-		json_put_string(t, "error", x->error);
 	json_end_object(t);
+	if (x->error[0])
+		json_put_string(t, "detail", x->error);
 }
 
 static bool same_state(const struct status_record *a, const struct status_record *b)
@@ -317,7 +319,7 @@ static void tell_assigns(struct horde *h, const struct entry *winner, const stru
 	t = open_child(h, "child.conflict", winner);
 	put_node(h, t, "node", a->node);
 	json_put_uint(t, "epoch", a->epoch);
-	put_node(h, t, "loser", b->node);
+	put_node(h, t, "loser_node", b->node);
 	close_of(h, "child", winner);
 }
 

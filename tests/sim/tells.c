@@ -81,10 +81,7 @@ void tells_read_all(struct node *n)
 
 static bool is_type(const struct happened *e, const char *type)
 {
-	const char *at = strstr(e->text, "\"type\":\"");
-
-	at = at ? at + strlen("\"type\":\"") : "";
-	return strncmp(at, type, strlen(type)) == 0 && at[strlen(type)] == '"';
+	return strcmp(e->type, type) == 0;
 }
 
 static void keep_owner(struct heard *one, const struct happened *e)

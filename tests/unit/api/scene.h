@@ -9,6 +9,7 @@
 #include "api/about.h"
 #include "api/children.h"
 #include "api/cluster.h"
+#include "api/events.h"
 #include "api/health.h"
 #include "api/logs.h"
 #include "api/peer.h"
@@ -27,15 +28,17 @@
 static const struct binding *const scene_tables[] = {about_bindings, health_bindings,
 	cluster_bindings, peer_bindings, supervisors_bindings, supervisors_delete_bindings,
 	children_bindings, children_write_bindings, children_many_bindings, children_call_bindings,
-	logs_bindings, logs_follow_bindings, state_bindings, registry_bindings,
-	registry_write_bindings, registry_list_bindings, queries_bindings, queries_write_bindings,
-	meta_bindings, registries_bindings, snapshots_bindings, restore_bindings, NULL};
+	logs_bindings, logs_follow_bindings, events_bindings, events_follow_bindings,
+	state_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
+	queries_bindings, queries_write_bindings, meta_bindings, registries_bindings,
+	snapshots_bindings, restore_bindings, NULL};
 
 struct scene {
 	struct cluster c;
 	struct service service;
 	struct loop *loop;
 	struct http *http;
+	uint64_t events_told;
 	bool (*until)(long argument);
 	long argument;
 	int64_t end_ms;
@@ -55,6 +58,8 @@ static void scene_sees(struct node *n)
 			http_wake_key(scene.http, e->key, e->key_bytes);
 		http_wake_key(scene.http, "vector", strlen("vector"));
 	}
+	if (scene.http)
+		events_wake(scene.http, horde_events(n->h), &scene.events_told);
 	for (size_t i = 0; scene.http && i < n->actions.used; i++)
 		if (n->actions.items[i].kind == ACTION_ACKED)
 			http_wake_key(scene.http, "ack", strlen("ack"));

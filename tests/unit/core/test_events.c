@@ -22,7 +22,7 @@ static struct events *make(void)
 
 static void add(struct events *ev, const char *topic, const char *text)
 {
-	events_add(ev, topic, text, strlen(text));
+	events_add(ev, topic, "a.type", text, strlen(text));
 }
 
 static void add_numbered(struct events *ev, uint64_t count)
@@ -62,6 +62,7 @@ Test(events, each_has_a_number_and_is_kept_as_it_came)
 	cr_assert(events_at(ev, 2, &e));
 	cr_expect_str_eq(e.topic, "registry:default/k");
 	cr_expect_eq(e.topic_bytes, strlen(e.topic));
+	cr_expect_str_eq(e.type, "a.type");
 	cr_expect_str_eq(e.text, "{\"a\":1}");
 	cr_expect_eq(e.text_bytes, strlen(e.text));
 	events_free(ev);
@@ -90,12 +91,12 @@ Test(events, the_oldest_go_when_they_take_too_much)
 	memset(text, 'x', EVENTS_BYTES_MAX);
 	add_numbered(ev, 3);
 	for (int i = 0; i < 3; i++)
-		events_add(ev, "member", text, large);
+		events_add(ev, "member", "a.type", text, large);
 	cr_expect_eq(events_first(ev), 1, "it all fits");
-	events_add(ev, "member", text, large);
+	events_add(ev, "member", "a.type", text, large);
 	cr_expect_eq(events_first(ev), 5, "the small ones are not enough");
 	cr_expect_eq(events_last(ev), 7);
-	events_add(ev, "member", text, EVENTS_BYTES_MAX);
+	events_add(ev, "member", "a.type", text, EVENTS_BYTES_MAX);
 	cr_expect_eq(events_first(ev), 9, "one that fits nowhere is lost, and said to be");
 	cr_expect_eq(events_last(ev), 8);
 	free(text);

@@ -37,7 +37,7 @@ static const char *since(const struct node *n, uint64_t *from, const char *topic
 		cr_assert(events_at(ev, *from + 1, &e), "%" PRIu64 " is lost", *from + 1);
 		if (strncmp(e.topic, topic, strlen(topic)) != 0)
 			continue;
-		snprintf(out + used, sizeof(out) - used, "%s %s%s%s|", member(e.text, "type"),
+		snprintf(out + used, sizeof(out) - used, "%s %s%s%s|", e.type,
 			strchr(e.topic, ':') ? strchr(e.topic, ':') + 1 : member(e.text, "member"),
 			strcmp(member(e.text, "reason"), "") ? " " : "", member(e.text, "reason"));
 	}
