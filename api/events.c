@@ -18,6 +18,8 @@ bool events_wake(struct http *h, const struct events *ev, uint64_t *told)
 		memcpy(key + sizeof(EVENTS_WAKE) - 1, e.topic, e.topic_bytes);
 		http_wake_key(h, key, sizeof(EVENTS_WAKE) - 1 + e.topic_bytes);
 	}
+	if (*told / EVENTS_WAKE_ALL_EVERY != events_last(ev) / EVENTS_WAKE_ALL_EVERY)
+		http_wake_key(h, EVENTS_WAKE_ALL, sizeof(EVENTS_WAKE_ALL) - 1);
 	*told = events_last(ev);
 	return any;
 }

@@ -104,7 +104,8 @@ void topics_watch(struct exchange *x, const struct topics *t)
 	static const size_t wake = sizeof(EVENTS_WAKE) - 1;
 	char key[sizeof(EVENTS_WAKE) + TOPICS_BYTES_MAX] = EVENTS_WAKE;
 
-	if (t->count == 0 || t->count > HTTP_WATCHES_MAX) {
+	exchange_watch_key(x, EVENTS_WAKE_ALL, sizeof(EVENTS_WAKE_ALL) - 1);
+	if (t->count == 0 || t->count + 1 > HTTP_WATCHES_MAX) {
 		exchange_watch_prefix(x, key, wake);
 		return;
 	}

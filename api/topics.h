@@ -17,6 +17,13 @@
 #define TOPICS_MAX 16
 #define TOPICS_BYTES_MAX 4096 /* of the parameter, decoded once */
 
+/*
+ * Woken now and then, whatever happens: who waits for something rare has to look on before what he
+ * has not looked at goes, though none of it is for him.
+ */
+#define EVENTS_WAKE_ALL "events"
+#define EVENTS_WAKE_ALL_EVERY 4096u /* events, well below EVENTS_MAX */
+
 struct topic {
 	const char *text; /* in the `texts` of its topics */
 	size_t bytes;
@@ -32,7 +39,7 @@ struct topics { /* not to be moved */
 /* From the query. False: 400 `bad-query` was answered, with a fault for each topic that is none. */
 bool topics_of(struct exchange *x, struct topics *ret_topics);
 bool topics_match(const struct topics *t, const struct happened *e);
-/* Watches them (wait.h): the handler is run again when one of them has happened. */
+/* Watches them (wait.h): the handler is run again when one of them has happened, or many others. */
 void topics_watch(struct exchange *x, const struct topics *t);
 /*
  * The first event of these topics behind `*number`, which becomes its number; without one it
