@@ -454,3 +454,18 @@ Test(events, who_waits_needs_nothing_kept_that_is_of_no_interest)
 	close_stream(fd);
 	scene_end();
 }
+
+Test(events, too_much_in_one_turn_is_gone_for_who_waits_too)
+{
+	char value[16];
+	int fd;
+
+	start();
+	fd = scene_park(get_of("?wait=60s&from=now&topics=meta:default/mine"), NULL);
+	for (int i = 0; i <= EVENTS_MAX; i++) {
+		snprintf(value, sizeof(value), "%d", i);
+		put_meta("other", value);
+	}
+	cr_expect_eq(scene_answer(fd)->status, 410);
+	scene_end();
+}
