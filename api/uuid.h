@@ -12,6 +12,9 @@
  */
 bool uuid_make(char ret_text[UUID_TEXT_BYTES]);
 
+/* These bytes as one of this version. */
+void uuid_write(unsigned char b[16], unsigned char version, char ret_text[UUID_TEXT_BYTES]);
+
 /* A UUID of version 8, made of the first 32 digits of a hash in hex: the same for the same. */
 void uuid_of_hash(const char *hex, char ret_text[UUID_TEXT_BYTES]);
 

@@ -19,6 +19,7 @@
 #include "api/peer.h"
 #include "api/registries.h"
 #include "api/registry.h"
+#include "api/replies.h"
 #include "api/snapshots.h"
 #include "api/state.h"
 #include "api/supervisors.h"
@@ -57,6 +58,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		.tables = tables,
 		.receivers = snapshots_receivers,
 		.covered = node_covered,
+		.keeper = &replies_keeper,
 	};
 	char why[HTTP_WHY_BYTES];
 

@@ -162,6 +162,17 @@ struct MHD_Response *MHD_create_response_from_buffer(
 	return r;
 }
 
+struct MHD_Response *MHD_create_response_from_buffer_with_free_callback_cls(
+	size_t count, void *bytes, MHD_ContentReaderFreeCallback bytes_free, void *data)
+{
+	struct MHD_Response *r =
+		MHD_create_response_from_buffer(count, bytes, MHD_RESPMEM_PERSISTENT);
+
+	r->bytes_free = bytes_free;
+	r->bytes_data = data;
+	return r;
+}
+
 struct MHD_Response *MHD_create_response_from_fd64(uint64_t count, int fd)
 {
 	char *bytes = malloc(count + 1);
@@ -222,6 +233,8 @@ void MHD_destroy_response(struct MHD_Response *r)
 	}
 	if (r->source)
 		r->source_free(r->source_data);
+	if (r->bytes_free)
+		r->bytes_free(r->bytes_data);
 	if (r->owned)
 		free((char *)(uintptr_t)r->bytes);
 	free(r);

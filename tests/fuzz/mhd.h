@@ -22,6 +22,8 @@ struct MHD_Response {
 	const char *bytes;
 	size_t count;
 	bool owned;
+	MHD_ContentReaderFreeCallback bytes_free; /* or this frees them */
+	void *bytes_data;
 	MHD_ContentReaderCallback source; /* or this gives the body, once */
 	MHD_ContentReaderFreeCallback source_free;
 	void *source_data;

@@ -26,6 +26,15 @@ static const struct {
 			 "/v1/cluster/members/n1")},
 	{"join", "POST /v1/cluster/join?wait=10ms" SEED_HEAD SEED_JSON
 		 "{\"addresses\":[\"http://10.0.0.2:4750\"]}"},
+	{"again", "POST " SEED_SUP "/children?wait=1s" SEED_HEAD "Idempotency-Key: k\n" SEED_JSON
+		  "{\"command\":[\"true\"]}\fPOST " SEED_SUP "/children?wait=1s" SEED_HEAD
+		  "Idempotency-Key: k\n" SEED_JSON "{\"command\":[\"true\"]}\fPOST " SEED_SUP
+		  "/children/web/start" SEED_HEAD "Idempotency-Key: k\n\n\fPOST " SEED_SUP
+		  "/children/none/stop" SEED_HEAD "Idempotency-Key: other\n\n"},
+	{"share", "GET " SEED_REG "/meta/colour?wait=1m&since=x" SEED_HEAD "\n\fGET " SEED_REG
+		  "/meta/new?wait=1m" SEED_HEAD "\n\fGET " SEED_REG "/meta/new?wait=30s" SEED_HEAD
+		  "\n\fGET " SEED_REG "/meta/new?wait=1m&since=0000000000000000" SEED_HEAD
+		  "\n\fPUT " SEED_REG "/meta/new" SEED_HEAD SEED_JSON "{\"value\":0}"},
 	{"list", SEED_GET(SEED_SUP "/count") "\f" SEED_GET(
 			 SEED_SUP "/children?limit=1&state=running&label_selector=app%3Dweb,x!%3Dy"
 				  "&node=n1&prefix=w")},
