@@ -2,6 +2,8 @@
 
 #include "api/claims.h"
 #include "api/json_read.h"
+#include <stdio.h>
+#include <string.h>
 
 enum err child_prepare_parts(
 	struct exchange *x, const struct spec_parts *parts, struct prepared *ret_prepared)
@@ -55,6 +57,27 @@ enum err child_prepare_unnamed(struct exchange *x, const char *pointer, const js
 	return e;
 }
 
+/* Which of the names other owners have. Those that are made of who the child is are not looked at.
+ */
+static void note_taken(struct exchange *x, const char *id, const struct claims *claims)
+{
+	char ref[REF_BYTES_MAX], pointer[64];
+	struct entry_record owner;
+
+	snprintf(ref, sizeof(ref), "%s/%s", exchange_path(x, "sup"), id);
+	for (uint32_t i = 0; i < claims->count; i++) {
+		const struct claim *one = &claims->items[i];
+		const struct entry *e = map_get(resource_map(x), one->key, one->key_bytes);
+
+		if (!e || one->on_taken != TAKEN_FAIL || !entry_name(e, &owner) ||
+			(owner.owner_kind == OWNER_CHILD && strcmp(owner.owner_id, ref) == 0))
+			continue;
+		snprintf(pointer, sizeof(pointer), "/register/%u/key", i);
+		exchange_fault(x, pointer, "name-taken", "it is owned by %s '%s'",
+			owner_kind_name(owner.owner_kind), owner.owner_id);
+	}
+}
+
 enum err child_commit(
 	struct exchange *x, struct write *w, const char *id, struct prepared *prepared)
 {
@@ -70,6 +93,8 @@ enum err child_commit(
 	e = write_command(x, &event, w);
 	if (e == ERR_OK)
 		prepared->record = NULL; /* it is the map's */
+	else if (e == ERR_ALREADY_REGISTERED)
+		note_taken(x, id, &prepared->record->spec.claims);
 	return e;
 }
 
@@ -87,6 +112,9 @@ void child_put_failed(struct exchange *x, enum err e)
 {
 	if (e == ERR_MALFORMED)
 		exchange_problem(x, PROBLEM_INVALID_SPEC, "the spec has a fault");
+	else if (e == ERR_ALREADY_REGISTERED)
+		exchange_problem(
+			x, PROBLEM_NAME_TAKEN, "another owner has a name that the child asks for");
 	else
 		resource_fail(x, e);
 }

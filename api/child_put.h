@@ -28,7 +28,8 @@ enum err child_prepare_parts(
 enum err child_prepare_unnamed(struct exchange *x, const char *pointer, const json_t *spec,
 	const struct spec_parts *parts, struct prepared *ret_prepared);
 
-/* Writes it under `id` of the path's supervisor. Errors: those of EVENT_PUT_SPEC. */
+/* Writes it under `id` of the path's supervisor. Errors: those of EVENT_PUT_SPEC; the names that
+ * others have are noted as faults. */
 enum err child_commit(
 	struct exchange *x, struct write *w, const char *id, struct prepared *prepared);
 /* Removes the spec. Errors: those of EVENT_REMOVE_SPEC. */

@@ -35,7 +35,7 @@
 	X(NOT_OWNER, 409, "not-owner", "The caller does not own the key")                          \
 	X(WRONG_STATE, 409, "wrong-state", "Not possible in the present state")                    \
 	X(LOGS_NOT_KEPT, 409, "logs-not-kept", "The node prints logs and keeps none")              \
-	X(NAME_TAKEN, 409, "name-taken", "Another live node has this name")                        \
+	X(NAME_TAKEN, 409, "name-taken", "Somebody else has the name")                             \
 	X(DRAINING, 409, "draining", "The node is draining")                                       \
 	X(CLUSTER_MISMATCH, 409, "cluster-mismatch", "The other node is of another cluster")       \
 	X(CONFLICT_LOST, 409, "conflict-lost", "Another writer won")                               \

@@ -33,6 +33,9 @@ static void take_claim(struct decoding *d, const json_t *o, struct claim *ret, b
 		snprintf(ret->key, bytes + 1, "entry/%s/%s", registry, key);
 	else
 		d->no_memory = true;
+	ret->on_taken = taken_rule_from(take_name(d, o, "on_taken", "fail"));
+	if (ret->on_taken == TAKEN_RULE_COUNT)
+		d->wrong = true;
 	ret->value = value_text(d, json_object_get(o, "value"));
 	*expanding = *expanding || (ret->key && expands(ret->key)) ||
 		     (ret->value && expands(ret->value));

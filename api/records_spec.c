@@ -129,6 +129,7 @@ static void take_shutdown(struct decoding *d, const json_t *o, struct spec_recor
 	if (s->shutdown_signal == 0)
 		d->wrong = true;
 	s->shutdown_timeout_ms = take_int(d, shutdown, "timeout_ms", 0, INT64_MAX, 5000);
+	s->shutdown_delay_ms = take_int(d, shutdown, "delay_ms", 0, INT32_MAX, 0);
 }
 
 static void take_success(struct decoding *d, const json_t *o, uint8_t ret_bits[32])
@@ -168,6 +169,7 @@ static uint32_t take_given(const json_t *spec)
 		{GIVEN_RESET_AFTER, "backoff", "reset_after_ms"},
 		{GIVEN_SHUTDOWN_SIGNAL, "shutdown", "signal"},
 		{GIVEN_SHUTDOWN_TIMEOUT, "shutdown", "timeout_ms"},
+		{GIVEN_SHUTDOWN_DELAY, "shutdown", "delay_ms"},
 		{GIVEN_SUCCESS, NULL, "success_exit_codes"},
 		{GIVEN_CWD, NULL, "cwd"},
 		{GIVEN_LOG_BYTES, "logs", "max_bytes"},

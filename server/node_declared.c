@@ -192,9 +192,10 @@ static void tell_refused(struct node *n, const char *ref, enum err e)
 		return;
 	(void)declared_set(&d->told, ref, why);
 	log_event(LOG_LEVEL_WARN, "declared.refused", ref, "%s; it is tried again",
-		e == ERR_NOT_FOUND ? "there is no such supervisor"
-		: e == ERR_FULL    ? "the supervisor has no room for it"
-				   : err_text(e));
+		e == ERR_NOT_FOUND            ? "there is no such supervisor"
+		: e == ERR_FULL               ? "the supervisor has no room for it"
+		: e == ERR_ALREADY_REGISTERED ? "another owner has one of its names"
+					      : err_text(e));
 }
 
 /* False: the round is over. */

@@ -168,10 +168,13 @@ enum err carry_out(struct horde *h, struct child *c, const struct view *v, enum 
 		child_start(h, c, v);
 		return ERR_OK;
 	case DECISION_STOP_TERMINATED:
-		child_stop(h, c, INT64_MAX, why_terminated(h, v));
+		child_withdraw(h, c, why_terminated(h, v));
 		return ERR_OK;
 	case DECISION_STOP_REPLACED:
-		child_stop(h, c, INT64_MAX, STOP_REPLACED);
+		child_withdraw(h, c, STOP_REPLACED);
+		return ERR_OK;
+	case DECISION_STOP_WITHDRAWN:
+		child_stop(h, c, INT64_MAX, c->withdraw_why);
 		return ERR_OK;
 	case DECISION_STOP_CONFLICT:
 		child_stop(h, c, CONFLICT_STOP_MAX_MS, STOP_CONFLICT);

@@ -145,6 +145,7 @@ void child_follow(struct child *c, const struct view *v)
 	c->spec_hash = v->spec->hash;
 	c->stop_signal = v->spec->shutdown_signal;
 	c->stop_timeout_ms = v->spec->shutdown_timeout_ms;
+	c->stop_delay_ms = v->spec->shutdown_delay_ms;
 	if (v->spec->restart.type == RESTART_TEMPORARY)
 		c->ran = entry_dot(v->spec_entry);
 }
@@ -194,6 +195,7 @@ static void begin_start(struct horde *h, struct child *c, const struct view *v)
 	c->replaced = false;
 	c->fault = REASON_NONE;
 	c->claimed = 0;
+	c->names_wait = 0;
 	c->process_epoch = c->epoch;
 	c->process_hash = v->spec->process_hash;
 	c->own_process_hash = v->spec_entry->record->spec.process_hash;
@@ -394,7 +396,7 @@ static void moved_on(struct horde *h, struct child *c)
 void child_ended(struct horde *h, struct child *c, const struct process_end *end, const char *error,
 	const struct spec_record *spec)
 {
-	bool on_purpose = c->process == PROCESS_STOPPING && !c->fault;
+	bool on_purpose = (c->process == PROCESS_STOPPING || c->withdrawn) && !c->fault;
 	bool ready = c->health && c->health->ready;
 
 	if (!process_turn(c, PROCESS_ENDED))
@@ -405,6 +407,7 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 	else
 		child_keep_tail(c, end->tail);
 	c->ended_untold = true;
+	c->withdrawn = false;
 	c->pid = 0;
 	c->state = CHILD_PENDING;
 	c->reason = REASON_NONE;

@@ -23,11 +23,16 @@ struct child {
 	bool moving; /* it is stopped to go elsewhere */
 	int stop_signal;
 	int64_t stop_timeout_ms;
+	int64_t stop_delay_ms;
+	bool withdrawn; /* it is going to be stopped, for this, then (withdraw.c) */
+	enum stop_reason withdraw_why;
+	int64_t withdraw_ms;
 	int64_t started_ms;
 	int64_t started_wall_ms;
 	struct health *health; /* of its process, while that has checks; else NULL */
 	uint64_t claimed;      /* hash of the names that it was given; 0: none yet */
 	bool replaced;         /* its process was ended for another write of its spec */
+	uint16_t names_wait;   /* bit by bit, which of its claims it waits for: others have them */
 	bool name_lost;        /* one of its names went to another owner */
 	enum reason fault;     /* why it is being ended as if it had failed; or NONE */
 	/* its life here, in `epoch`, of the spec `spec_hash` */

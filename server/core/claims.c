@@ -36,6 +36,7 @@ bool claims_dup(const struct claims *c, struct claims *ret_copy)
 		copy->key = strdup(c->items[i].key);
 		copy->key_bytes = c->items[i].key_bytes;
 		copy->value = strdup(c->items[i].value);
+		copy->on_taken = c->items[i].on_taken;
 		ok = ok && copy->key && copy->value;
 	}
 	return ok;
@@ -50,6 +51,7 @@ static bool expand_one(const struct claim *c, char *const *identity, struct clai
 	copy->key_bytes = key.used;
 	copy->key = text_take(&key);
 	copy->value = text_take(&value);
+	copy->on_taken = c->on_taken;
 	return copy->key && copy->value;
 }
 
@@ -76,6 +78,7 @@ uint64_t claims_hash(const struct claims *c)
 
 		hash = XXH3_64bits_withSeed(one->key, one->key_bytes + 1, hash);
 		hash = XXH3_64bits_withSeed(one->value, strlen(one->value) + 1, hash);
+		hash = hash * 31 + one->on_taken;
 	}
 	return hash;
 }

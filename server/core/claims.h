@@ -6,12 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/core/names.h"
+
 #define CLAIMS_MAX 16 /* names of one spec */
 
 struct claim {
 	char *key; /* entry/REG/KEY */
 	size_t key_bytes;
-	char *value; /* raw JSON */
+	char *value;              /* raw JSON */
+	enum taken_rule on_taken; /* what becomes of the child while another owner has it */
 };
 
 struct claims { /* all zero: none */

@@ -31,6 +31,7 @@ void supervise_tick(struct horde *h)
 		children_mark_all(h);
 	}
 	retain_tick(h);
+	withdraw_tick(h);
 	if (h->now_ms < h->retry_ms)
 		return;
 	h->retry_ms = INT64_MAX;
@@ -62,6 +63,14 @@ static enum err place_new(struct horde *h, const char *ref, bool created)
 	return supervise_assign(h, ref, node, why);
 }
 
+static bool names_are_new(const struct entry *present, const struct record *r)
+{
+	const struct record *old = present ? present->record : NULL;
+
+	return r && r->spec.claims.count > 0 &&
+	       (!old || claims_hash(&old->spec.claims) != claims_hash(&r->spec.claims));
+}
+
 enum err supervise_put(struct horde *h, const struct event *e)
 {
 	const char *ref = key_rest(e->put.key);
@@ -72,6 +81,8 @@ enum err supervise_put(struct horde *h, const struct event *e)
 		e->put.record ? &e->put.record->spec : NULL);
 	enum err err = wanted ? supervisor_room(h, ref) : ERR_OK;
 
+	if (err == ERR_OK && wanted && names_are_new(present, e->put.record))
+		err = registry_free(h, ref, &e->put.record->spec.claims);
 	if (err == ERR_OK)
 		err = map_put(h->map, e->put.key, e->put.key_bytes, e->put.value,
 			e->put.value_bytes, e->put.record, stamp(h), &h->out->changes);
@@ -135,8 +146,8 @@ enum err supervise_restart(struct horde *h, const char *ref)
 			return err;
 	}
 	if (c->process == PROCESS_STARTING || c->process == PROCESS_RUNNING) {
-		child_stop(h, c, INT64_MAX, STOP_RESTART);
-		if (c->process != PROCESS_STOPPING)
+		child_withdraw(h, c, STOP_RESTART);
+		if (c->process != PROCESS_STOPPING && !c->withdrawn)
 			return ERR_NO_MEMORY;
 	}
 	budget_reset(&c->budget);

@@ -122,6 +122,7 @@ void locks_tick(struct horde *h)
 		else if (l->until_ms < h->locks_ms)
 			h->locks_ms = l->until_ms;
 	}
+	registry_wake_standbys(h);
 	/* Many that end one after another are not looked at each time. */
 	if (h->locks_ms < h->now_ms + LOCKS_EVERY_MS)
 		h->locks_ms = h->now_ms + LOCKS_EVERY_MS;

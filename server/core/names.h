@@ -32,6 +32,7 @@
 #define CHECK_KINDS(X)                                                                             \
 	X(NONE, "none") X(NOTIFY, "notify") X(TCP, "tcp") X(HTTP, "http") X(EXEC, "exec")
 #define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static")
+#define TAKEN_RULES(X) X(FAIL, "fail") X(WAIT, "wait") X(RUN, "run")
 #define KEY_RULES(X) X(UNIQUE, "unique")
 #define CONFLICT_RULES(X) X(LAST, "last_write_wins") X(FIRST, "first_write_wins")
 
@@ -56,6 +57,7 @@
 #define ENUM_ITEM_STOP(c, t) STOP_##c,
 #define ENUM_ITEM_KEYS(c, t) KEYS_##c,
 #define ENUM_ITEM_WINS(c, t) WINS_##c,
+#define ENUM_ITEM_TAKEN(c, t) TAKEN_##c,
 enum member_state { MEMBER_STATES(ENUM_ITEM_MEMBER) MEMBER_STATE_COUNT };
 enum restart_type { RESTART_TYPES(ENUM_ITEM_RESTART) RESTART_TYPE_COUNT };
 enum max_restarts_policy { MAX_RESTARTS_POLICIES(ENUM_ITEM_POLICY) POLICY_COUNT };
@@ -65,6 +67,7 @@ enum check_kind { CHECK_KINDS(ENUM_ITEM_CHECK) CHECK_KIND_COUNT };
 enum owner_kind { OWNER_KINDS(ENUM_ITEM_OWNER) OWNER_KIND_COUNT };
 enum stop_reason { STOP_REASONS(ENUM_ITEM_STOP) STOP_REASON_COUNT };
 enum key_rule { KEY_RULES(ENUM_ITEM_KEYS) KEY_RULE_COUNT };
+enum taken_rule { TAKEN_RULES(ENUM_ITEM_TAKEN) TAKEN_RULE_COUNT };
 enum conflict_rule { CONFLICT_RULES(ENUM_ITEM_WINS) CONFLICT_RULE_COUNT };
 
 const char *member_state_name(enum member_state s);
@@ -76,6 +79,7 @@ const char *check_kind_name(enum check_kind k);
 const char *owner_kind_name(enum owner_kind k);
 const char *stop_reason_name(enum stop_reason r);
 const char *key_rule_name(enum key_rule r);
+const char *taken_rule_name(enum taken_rule r);
 const char *conflict_rule_name(enum conflict_rule r);
 /* The value of a name, or the COUNT of that enum when there is none. */
 enum member_state member_state_from(const char *name);
@@ -87,6 +91,7 @@ enum check_kind check_kind_from(const char *name);
 enum owner_kind owner_kind_from(const char *name);
 enum stop_reason stop_reason_from(const char *name);
 enum key_rule key_rule_from(const char *name);
+enum taken_rule taken_rule_from(const char *name);
 enum conflict_rule conflict_rule_from(const char *name);
 
 #endif

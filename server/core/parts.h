@@ -12,6 +12,7 @@
  *	child.c      one process, as a table view.c       one child, as the map shows it
  *	start_queue.c  who may start now      retain.c     how long one that finished is kept
  *	probe.c      who is ready, and well  child_ports.c  which ports each has
+ *	withdraw.c   the way out of a process
  *	registries.c  which there are         locks.c      who may not have a name yet
  *	tell.c       what is an event        tell_key.c   what it says, family by family
  */
@@ -168,6 +169,11 @@ void child_ended(struct horde *h, struct child *c, const struct process_end *end
 	const struct spec_record *spec);
 bool children_running(const struct horde *h);
 
+/* ---- withdraw.c ---- */
+/* Stops its process, after its names have been withdrawn. */
+void child_withdraw(struct horde *h, struct child *c, enum stop_reason why);
+void withdraw_tick(struct horde *h);
+
 /* ---- identity.c: what a process is told of itself, as "NAME=value", ended by NULL ---- */
 /* NULL: no memory. The caller's identity_free. */
 char **identity_make(const struct horde *h, const struct child *c, uint64_t epoch);
@@ -300,6 +306,10 @@ enum err registry_unregister(struct horde *h, const struct event *e);
  */
 enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
 	const struct entry **ret_taken);
+/* Could it have the names that it does not run without? Errors: ALREADY_REGISTERED, NO_MEMORY. */
+enum err registry_free(struct horde *h, const char *ref, const struct claims *claims);
+/* A key is free: who waits for one looks again. */
+void registry_wake_standbys(struct horde *h);
 /* Who has lost a name to another owner by this change is to see that. */
 void registry_lost(struct horde *h, const struct change *change);
 /* Ends the names of a child that its spec asked for before and does not now; NULL: it has none. */

@@ -55,6 +55,7 @@ enum decision {
 	DECISION_START,
 	DECISION_STOP_TERMINATED, /* deleted, stopped by desire, or the node goes */
 	DECISION_STOP_REPLACED,   /* a new spec: stop, then start anew */
+	DECISION_STOP_WITHDRAWN,  /* its names were withdrawn long enough (withdraw.c) */
 	DECISION_STOP_CONFLICT,   /* another node has it */
 	DECISION_CLEAR,           /* remove assign and status of a deleted child */
 	DECISION_EXPIRE,          /* remove the spec of one that was kept long enough */

@@ -38,6 +38,7 @@ NAMES(reason, reason, REASONS, REASON_COUNT)
 NAMES(stop_reason, stop_reason, STOP_REASONS, STOP_REASON_COUNT)
 NAMES(check_kind, check_kind, CHECK_KINDS, CHECK_KIND_COUNT)
 NAMES(key_rule, key_rule, KEY_RULES, KEY_RULE_COUNT)
+NAMES(taken_rule, taken_rule, TAKEN_RULES, TAKEN_RULE_COUNT)
 NAMES(conflict_rule, conflict_rule, CONFLICT_RULES, CONFLICT_RULE_COUNT)
 NAMES(owner_kind, owner_kind, OWNER_KINDS, OWNER_KIND_COUNT)
 

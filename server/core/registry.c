@@ -181,17 +181,64 @@ static enum err hold_one(struct horde *h, const struct child *c, const struct cl
 	return put_entry(h, &e, &fields, c->ref);
 }
 
-static const struct entry *taken(
-	const struct horde *h, const struct child *c, const struct claims *claims)
+static const struct entry *taken(const struct horde *h, const char *ref, const struct claim *claim)
+{
+	const struct entry *e = map_get(h->map, claim->key, claim->key_bytes);
+
+	return e && !is_of(e, ref) && registries_have(h, e->key) ? e : NULL;
+}
+
+/* Of the names that it does not run without, one that another owner has. */
+static const struct entry *missing(
+	const struct horde *h, const char *ref, const struct claims *claims)
 {
 	for (uint32_t i = 0; i < claims->count; i++) {
-		const struct entry *e =
-			map_get(h->map, claims->items[i].key, claims->items[i].key_bytes);
+		const struct claim *one = &claims->items[i];
+		const struct entry *e = one->on_taken == TAKEN_FAIL ? taken(h, ref, one) : NULL;
 
-		if (e && !is_of(e, c->ref) && registries_have(h, e->key))
+		if (e)
 			return e;
 	}
 	return NULL;
+}
+
+/* Nobody has it, but its last owner was lost just now. */
+static bool held_back(const struct horde *h, const char *ref, const struct claim *one)
+{
+	return locks_left_ms(h, one->key, one->key_bytes, OWNER_CHILD, ref) > 0;
+}
+
+static enum err are_free(const struct horde *h, const char *ref, const struct claims *claims)
+{
+	for (uint32_t i = 0; i < claims->count; i++)
+		if (claims->items[i].on_taken == TAKEN_FAIL && held_back(h, ref, &claims->items[i]))
+			return ERR_ALREADY_REGISTERED;
+	return missing(h, ref, claims) ? ERR_ALREADY_REGISTERED : ERR_OK;
+}
+
+enum err registry_free(struct horde *h, const char *ref, const struct claims *claims)
+{
+	char **identity = claims->expands ? identity_of_ref(ref) : NULL;
+	struct claims own = {0};
+	enum err err = ERR_NO_MEMORY;
+
+	if (!claims->expands)
+		return are_free(h, ref, claims);
+	if (identity && claims_expand(claims, identity, &own))
+		err = are_free(h, ref, &own);
+	claims_fini(&own);
+	identity_free(identity);
+	return err;
+}
+
+void registry_wake_standbys(struct horde *h)
+{
+	if (!h->standbys)
+		return;
+	h->standbys = false;
+	for (struct child *c = h->all; c; c = c->next)
+		if (c->names_wait)
+			child_mark_it(h, c);
 }
 
 /* What it is to have, as a number that changes with it: only what there are registries for. */
@@ -220,20 +267,57 @@ void registry_lost(struct horde *h, const struct change *change)
 	}
 }
 
+/* One name, unless another owner has it or may have it back. */
+static enum err hold_or_wait(
+	struct horde *h, struct child *c, const struct claim *one, uint16_t bit)
+{
+	bool held = held_back(h, c->ref, one);
+
+	if (!held && !taken(h, c->ref, one))
+		return hold_one(h, c, one);
+	if (held || one->on_taken == TAKEN_WAIT)
+		c->names_wait |= bit;
+	return ERR_OK;
+}
+
+/* One that an admin has freed since stays free, and whoever takes it then may have it. */
+static enum err hold_these(
+	struct horde *h, struct child *c, const struct claims *claims, uint16_t which)
+{
+	enum err err = ERR_OK;
+
+	c->names_wait = 0;
+	for (uint32_t i = 0; err == ERR_OK && i < claims->count; i++)
+		if (which >> i & 1 && registries_have(h, claims->items[i].key))
+			err = hold_or_wait(h, c, &claims->items[i], (uint16_t)(1u << i));
+	h->standbys = h->standbys || c->names_wait;
+	return err;
+}
+
+/* Those that it had, as far as another owner has them now. */
+static uint16_t lost(const struct horde *h, const struct child *c, const struct claims *claims)
+{
+	uint16_t which = 0;
+
+	for (uint32_t i = 0; c->name_lost && i < claims->count; i++)
+		if (taken(h, c->ref, &claims->items[i]))
+			which |= (uint16_t)(1u << i);
+	return which;
+}
+
 static enum err hold(struct horde *h, struct child *c, const struct claims *claims,
 	const struct entry **ret_taken)
 {
 	uint64_t wanted = wanted_names(h, c, claims);
-	enum err err = ERR_OK;
+	bool anew = c->claimed != wanted;
+	uint16_t which = anew ? UINT16_MAX : c->names_wait | lost(h, c, claims);
+	enum err err;
 
-	/* One that an admin has freed since stays free, and whoever takes it then may have it. */
-	*ret_taken = c->name_lost || c->claimed != wanted ? taken(h, c, claims) : NULL;
+	*ret_taken = c->name_lost || anew ? missing(h, c->ref, claims) : NULL;
 	c->name_lost = false;
-	if (*ret_taken || c->claimed == wanted)
+	if (*ret_taken || which == 0)
 		return ERR_OK;
-	for (uint32_t i = 0; err == ERR_OK && i < claims->count; i++)
-		if (registries_have(h, claims->items[i].key))
-			err = hold_one(h, c, &claims->items[i]);
+	err = hold_these(h, c, claims, which);
 	h->claims = true;
 	if (err == ERR_OK)
 		c->claimed = wanted;

@@ -97,6 +97,6 @@ void child_move(struct horde *h, struct child *c)
 		return;
 	}
 	if (c->process != PROCESS_STOPPING)
-		child_stop(h, c, INT64_MAX, STOP_MOVE);
-	c->moving = c->process == PROCESS_STOPPING;
+		child_withdraw(h, c, STOP_MOVE);
+	c->moving = c->process == PROCESS_STOPPING || c->withdrawn;
 }

@@ -106,6 +106,7 @@ struct spec_record spec_inherit(const struct spec_record *own, const struct spec
 	INHERIT(RESET_AFTER, restart.reset_after_ms);
 	INHERIT(SHUTDOWN_SIGNAL, shutdown_signal);
 	INHERIT(SHUTDOWN_TIMEOUT, shutdown_timeout_ms);
+	INHERIT(SHUTDOWN_DELAY, shutdown_delay_ms);
 	INHERIT(CWD, cwd);
 	INHERIT(LOG_BYTES, log_bytes_max);
 	INHERIT(LOG_FILES, log_files_max);

@@ -46,6 +46,7 @@ enum spec_given {
 	GIVEN_LOG_BYTES = 1 << 12,
 	GIVEN_LOG_FILES = 1 << 13,
 	GIVEN_RETAIN = 1 << 14,
+	GIVEN_SHUTDOWN_DELAY = 1 << 15,
 	GIVEN_READY = 1 << 20,
 	GIVEN_HEALTH = 1 << 21,
 	GIVEN_WATCHDOG = 1 << 22
@@ -61,6 +62,7 @@ struct spec_record {
 	struct restart_rule restart;
 	int shutdown_signal;
 	int64_t shutdown_timeout_ms;
+	int64_t shutdown_delay_ms;
 	uint8_t success_exit[32]; /* a bit per exit code */
 	uint64_t log_bytes_max;
 	uint32_t log_files_max;

@@ -84,8 +84,10 @@ struct horde {
 	int64_t retry_ms;    /* the least retry_ms of all children in back-off */
 	int64_t review_ms;   /* when to look at all children again */
 	int64_t expiry_ms;   /* the least expires_ms */
+	bool standbys;     /* some child here waits for a name that another owner has */
 	bool claims;         /* some child here was given names by its spec */
 	int64_t health_ms;   /* the least deadline of all checks */
+	int64_t withdraw_ms; /* the least of all children that are withdrawn */
 	int64_t stranded_ms; /* when to look for names of registries that are gone; 0: at once */
 	struct tree locks;   /* locks.c */
 	int64_t locks_ms;    /* when to look at them */

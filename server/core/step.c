@@ -41,6 +41,7 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	h->batch = 1;
 	h->children = TREE_INIT(struct child, node, ref);
 	locks_init(h);
+	h->withdraw_ms = INT64_MAX;
 	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = INT64_MAX;
 	h->health_ms = h->replies_ms = INT64_MAX;
 	map_batch_set(h->map, h->batch);
@@ -454,6 +455,7 @@ int64_t horde_deadline_ms(const struct horde *h)
 	int64_t at = least(links_deadline_ms(h), members_deadline_ms(h));
 
 	at = least(at, h->truncate_ms);
+	at = least(at, h->withdraw_ms);
 	if (!h->stopping) {
 		at = least(at, sync_deadline_ms(h));
 		at = least(at, diverge_deadline_ms(h));

@@ -300,7 +300,7 @@ static void look_at(struct horde *h, struct child *c)
 		hold_names(h, c, &v); /* before it is told that it is ready */
 		starts_count(h, c);   /* by its checks as they are armed now */
 		s = situation_of(h, c, &v);
-		d = reconcile(&s);
+		d = withdraw_decide(h, c, &s);
 		if (v.spec && v.assigned == ASSIGNED_HERE &&
 			supervisor_restore(h, c->ref) != ERR_OK)
 			h->rescan = true;
@@ -351,6 +351,8 @@ void supervise_changes(struct horde *h)
 			locks_named(h, change);
 			registry_lost(h, change);
 			child_of_name(h, e);
+			if (change->kind == CHANGE_DROP)
+				registry_wake_standbys(h);
 			break;
 		case FAMILY_REGISTRY:
 			registries_changed(h, key_rest(e->key));

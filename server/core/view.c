@@ -90,6 +90,10 @@ bool view_status(const struct horde *h, const struct child *c, const struct view
 		ret->pid = c->pid;
 		ret->process_epoch = c->process_epoch != ret->epoch ? c->process_epoch : 0;
 		show_health(c, ret);
+		if (c->withdrawn) {
+			ret->state = CHILD_STOPPING;
+			ret->ready = false;
+		}
 	} else if (!v->spec) {
 		ret->state = CHILD_FAILED;
 		ret->reason = REASON_INVALID_SPEC;

@@ -46,4 +46,7 @@ bool view_assign_resolvable(struct horde *h, const char *ref, const struct view 
 /* Does what was decided. Errors: NO_MEMORY (to be decided anew). */
 enum err carry_out(struct horde *h, struct child *c, const struct view *v, enum decision d);
 
+/* withdraw.c: reconcile, of a process that may be on its way out. */
+enum decision withdraw_decide(const struct horde *h, struct child *c, const struct situation *s);
+
 #endif

@@ -130,8 +130,8 @@ Test(claims, a_taken_name_ends_the_child_for_good)
 {
 	struct node n = node_make("n1", 0);
 
-	cr_assert_eq(asks(&n, EVENT_REGISTER, "x", "someone"), ERR_OK);
 	cr_assert_eq(node_put(&n, "default/a", with_names(plain_spec(1), "w=1 x=1")), ERR_OK);
+	cr_assert_eq(asks(&n, EVENT_REGISTER, "x", "someone"), ERR_OK);
 	n.trace[0] = '\0';
 	node_started(&n, "default/a", 4);
 	cr_trace(&n, "STOP a 15 2000|");
@@ -154,8 +154,8 @@ Test(claims, the_second_of_two_children_gives_way)
 {
 	struct node n = node_make("n1", 0);
 
-	node_runs(&n, "default/a", with_names(plain_spec(1), "x=1"));
 	cr_assert_eq(node_put(&n, "default/b", with_names(plain_spec(1), "x=2")), ERR_OK);
+	node_runs(&n, "default/a", with_names(plain_spec(1), "x=1"));
 	node_started(&n, "default/b", 5);
 	ends(&n, "default/b", 1);
 	cr_state(&n, "default/b", CHILD_STOPPED, REASON_NAME_CONFLICT);
@@ -190,11 +190,101 @@ Test(claims, a_name_of_another_is_never_taken_away)
 {
 	struct node n = node_make("n1", 0);
 
-	cr_assert_eq(asks(&n, EVENT_REGISTER, "x", "someone"), ERR_OK);
 	cr_assert_eq(node_put(&n, "default/a", with_names(plain_spec(1), "x=1")), ERR_OK);
+	cr_assert_eq(asks(&n, EVENT_REGISTER, "x", "someone"), ERR_OK);
 	cr_assert_eq(node_put(&n, "default/a", plain_spec(2)), ERR_OK);
 	cr_assert_str_eq(holder(&n, "x"), "someone=9");
 	node_free(&n);
+}
+
+/* ---- on_taken ---- */
+
+static struct record *on_taken(struct record *r, enum taken_rule rule)
+{
+	for (uint32_t i = 0; i < r->spec.claims.count; i++)
+		r->spec.claims.items[i].on_taken = rule;
+	return r;
+}
+
+Test(claims, who_does_not_run_without_a_name_is_not_created_while_it_is_taken)
+{
+	struct node n = node_make("n1", 0);
+	struct record *r = with_names(plain_spec(1), "w=1 x=1");
+
+	cr_assert_eq(asks(&n, EVENT_REGISTER, "x", "someone"), ERR_OK);
+	cr_assert_eq(node_put(&n, "default/a", r), ERR_ALREADY_REGISTERED);
+	cr_assert_null(node_child(&n, "default/a").spec);
+	cr_assert_eq(asks(&n, EVENT_UNREGISTER, "x", NULL), ERR_OK);
+	node_runs(&n, "default/a", with_names(plain_spec(1), "w=1 x=1"));
+	/* Its own names are no hindrance, neither as they are nor with others. */
+	cr_assert_eq(node_put(&n, "default/a", with_names(plain_spec(1), "w=1 x=1")), ERR_OK);
+	cr_assert_eq(node_put(&n, "default/a", with_names(plain_spec(1), "w=2 x=1")), ERR_OK);
+	cr_assert_str_eq(holder(&n, "w"), "a=2");
+	node_free(&n);
+}
+
+Test(claims, a_standby_runs_without_its_name_and_gets_it_when_it_is_free)
+{
+	struct node n = node_make("n1", 0);
+
+	node_runs(&n, "default/a", with_names(plain_spec(1), "x=1"));
+	node_runs(&n, "default/b", on_taken(with_names(plain_spec(1), "w=2 x=2"), TAKEN_WAIT));
+	cr_assert_str_eq(holder(&n, "x"), "a=1");
+	cr_assert_str_eq(holder(&n, "w"), "b=2");
+	cr_state(&n, "default/b", CHILD_RUNNING, REASON_NONE);
+	cr_assert_eq(asks(&n, EVENT_UNREGISTER, "w", NULL), ERR_OK);
+	cr_assert_eq(node_remove(&n, "default/a"), ERR_OK);
+	ends(&n, "default/a", 0);
+	cr_assert_str_eq(holder(&n, "x"), "b=2");
+	cr_assert_str_eq(holder(&n, "w"), "", "what an admin has freed stays free");
+	node_free(&n);
+}
+
+Test(claims, who_runs_without_a_name_does_not_wait_for_it)
+{
+	struct node n = node_make("n1", 0);
+
+	cr_assert_eq(asks(&n, EVENT_REGISTER, "x", "someone"), ERR_OK);
+	node_runs(&n, "default/b", on_taken(with_names(plain_spec(1), "x=2"), TAKEN_RUN));
+	cr_state(&n, "default/b", CHILD_RUNNING, REASON_NONE);
+	cr_assert_eq(asks(&n, EVENT_UNREGISTER, "x", NULL), ERR_OK);
+	cr_assert_str_eq(holder(&n, "x"), "");
+	ends(&n, "default/b", 1);
+	node_started(&n, "default/b", 5);
+	cr_assert_str_eq(holder(&n, "x"), "b=2", "it was free at its next start");
+	node_free(&n);
+}
+
+/* Two nodes give the name at once; the loser runs on, and has it after the winner. */
+Test(claims, a_standby_that_loses_its_name_waits_for_it_again)
+{
+	struct peer *owner, *other;
+
+	cluster_make(&c, 2);
+	cr_assert_eq(node_put(&c.peers[0].n, "default/b",
+			     on_taken(with_names(plain_spec(1), "x=2"), TAKEN_WAIT)),
+		ERR_OK);
+	cluster_wait(&c, 1000);
+	owner = &c.peers[c.peers[0].proc_count == 0];
+	other = &c.peers[owner == c.peers];
+	cr_assert_str_eq(holder(&other->n, "x"), "b=2");
+	owner->cut = other->cut = true;
+	cr_assert_eq(asks(&other->n, EVENT_UNREGISTER, "x", NULL), ERR_OK);
+	cr_assert_eq(asks(&other->n, EVENT_REGISTER, "x", "someone"), ERR_OK);
+	/* Both wrote the key while they did not hear of each other. */
+	other->n.ahead_ms = 60000;
+	cr_assert_eq(asks(&owner->n, EVENT_UPDATE, "x", NULL), ERR_OK);
+	cr_assert_eq(asks(&other->n, EVENT_UPDATE, "x", NULL), ERR_OK);
+	owner->cut = other->cut = false;
+	cluster_wait(&c, 3000);
+	cr_assert_str_eq(holder(&owner->n, "x"), "someone=9");
+	cr_assert_eq(owner->proc_count, 1);
+	cr_state(&owner->n, "default/b", CHILD_RUNNING, REASON_NONE);
+	cr_assert_eq(asks(&other->n, EVENT_UNREGISTER, "x", NULL), ERR_OK);
+	cluster_wait(&c, 3000);
+	cr_assert_str_eq(holder(&other->n, "x"), "b=2");
+	cr_assert_eq(owner->spawns, 1);
+	cluster_free(&c);
 }
 
 Test(claims, what_others_change_stays_until_the_next_start)
