@@ -93,7 +93,7 @@ enum err child_commit(
 	e = write_command(x, &event, w);
 	if (e == ERR_OK)
 		prepared->record = NULL; /* it is the map's */
-	else if (e == ERR_ALREADY_REGISTERED)
+	else if (e == ERR_NAME_TAKEN)
 		note_taken(x, id, &prepared->record->spec.claims);
 	return e;
 }
@@ -112,7 +112,7 @@ void child_put_failed(struct exchange *x, enum err e)
 {
 	if (e == ERR_MALFORMED)
 		exchange_problem(x, PROBLEM_INVALID_SPEC, "the spec has a fault");
-	else if (e == ERR_ALREADY_REGISTERED)
+	else if (e == ERR_NAME_TAKEN)
 		exchange_problem(
 			x, PROBLEM_NAME_TAKEN, "another owner has a name that the child asks for");
 	else

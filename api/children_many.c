@@ -243,7 +243,7 @@ static bool write_one(
 		e = child_remove(x, w, f->id);
 	else if (f->outcome != OUTCOME_UNCHANGED || f->taken_over)
 		e = child_commit(x, w, f->id, prepared);
-	if (e != ERR_OK && e != ERR_FULL && e != ERR_ALREADY_REGISTERED && !w->done) {
+	if (e != ERR_OK && e != ERR_FULL && e != ERR_NAME_TAKEN && !w->done) {
 		child_put_failed(x, e);
 		return false;
 	}

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/child.h"
+#include "api/endpoint.h"
 #include "api/json_text.h"
 #include "server/core/owned.h"
 
@@ -92,7 +93,19 @@ static void put_place(struct text *out, const struct entry *e)
 	json_put_string(out, "key", entry_key(e));
 }
 
-struct etag entry_etag(const struct entry *e)
+struct etag entry_etag(const struct horde *h, const struct entry *e)
+{
+	uint64_t owner = endpoint_hash(h, e);
+
+	return owner ? etag_pair(entry_content(e), owner) : etag_of(entry_content(e));
+}
+
+uint64_t entry_hash(const struct horde *h, const struct entry *e)
+{
+	return hash_pair(entry_content(e), endpoint_hash(h, e));
+}
+
+struct etag meta_etag(const struct entry *e)
 {
 	return etag_of(entry_content(e));
 }
@@ -140,6 +153,7 @@ void entry_open(struct text *out, const struct horde *h, const struct entry *e)
 	json_put_time(out, "created_at", clock_ms(r.created));
 	json_put_time(out, "updated_at", clock_ms(e->clock));
 	json_put_bool(out, "stale", horde_entry_stale(h, e));
+	endpoint_put(out, h, e);
 }
 
 const struct entry *entry_owner_spec(const struct horde *h, const struct entry *e)
@@ -207,6 +221,9 @@ const char *entry_part(struct text *room, const struct horde *h, const struct en
 		return time_of(room, part, e->clock, ret_bytes);
 	case MATCH_STALE:
 		json_bool(room, horde_entry_stale(h, e));
+		return all_of(room, ret_bytes);
+	case MATCH_READY:
+		json_bool(room, horde_entry_ready(h, e));
 		return all_of(room, ret_bytes);
 	case MATCH_KEY:
 	case MATCH_PARTS:

@@ -33,7 +33,11 @@ const struct entry *entry_from(
 	const struct map *m, const struct owner *owner, const char *key, size_t key_bytes);
 /* The key within its registry. */
 const char *entry_key(const struct entry *e);
-struct etag entry_etag(const struct entry *e);
+/* Of a name: its content, and of a child's name whether it is ready and where. */
+struct etag entry_etag(const struct horde *h, const struct entry *e);
+uint64_t entry_hash(const struct horde *h, const struct entry *e);
+/* Of a meta value. */
+struct etag meta_etag(const struct entry *e);
 
 /* An entry's object without its end. */
 void entry_open(struct text *out, const struct horde *h, const struct entry *e);

@@ -12,6 +12,7 @@ static const char *const part_names[MATCH_PARTS] = {
 	[MATCH_CREATED_AT] = "created_at",
 	[MATCH_UPDATED_AT] = "updated_at",
 	[MATCH_STALE] = "stale",
+	[MATCH_READY] = "ready",
 };
 
 const char *match_part_name(enum match_part part)

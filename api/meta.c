@@ -18,7 +18,7 @@ static void get_meta(struct exchange *x)
 			exchange_path(x, "key"), exchange_path(x, "reg"));
 		return;
 	}
-	etag = entry_etag(e);
+	etag = meta_etag(e);
 	if (reads_settled(x, &etag))
 		return;
 	meta_open(&body, e);
@@ -36,7 +36,7 @@ static struct write *begin_put(struct exchange *x)
 	enum err e;
 
 	if (present)
-		etag = entry_etag(present);
+		etag = meta_etag(present);
 	if (!writes_allowed(x, present ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.put.key = key;
@@ -69,7 +69,7 @@ static void put_meta(struct exchange *x)
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the value was removed meanwhile");
 		return;
 	}
-	etag = entry_etag(e);
+	etag = meta_etag(e);
 	meta_open(&body, e);
 	etag_put(&body, &etag);
 	json_end_object(&body);

@@ -131,7 +131,7 @@ void queries_yield(struct exchange *x)
 
 static void write_row(struct query *q, const struct horde *h, const struct entry *e)
 {
-	struct etag etag = entry_etag(e);
+	struct etag etag = entry_etag(h, e);
 
 	if (q->projects) {
 		json_object(&q->body);
@@ -251,7 +251,7 @@ static const struct entry *entry_named(const struct exchange *x, const char *nam
 static void put_found(
 	struct text *out, const struct horde *h, const struct entry *e, struct unreachable *lost)
 {
-	struct etag etag = entry_etag(e);
+	struct etag etag = entry_etag(h, e);
 	struct entry_record r;
 
 	entry_open(out, h, e);

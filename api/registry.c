@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/endpoint.h"
 #include "api/entry.h"
 
 static void lookup_key(struct exchange *x)
@@ -23,7 +24,8 @@ static void lookup_key(struct exchange *x)
 	/* Whether it is stale is an opinion about the member that its owner lives on, if any. */
 	if (entry_name(e, &name) && !origin_is_zero(name.node))
 		exchange_watch_prefix(x, "member/", strlen("member/"));
-	etag = entry_etag(e);
+	endpoint_watch(x, e);
+	etag = entry_etag(resource_horde(x), e);
 	if (resource_settled(x, &etag, horde_entry_stale(resource_horde(x), e)))
 		return;
 	entry_open(&body, resource_horde(x), e);
@@ -47,7 +49,7 @@ static void get_key_value(struct exchange *x)
 			exchange_path(x, "key"), exchange_path(x, "reg"));
 		return;
 	}
-	etag = entry_etag(e);
+	etag = entry_etag(resource_horde(x), e);
 	if (reads_settled(x, &etag))
 		return;
 	raw = entry_raw(e, &bytes);

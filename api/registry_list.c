@@ -17,6 +17,8 @@ struct filter {
 	size_t outside; /* bytes of it that are no part of the key */
 	bool owned;
 	struct owner owner;
+	bool by_ready;
+	bool ready;
 	bool select; /* by labels of the owner */
 	struct selector labels;
 };
@@ -61,6 +63,8 @@ static bool read_filter(struct exchange *x, struct filter *f, const char *family
 		exchange_problem(x, PROBLEM_BAD_QUERY, "the prefix is too long");
 		return false;
 	}
+	f->by_ready = exchange_query(x, "ready") != NULL;
+	f->ready = exchange_query_bool(x, "ready", true);
 	return read_labels(x, f);
 }
 
@@ -94,6 +98,8 @@ static bool matches(const struct exchange *x, const struct filter *f, const stru
 
 	if (f->owned &&
 		(!known || r.owner_kind != f->owner.kind || strcmp(r.owner_id, f->owner.id) != 0))
+		return false;
+	if (f->by_ready && horde_entry_ready(resource_horde(x), e) != f->ready)
 		return false;
 	return node_matches(x, known ? &r : NULL) && labels_match(x, f, e);
 }
@@ -137,12 +143,12 @@ enum rows { ROWS_ENTRIES, ROWS_KEYS, ROWS_META };
 
 static void write_entry(struct listing *l, const struct horde *h, const struct entry *e)
 {
-	struct etag etag = entry_etag(e);
+	struct etag etag = entry_etag(h, e);
 
 	entry_open(&l->body, h, e);
 	etag_put(&l->body, &etag);
 	json_end_object(&l->body);
-	add_row(l, h, e, entry_content(e));
+	add_row(l, h, e, entry_hash(h, e));
 }
 
 /* A list of keys does not change with their values. */
@@ -156,7 +162,7 @@ static void write_key(struct listing *l, const struct horde *h, const struct ent
 
 static void write_meta(struct listing *l, const struct entry *e)
 {
-	struct etag etag = entry_etag(e);
+	struct etag etag = meta_etag(e);
 
 	meta_open(&l->body, e);
 	etag_put(&l->body, &etag);
@@ -222,10 +228,12 @@ static void write_page(struct exchange *x, struct listing *l, enum rows rows)
 	json_end_object(&l->body);
 }
 
-static void watch(struct exchange *x, const struct filter *f)
+static void watch(struct exchange *x, const struct filter *f, enum rows rows)
 {
 	exchange_watch_prefix(x, f->prefix, f->length);
 	exchange_watch_prefix(x, "member/", strlen("member/"));
+	if (f->by_ready || rows == ROWS_ENTRIES)
+		exchange_watch_prefix(x, "status/", strlen("status/")); /* who is ready */
 	if (f->select)
 		exchange_watch_prefix(x, "spec/", strlen("spec/"));
 }
@@ -239,7 +247,7 @@ static void list(struct exchange *x, const char *family, enum rows rows, const c
 	if (!registry || !page_begin(x, &l.page) ||
 		!read_filter(x, &l.filter, family, registry, owner))
 		return;
-	watch(x, &l.filter);
+	watch(x, &l.filter, rows);
 	write_page(x, &l, rows);
 	etag = etag_of(hash_pair(l.page.filter, l.sum));
 	if (resource_settled(x, &etag, unreachable_hash(&l.unreachable)))
@@ -274,7 +282,7 @@ static void count_entries(struct exchange *x)
 
 	if (!registry || !read_filter(x, &l.filter, "entry", registry, exchange_query(x, "owner")))
 		return;
-	watch(x, &l.filter);
+	watch(x, &l.filter, ROWS_KEYS);
 	e = entry_from(resource_map(x), of(&l.filter), l.filter.prefix, l.filter.length);
 	for (; within(e, &l.filter);
 		e = entry_after(resource_map(x), of(&l.filter), e->key, e->key_bytes)) {

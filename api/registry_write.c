@@ -139,7 +139,7 @@ static struct write *begin_register(struct exchange *x, const struct owner *owne
 	enum err e;
 
 	if (present)
-		etag = entry_etag(present);
+		etag = entry_etag(resource_horde(x), present);
 	if (!writes_allowed(x, present ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.entry.value = raw_value(x, &event.entry.value_bytes);
@@ -192,7 +192,7 @@ static void reply_registered(struct exchange *x, struct write *w)
 {
 	const struct entry *e = entry_present(x, "entry");
 	struct text body = TEXT_INIT;
-	struct etag etag = entry_etag(e);
+	struct etag etag = entry_etag(resource_horde(x), e);
 
 	entry_open(&body, resource_horde(x), e);
 	json_put_string(&body, "certainty", is_voted(w) ? "majority" : "local");
@@ -268,7 +268,7 @@ static struct write *begin_update(struct exchange *x)
 		key_not_found(x);
 		return NULL;
 	}
-	etag = entry_etag(present);
+	etag = entry_etag(resource_horde(x), present);
 	if (!writes_allowed(x, &etag) || !registry_claim(x, &event, &owner) ||
 		!(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
@@ -303,7 +303,7 @@ static void update_key_value(struct exchange *x)
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
 		return;
 	}
-	etag = entry_etag(e);
+	etag = entry_etag(resource_horde(x), e);
 	value = raw_value(x, &bytes);
 	json_object(&body);
 	json_key(&body, "value");

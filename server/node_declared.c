@@ -194,7 +194,7 @@ static void tell_refused(struct node *n, const char *ref, enum err e)
 	log_event(LOG_LEVEL_WARN, "declared.refused", ref, "%s; it is tried again",
 		e == ERR_NOT_FOUND            ? "there is no such supervisor"
 		: e == ERR_FULL               ? "the supervisor has no room for it"
-		: e == ERR_ALREADY_REGISTERED ? "another owner has one of its names"
+		: e == ERR_NAME_TAKEN ? "another owner has one of its names"
 					      : err_text(e));
 }
 

@@ -266,6 +266,26 @@ bool horde_child_moves(const struct horde *h, const char *ref)
 	return c && c->moving;
 }
 
+bool horde_owner_ready(const struct horde *h, const struct entry_record *r)
+{
+	const struct entry *e;
+	const struct status_record *s;
+
+	if (r->owner_kind != OWNER_CHILD)
+		return true;
+	e = get(h, "status", r->owner_id);
+	s = e && e->record ? &e->record->status : NULL;
+	return s && s->state == CHILD_RUNNING && s->ready &&
+	       (s->epoch == r->epoch || s->process_epoch == r->epoch);
+}
+
+bool horde_entry_ready(const struct horde *h, const struct entry *e)
+{
+	struct entry_record r;
+
+	return entry_name(e, &r) && horde_owner_ready(h, &r) && !horde_entry_stale(h, e);
+}
+
 bool horde_entry_stale(const struct horde *h, const struct entry *e)
 {
 	const struct entry *assign;

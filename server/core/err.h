@@ -32,7 +32,7 @@
 	X(NOT_READY, "the node is not ready yet")                                                  \
 	X(SHUTTING_DOWN, "the node is shutting down")                                              \
 	X(CLUSTER_MISMATCH, "the peer belongs to another cluster")                                 \
-	X(NAME_TAKEN, "another live node has this name")                                           \
+	X(NAME_TAKEN, "somebody else has the name")                                                \
 	X(PROTOCOL, "the peer speaks another protocol version")                                    \
 	X(UNREACHABLE, "nobody answers there")                                                     \
 	X(UNKNOWN_LINK, "the link is unknown: say hello first")                                    \

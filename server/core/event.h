@@ -58,7 +58,7 @@ enum event_kind {
 	/* commands of the API; refused with NOT_READY, SHUTTING_DOWN, STORAGE_* before a dot is
 	   minted */
 	EVENT_PUT_SPEC,          /* `put`: key spec/SUP/CHILD; places the child when it is new;
-				    ret FULL, ALREADY_REGISTERED: another owner has one of its
+				    ret FULL, NAME_TAKEN: another owner has one of its
 				    names */
 	EVENT_REMOVE_SPEC,       /* `put.key`; ret NOT_FOUND */
 	EVENT_PUT_SUPERVISOR,    /* `put`: key supervisor/SUP; ret OK */

@@ -77,8 +77,8 @@ struct readiness horde_readiness(const struct horde *h);
 const char *horde_silent_at(const struct horde *h, size_t index);
 /* Why a write is refused now, or OK. */
 enum err horde_write_refused(const struct horde *h);
-/* Why a request with an Idempotency-Key is refused now: as above, or LIMIT, when as many replies are
- * kept as may be (REPLIES_MAX, REPLIES_BYTES_MAX). Those under way still get theirs kept. */
+/* Why a request with an Idempotency-Key is refused now: as above, or LIMIT, when as many replies
+ * are kept as may be (REPLIES_MAX, REPLIES_BYTES_MAX). Those under way still get theirs kept. */
 enum err horde_reply_refused(const struct horde *h);
 
 /*
@@ -151,6 +151,13 @@ bool horde_child_moves(const struct horde *h, const char *ref);
 bool horde_child_process(const struct horde *h, const char *ref);
 /* An entry whose owner cannot be vouched for now. */
 bool horde_entry_stale(const struct horde *h, const struct entry *e);
+/*
+ * Its owner may be asked for what the name stands for: of a child, the life that registered it
+ * runs, is ready and not on its way out. And it can be vouched for.
+ */
+bool horde_entry_ready(const struct horde *h, const struct entry *e);
+/* The same without the opinion: as every node sees it that has heard of the same. */
+bool horde_owner_ready(const struct horde *h, const struct entry_record *r);
 
 enum link_result { LINK_PENDING, LINK_JOINED, LINK_FAILED };
 /* What became of an EVENT_JOIN without `keep`; the error says why it failed. */

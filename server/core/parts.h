@@ -306,7 +306,7 @@ enum err registry_unregister(struct horde *h, const struct event *e);
  */
 enum err registry_hold(struct horde *h, struct child *c, const struct claims *claims,
 	const struct entry **ret_taken);
-/* Could it have the names that it does not run without? Errors: ALREADY_REGISTERED, NO_MEMORY. */
+/* Could it have the names that it does not run without? Errors: NAME_TAKEN, NO_MEMORY. */
 enum err registry_free(struct horde *h, const char *ref, const struct claims *claims);
 /* A key is free: who waits for one looks again. */
 void registry_wake_standbys(struct horde *h);

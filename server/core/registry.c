@@ -212,8 +212,8 @@ static enum err are_free(const struct horde *h, const char *ref, const struct cl
 {
 	for (uint32_t i = 0; i < claims->count; i++)
 		if (claims->items[i].on_taken == TAKEN_FAIL && held_back(h, ref, &claims->items[i]))
-			return ERR_ALREADY_REGISTERED;
-	return missing(h, ref, claims) ? ERR_ALREADY_REGISTERED : ERR_OK;
+			return ERR_NAME_TAKEN;
+	return missing(h, ref, claims) ? ERR_NAME_TAKEN : ERR_OK;
 }
 
 enum err registry_free(struct horde *h, const char *ref, const struct claims *claims)

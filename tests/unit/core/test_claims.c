@@ -212,7 +212,7 @@ Test(claims, who_does_not_run_without_a_name_is_not_created_while_it_is_taken)
 	struct record *r = with_names(plain_spec(1), "w=1 x=1");
 
 	cr_assert_eq(asks(&n, EVENT_REGISTER, "x", "someone"), ERR_OK);
-	cr_assert_eq(node_put(&n, "default/a", r), ERR_ALREADY_REGISTERED);
+	cr_assert_eq(node_put(&n, "default/a", r), ERR_NAME_TAKEN);
 	cr_assert_null(node_child(&n, "default/a").spec);
 	cr_assert_eq(asks(&n, EVENT_UNREGISTER, "x", NULL), ERR_OK);
 	node_runs(&n, "default/a", with_names(plain_spec(1), "w=1 x=1"));
