@@ -293,6 +293,8 @@ static void on_status(struct horde *h, const struct entry *before, const struct 
 
 	if (!s || (b && same_state(s, b)))
 		return;
+	if (!get(h, "spec", key_rest(now->key)))
+		return; /* it is deleted, and that was told */
 	t = open_child(h, "child.state_changed", now);
 	json_put_string(t, "state", child_state_name(s->state));
 	json_put_string(t, "reason", reason_name(s->reason));
