@@ -137,6 +137,16 @@ bool children_running(const struct horde *h)
 	return false;
 }
 
+static void note_ran(struct child *c, struct dot write)
+{
+	size_t at = 0;
+
+	while (at < RAN_KEPT - 1 && dot_compare(c->ran[at], write) != 0)
+		at++;
+	memmove(c->ran + 1, c->ran, at * sizeof(*c->ran));
+	c->ran[0] = write;
+}
+
 /* The epoch is the life's already (supervise.c); without memory the child is looked at again. */
 void child_follow(struct child *c, const struct view *v)
 {
@@ -147,7 +157,7 @@ void child_follow(struct child *c, const struct view *v)
 	c->stop_timeout_ms = v->spec->shutdown_timeout_ms;
 	c->stop_delay_ms = v->spec->shutdown_delay_ms;
 	if (v->spec->restart.type == RESTART_TEMPORARY)
-		c->ran = entry_dot(v->spec_entry);
+		note_ran(c, entry_dot(v->spec_entry));
 }
 
 void child_note(struct horde *h, struct child *c, enum child_state state, enum reason reason)

@@ -8,6 +8,8 @@
 #include "server/core/record.h"
 #include "server/core/tree.h"
 
+#define RAN_KEPT 4 /* writes of one temporary spec: of siblings, any may be the spec again */
+
 struct child {
 	struct tree_node node; /* first: by ref */
 	struct child *next;    /* all children of this node's view, in no order */
@@ -40,7 +42,7 @@ struct child {
 	uint64_t spec_hash;
 	uint64_t process_hash;     /* as its process was started with */
 	uint64_t own_process_hash; /* without what it inherited */
-	struct dot ran;            /* the write of a temporary spec that was started here last */
+	struct dot ran[RAN_KEPT];  /* the writes of a temporary spec that were started here last */
 	enum child_state state;    /* while there is no process: PENDING BACKOFF EXITED FAILED */
 	enum reason reason;
 	int64_t retry_ms; /* when BACKOFF ends */

@@ -32,6 +32,15 @@ static void life_anew(struct child *c)
 	c->reason = REASON_NONE;
 }
 
+/* This write of a temporary child was started here: another one stood for a while, and is gone. */
+static bool ran_already(const struct child *c, const struct view *v)
+{
+	for (size_t i = 0; i < RAN_KEPT; i++)
+		if (dot_compare(c->ran[i], entry_dot(v->spec_entry)) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Stopped: whatever it was, a start begins afresh. But when its supervisor was stopped, and not
  * the child, what had ended has ended, and a temporary child has had its life.
@@ -39,8 +48,7 @@ static void life_anew(struct child *c)
 static void unwanted_anew(struct child *c, const struct view *v)
 {
 	bool halted = v->spec_entry->record->spec.desired_running;
-	bool ran = v->spec->restart.type == RESTART_TEMPORARY &&
-		   dot_compare(c->ran, entry_dot(v->spec_entry)) == 0;
+	bool ran = v->spec->restart.type == RESTART_TEMPORARY && ran_already(c, v);
 
 	if (!halted || (c->state != CHILD_EXITED && !ran)) {
 		life_anew(c);
@@ -63,12 +71,6 @@ static void spare_temporary(struct horde *h, struct child *c, const struct view 
 		return;
 	c->state = CHILD_EXITED;
 	c->reason = REASON_NODE_DEAD;
-}
-
-/* This write of a temporary child was started here: another one stood for a while, and is gone. */
-static bool ran_already(const struct child *c, const struct view *v)
-{
-	return dot_compare(c->ran, entry_dot(v->spec_entry)) == 0;
 }
 
 static void end_anew(struct child *c)
