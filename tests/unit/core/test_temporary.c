@@ -126,8 +126,8 @@ Test(temporary, one_whose_name_was_taken_is_not_started_again_by_who_took_over_i
 	cr_assert_eq(node_put(&c.peers[0].n, ref, plain_spec(1)), ERR_OK);
 	cluster_wait(&c, 1000);
 	c.peers[1].cut = true;
-	cr_assert_eq(node_does(&c.peers[0].n, &e), ERR_OK);
 	cr_assert_eq(node_put(&c.peers[0].n, ref, temporary_with_name(e.entry.key)), ERR_OK);
+	cr_assert_eq(node_does(&c.peers[0].n, &e), ERR_OK);
 	cluster_wait(&c, 3000);
 	cr_assert_eq(node_child(&c.peers[0].n, ref).reason, REASON_NAME_CONFLICT);
 	peer_kill(&c, 0);
