@@ -14,13 +14,14 @@ enum err child_prepare_parts(
 enum err child_prepare(struct exchange *x, const char *pointer, const json_t *spec,
 	const struct spec_parts *parts, struct prepared *ret_prepared)
 {
-	bool known = claims_known(exchange_faults(x), pointer, spec, resource_horde(x));
+	bool known;
 	struct spec_parts own = *parts;
 	struct prepared p;
 	enum err e;
 
 	own.from_file = false; /* who asks for it here takes it over */
 	e = spec_prepare(exchange_faults(x), pointer, spec, &own, &p);
+	known = claims_known(exchange_faults(x), pointer, spec, resource_horde(x));
 	if (e != ERR_OK)
 		return e;
 	if (!known) {

@@ -269,14 +269,15 @@ CLUSTER_TEST(ready, a_taken_name_stops_the_child_until_it_is_restarted)
 	struct cluster *c = cluster_start(1, NULL);
 	struct http_reply *r;
 
+	/* The name is taken while it is not ready yet. */
+	child_start(&c->nodes[0], "second",
+		helper_spec(text_of("await %s; notify READY=1", in(c, "go")),
+			NOTIFY ",\"register\":[{\"key\":\"k\"},{\"key\":\"l\"}]"));
 	child_start(&c->nodes[0], "first",
 		helper_spec("await /nowhere", "\"register\":[{\"key\":\"k\"}]"));
-	r = expect_problem(put_until(&c->nodes[0], "second", "ready",
-				   helper_spec("await /nowhere",
-					   "\"register\":[{\"key\":\"k\"},{\"key\":\"l\"}]")),
-		409, "not-reached");
-	CHECK_STR(json_str(r->json, "child.status.state"), "stopped");
-	CHECK_STR(json_str(r->json, "child.status.reason"), "name_conflict");
+	file_write(in(c, "go"), "", 0, 0600);
+	r = child_until(&c->nodes[0], "second", "stopped", 20000);
+	CHECK_STR(json_str(r->json, "status.reason"), "name_conflict");
 	cr_held(c, "k", "default/first");
 	cr_held(c, "l", NULL);
 	child_delete(c, &c->nodes[0], "first");
