@@ -71,6 +71,23 @@ static const struct {
 	{"entries", SEED_GET(SEED_REG "/count?owner=child:default/web") "\f" SEED_GET(
 			    SEED_REG "/entries?keys_only&prefix=d&limit=1") "\f" SEED_GET(SEED_REG
 			    "/entries/db") "\f" SEED_GET(SEED_REG "/entries/db/value")},
+	{"select",
+		"PUT " SEED_REG "/entries/u%2F1?ack=memory" SEED_HEAD SEED_JSON
+		"{\"owner\":{\"kind\":\"static\",\"id\":\"me\"},\"value\":{\"a\":[1,{\"\\u00fc\":2."
+		"50}]}}\fPOST " SEED_REG "/select?limit=1" SEED_HEAD SEED_JSON
+		"{\"match\":{\"key\":{\"$prefix\":\"u/"
+		"\"},\"value.a\":{\"0\":{\"$gte\":1,\"$lt\":2}},"
+		"\"$or\":[{\"owner.kind\":\"static\"},{\"$not\":{\"stale\":true}}]},"
+		"\"select\":[\"key\",\"value.a.1.\xc3\xbc\",\"labels.app\",\"fence\"]}"
+		"\fPOST " SEED_REG "/count_select" SEED_HEAD SEED_JSON
+		"{\"match\":{\"value\":{\"a\":{\"$in\":[1,null],\"$exists\":true,\"$nin\":[\"x\"],"
+		"\"$ne\":{\"b\":[]}}}}}\fPOST " SEED_REG
+		"/unregister_select?owner=static:me" SEED_HEAD SEED_JSON
+		"{\"match\":{\"created_at\":{\"$gt\":\"2\"},\"labels\":{\"$exists\":false}}}"},
+	{"lookup", "POST " SEED_REG "/entries/lookup" SEED_HEAD SEED_JSON
+		   "{\"keys\":[\"db\",\"none\",\"db\"]}\f" SEED_GET(SEED_REG
+			   "/owners/child:default%2Fweb/keys?limit=1") "\f" SEED_GET(SEED_REG
+			   "/entries?label_selector=app%3Dweb,x!%3Dy")},
 	{"register",
 		"PUT " SEED_REG "/entries/svc%2Fa" SEED_HEAD SEED_JSON
 		"{\"owner\":{\"kind\":\"static\",\"id\":\"me\"},\"value\":{\"port\":[80, "

@@ -161,6 +161,9 @@ CLUSTER_TEST(credentials, it_never_speaks_for_another)
 		0);
 	expect_problem(as(token, on, "POST", SELECTED "?owner=child:default/db", "{\"match\":{}}"),
 		403, "forbidden");
+	/* Also where there is nothing to free. */
+	expect_problem(as(token, on, "POST", SELECTED "?owner=static:tool", "{\"match\":{}}"), 403,
+		"forbidden");
 	expect_problem(as(token, on, "PUT", CHILDREN "/db/state", "mine"), 403, "forbidden");
 	expect_problem(as(token, on, "GET", CHILDREN "/db/state", NULL), 403, "forbidden");
 	expect_problem(as(token, on, "DELETE", CHILDREN "/db/state", NULL), 403, "forbidden");

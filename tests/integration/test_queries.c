@@ -263,6 +263,7 @@ CLUSTER_TEST(queries, bad_specs_are_named_with_their_place_and_change_nothing)
 	expect_fault(reply, "/select/1");
 	expect_fault(reply, "/select/2");
 	expect_fault(reply, "/select/3");
+	expect_fault(ask(n, "/select", "{\"match\":{},\"select\":[\"kay\"]}"), "/select/0");
 	expect_fault(ask(n, "/select", "{\"match\":{},\"select\":[]}"), "/select");
 	expect_fault(ask(n, "/select", "{\"match\":{},\"select\":[1]}"), "/select/0");
 }
@@ -493,8 +494,8 @@ CLUSTER_TEST(queries, unregister_select_frees_what_matches_everywhere)
 	for (int i = 0; i < 3; i++)
 		CHECK_STR(
 			keys_of(ask(&c->nodes[i], "/entries", NULL)), "other user/1 user/4 user/5");
-	reply = ask(
-		&c->nodes[2], "/unregister_select", "{\"match\":{\"value.shard\":{\"$gt\":2}}}");
+	reply = ask(&c->nodes[2], "/unregister_select?ack=all",
+		"{\"match\":{\"value.shard\":{\"$gt\":2}}}");
 	CHECK_INT(json_number_at(expect_status(reply, 200)->json, "unregistered"), 0);
 	CHECK(!http_header(reply, "Horde-Dot"), "nothing was written: %s", reply->head);
 	reply = ask(&c->nodes[0], "/unregister_select?owner=child:default/web&ack=all",
