@@ -280,7 +280,7 @@ Test(events, a_page_ends_when_it_is_large)
 	value[60001] = '\0';
 	start();
 	for (int i = 0; i < 12; i++) {
-		char key[8];
+		char key[16];
 
 		snprintf(key, sizeof(key), "k%d", i);
 		put_meta(key, value);
