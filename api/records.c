@@ -25,6 +25,8 @@ static struct record *decode(
 		decode_status(d, o, &r->status);
 	else if (r && family == FAMILY_REGISTRY)
 		decode_registry(d, o, &r->registry);
+	else if (r && family == FAMILY_LEASE)
+		decode_lease(d, o, &r->lease);
 	else if (r && family == FAMILY_STATE)
 		r->state.epoch = (uint64_t)take_int(d, o, "epoch", 0, INT64_MAX, 0);
 	else if (r && family == FAMILY_REPLY)

@@ -14,6 +14,7 @@
  *   idem    {"request":<hash, hex>,"expires_at":<wall ms>, ...} (api/once.h)
  *   entry   {"owner":{"kind","id","node":<hex>,"epoch"},"created":<16 hex digits>,
  *            ["voted":true,]["first":true,]"value":<raw>}
+ *   lease   {"ttl_ms","node":<hex>,"epoch","created_at":<wall ms>,"secret":<SHA-256, hex>}
  *   registry  {"created_at":<wall ms>,"options":{"keys","conflict","lock_delay_ms"}}
  *
  * Unknown members are ignored here and live on in the text. The other families have no record.

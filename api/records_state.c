@@ -1,9 +1,11 @@
 #include "api/records_take.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/json_text.h"
+#include "server/core/times.h"
 
 void decode_member(struct decoding *d, const json_t *o, struct member_record *m)
 {
@@ -133,6 +135,31 @@ void decode_registry(struct decoding *d, const json_t *o, struct registry_record
 	r->conflict = conflict_rule_from(take_name(d, options, "conflict", "last_write_wins"));
 	r->lock_delay_ms = take_int(d, options, "lock_delay_ms", 0, INT64_MAX, 0);
 	if (r->keys == KEY_RULE_COUNT || r->conflict == CONFLICT_RULE_COUNT)
+		d->wrong = true;
+}
+
+/* Digits in pairs, as many as there is room for. */
+static bool take_bytes(const char *hex, unsigned char *ret, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char pair[3] = {hex[2 * i], hex[2 * i] ? hex[2 * i + 1] : '\0', '\0'};
+
+		if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]))
+			return false;
+		ret[i] = (unsigned char)strtoul(pair, NULL, 16);
+	}
+	return hex[2 * count] == '\0';
+}
+
+void decode_lease(struct decoding *d, const json_t *o, struct lease_record *l)
+{
+	const char *secret = take_string(d, o, "secret");
+
+	l->ttl_ms = take_int(d, o, "ttl_ms", 1, LEASE_TTL_MAX_MS, 0);
+	l->node = take_origin(d, o, "node");
+	l->epoch = take_epoch(d, o);
+	l->created_at_ms = take_int(d, o, "created_at", 0, INT64_MAX, 0);
+	if (l->ttl_ms == 0 || !take_bytes(secret, l->secret, sizeof(l->secret)))
 		d->wrong = true;
 }
 

@@ -34,6 +34,7 @@ void decode_member(struct decoding *d, const json_t *o, struct member_record *m)
 void decode_assign(struct decoding *d, const json_t *o, struct assign_record *a);
 void decode_status(struct decoding *d, const json_t *o, struct status_record *s);
 void decode_registry(struct decoding *d, const json_t *o, struct registry_record *r);
+void decode_lease(struct decoding *d, const json_t *o, struct lease_record *l);
 /* Its owner's id stands in the record's own block, so it makes the record too; NULL: no memory. */
 struct record *decode_entry(struct decoding *d, const json_t *o, const char *json, size_t bytes);
 

@@ -19,6 +19,7 @@ static void rescan(struct horde *h)
 	while ((owner = map_owner_after(h->map, OWNER_CHILD, owner)))
 		child_mark(h, owner);
 	children_mark_all(h);
+	leases_look(h);
 }
 
 /* Marks what time alone has changed: ended back-offs, stored assigns, patience that ran out. */
@@ -29,6 +30,7 @@ void supervise_tick(struct horde *h)
 	if (h->now_ms >= h->review_ms) {
 		h->review_ms = INT64_MAX;
 		children_mark_all(h);
+		leases_look(h);
 	}
 	retain_tick(h);
 	withdraw_tick(h);
@@ -286,17 +288,26 @@ bool horde_entry_ready(const struct horde *h, const struct entry *e)
 	return entry_name(e, &r) && horde_owner_ready(h, &r) && !horde_entry_stale(h, e);
 }
 
+/* Where the owner is now, as far as is known. */
+static struct origin_id node_of(const struct horde *h, const struct entry_record *name)
+{
+	const struct lease_record *lease =
+		name->owner_kind == OWNER_LEASE ? lease_of(h, name->owner_id) : NULL;
+
+	return lease ? lease->node : name->node;
+}
+
 bool horde_entry_stale(const struct horde *h, const struct entry *e)
 {
 	const struct entry *assign;
 	const struct member *m;
 	struct entry_record name;
 
-	if (!entry_name(e, &name) || name.owner_kind != OWNER_CHILD)
+	if (!entry_name(e, &name) || name.owner_kind == OWNER_STATIC)
 		return false;
-	m = horde_member_by_id(h, name.node);
+	m = horde_member_by_id(h, node_of(h, &name));
 	if (!m || !member_reachable(m))
 		return true;
-	assign = get(h, "assign", name.owner_id);
+	assign = name.owner_kind == OWNER_CHILD ? get(h, "assign", name.owner_id) : NULL;
 	return assign && assign->record && !origin_equal(assign->record->assign.node, name.node);
 }

@@ -85,6 +85,10 @@ enum event_kind {
 			       STORAGE_FULL: more than STATES_BYTES_MAX in all */
 	EVENT_REMOVE_STATE, /* `put.key`; ret NOT_FOUND */
 	EVENT_KEEP_REPLY,   /* `put`: key idem/HASH; ret OK */
+	EVENT_PUT_LEASE,    /* `lease`: to be held here; ret LIMIT: there are LEASES_MAX */
+	EVENT_RENEW_LEASE,  /* `lease`; ret OK, NOT_FOUND (it has ended), NOT_READY,
+			       ELSEWHERE (its holder is to be asked, unless `take`) */
+	EVENT_REMOVE_LEASE, /* `lease.id`, and its names; ret NOT_FOUND */
 	EVENT_MERGE,        /* `fragment`, of a snapshot (a full difference): ret OK, MALFORMED */
 	EVENT_STOP,         /* SIGTERM: `stop` */
 	EVENT_COUNT
@@ -191,6 +195,14 @@ struct event {
 			bool voted;     /* REGISTER: with a majority, CONFIRM follows */
 			struct dot dot; /* CONFIRM: of the registration */
 		} entry;
+		struct {
+			const char *id;
+			int64_t ttl_ms;              /* PUT */
+			const unsigned char *secret; /* PUT: LEASE_SECRET_BYTES, a hash of it */
+			bool take;                   /* RENEW: its holder does not answer */
+			struct text *ret_lost;       /* RENEW: gets the keys, "REG/KEY", that others
+							have now and that were not told yet; or NULL */
+		} lease;
 		struct {
 			enum goodbye_reason reason;
 			int64_t back_within_ms;

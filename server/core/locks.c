@@ -50,6 +50,8 @@ static bool owner_ended(const struct horde *h, const struct entry_record *r)
 {
 	struct child_view v;
 
+	if (r->owner_kind == OWNER_LEASE)
+		return !get(h, "lease", r->owner_id);
 	if (r->owner_kind != OWNER_CHILD)
 		return false;
 	horde_child(h, r->owner_id, &v);

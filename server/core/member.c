@@ -104,6 +104,7 @@ void members_refresh(struct horde *h)
 	qsort(h->members, h->member_count, sizeof(h->members[0]), by_name);
 	h->members_stale = false;
 	children_mark_all(h);
+	leases_look(h);
 	h->plan_now = true;
 }
 
@@ -178,6 +179,7 @@ void members_judge(struct horde *h)
 				      : "answered");
 		act(h, ACTION_WAKE);
 		children_mark_all(h);
+		leases_look(h);
 		h->plan_now = true;
 	}
 }

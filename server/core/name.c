@@ -69,7 +69,8 @@ static size_t spell_head(const struct entry_record *r, size_t id_bytes, bool pla
 static unsigned form_of(const struct entry_record *r)
 {
 	return NAME_PACKED | (r->owner_kind == OWNER_CHILD ? NAME_OF_CHILD : 0) |
-	       (r->first ? NAME_FIRST : 0) | (r->voted ? NAME_VOTED : 0) |
+	       (r->owner_kind == OWNER_LEASE ? NAME_OF_LEASE : 0) | (r->first ? NAME_FIRST : 0) |
+	       (r->voted ? NAME_VOTED : 0) |
 	       (!origin_is_zero(r->node) || r->epoch != 0 ? NAME_PLACED : 0);
 }
 
@@ -121,10 +122,16 @@ void name_pack(const struct record *r, unsigned form, const char *text, char *re
 	put(&p, text + e->value_at, e->value_bytes);
 }
 
+static enum owner_kind kind_of(unsigned form)
+{
+	return form & NAME_OF_CHILD   ? OWNER_CHILD
+	       : form & NAME_OF_LEASE ? OWNER_LEASE
+				      : OWNER_STATIC;
+}
+
 void name_fields(const char *packed, unsigned form, struct entry_record *ret_fields)
 {
-	*ret_fields = (struct entry_record){
-		.owner_kind = form & NAME_OF_CHILD ? OWNER_CHILD : OWNER_STATIC,
+	*ret_fields = (struct entry_record){.owner_kind = kind_of(form),
 		.owner_id = packed + id_at(form),
 		.voted = form & NAME_VOTED,
 		.first = form & NAME_FIRST};

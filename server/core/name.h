@@ -22,8 +22,9 @@ enum name_form {
 	NAME_PACKED = 1,
 	NAME_OF_CHILD = 2, /* its owner is a child, not static */
 	NAME_PLACED = 4,   /* it has a node and an epoch */
+	NAME_FIRST = 8,    /* its first owner wins */
 	NAME_VOTED = 16,   /* it was asked for with a majority */
-	NAME_FIRST = 8     /* its first owner wins */
+	NAME_OF_LEASE = 32 /* its owner is a lease */
 };
 
 /*

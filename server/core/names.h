@@ -31,7 +31,7 @@
 	X(START_TIMEOUT, "start_timeout") X(HEALTH, "health") X(DECLINED, "declined")
 #define CHECK_KINDS(X)                                                                             \
 	X(NONE, "none") X(NOTIFY, "notify") X(TCP, "tcp") X(HTTP, "http") X(EXEC, "exec")
-#define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static")
+#define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static") X(LEASE, "lease")
 #define TAKEN_RULES(X) X(FAIL, "fail") X(WAIT, "wait") X(RUN, "run")
 #define KEY_RULES(X) X(UNIQUE, "unique")
 #define CONFLICT_RULES(X) X(LAST, "last_write_wins") X(FIRST, "first_write_wins")

@@ -1,8 +1,8 @@
 /*
- * The names of each owner: of those that end (a child), not of static ones, for which there is no
- * end to look for. An owner's keys are found without a walk over the map, so the end of one costs
- * as much as it had. The map keeps this by itself; what may be a million names takes OWNED_BYTES
- * each.
+ * The names of each owner: of those that end (a child, a lease), not of static ones, for which
+ * there is no end to look for. An owner's keys are found without a walk over the map, so the end of
+ * one costs as much as it had. The map keeps this by itself; what may be a million names takes
+ * OWNED_BYTES each.
  */
 #ifndef HORDE_CORE_OWNED_H
 #define HORDE_CORE_OWNED_H

@@ -14,6 +14,7 @@
  *	probe.c      who is ready, and well  child_ports.c  which ports each has
  *	withdraw.c   the way out of a process
  *	registries.c  which there are         locks.c      who may not have a name yet
+ *	lease.c      who holds which lease, and until when (lease.h)
  *	tell.c       what is an event        tell_key.c   what it says, family by family
  */
 #ifndef HORDE_CORE_PARTS_H
@@ -310,6 +311,8 @@ enum err registry_hold(struct horde *h, struct child *c, const struct claims *cl
 enum err registry_free(struct horde *h, const char *ref, const struct claims *claims);
 /* A key is free: who waits for one looks again. */
 void registry_wake_standbys(struct horde *h);
+/* The same name under another epoch of its owner, which is here now. */
+enum err registry_own(struct horde *h, const struct entry *e, uint64_t epoch);
 /* Who has lost a name to another owner by this change is to see that. */
 void registry_lost(struct horde *h, const struct change *change);
 /* Ends the names of a child that its spec asked for before and does not now; NULL: it has none. */

@@ -1,6 +1,7 @@
 #include "server/core/record.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,7 @@ enum family family_of(const char *key, size_t key_bytes)
 		{"halt/", 5, FAMILY_HALT},
 		{"state/", 6, FAMILY_STATE},
 		{"registry/", 9, FAMILY_REGISTRY},
+		{"lease/", 6, FAMILY_LEASE},
 		{"idem/", 5, FAMILY_REPLY},
 	};
 
@@ -102,6 +104,8 @@ static size_t block_bytes(enum family family)
 		return offsetof(struct record, state) + sizeof(struct state_record);
 	case FAMILY_REGISTRY:
 		return offsetof(struct record, registry) + sizeof(struct registry_record);
+	case FAMILY_LEASE:
+		return offsetof(struct record, lease) + sizeof(struct lease_record);
 	case FAMILY_REPLY:
 		return offsetof(struct record, reply) + sizeof(struct reply_record);
 	case FAMILY_META:
@@ -186,6 +190,7 @@ void record_free(struct record *r)
 	case FAMILY_META:
 	case FAMILY_HALT:
 	case FAMILY_STATE:
+	case FAMILY_LEASE:
 	case FAMILY_REGISTRY:
 	case FAMILY_REPLY:
 	case FAMILY_OTHER:
@@ -416,6 +421,19 @@ static void encode_entry(
 	json_raw(t, value, bytes);
 }
 
+static void encode_lease(const struct lease_record *l, struct text *t)
+{
+	char hex[2 * LEASE_SECRET_BYTES + 1];
+
+	for (size_t i = 0; i < LEASE_SECRET_BYTES; i++)
+		snprintf(hex + 2 * i, 3, "%02x", l->secret[i]);
+	json_put_int(t, "ttl_ms", l->ttl_ms);
+	put_origin(t, "node", l->node);
+	json_put_uint(t, "epoch", l->epoch);
+	json_put_int(t, "created_at", l->created_at_ms);
+	json_put_string(t, "secret", hex);
+}
+
 /* One that nobody has described: all by default (supervisor.c). */
 static void encode_supervisor(const struct supervisor_record *s, struct text *t)
 {
@@ -440,6 +458,9 @@ void record_encode(const struct record *r, const char *value, size_t value_bytes
 		break;
 	case FAMILY_STATUS:
 		encode_status(&r->status, t);
+		break;
+	case FAMILY_LEASE:
+		encode_lease(&r->lease, t);
 		break;
 	case FAMILY_ENTRY:
 		encode_entry(&r->entry, value, value_bytes, t);

@@ -7,6 +7,7 @@
  *   entry/{reg}/{key}        the API                   meta/{reg}/{key}       the API
  *   supervisor/{sup}         the API, and who runs a child of one that is not there
  *   registry/{reg}           the API
+ *   lease/{id}               the node that holds it
  *   halt/{sup}               who ran a child that stopped it; removed by the API
  *   state/{sup}/{child}      what a child leaves for its next life; the API, gone with its spec
  *   idem/{hash of a key}     what was answered to a POST; the API, removed when its time is over
@@ -30,6 +31,8 @@
 #define AVOID_MAX 16       /* nodes that one child avoids at a time */
 #define KEY_BYTES_MAX 1024 /* family, sup or reg, and a 512-byte key, raw */
 
+#define LEASE_SECRET_BYTES 32 /* of a hash */
+
 enum family {
 	FAMILY_OTHER, /* kept and passed on, not understood */
 	FAMILY_MEMBER,
@@ -42,6 +45,7 @@ enum family {
 	FAMILY_HALT,  /* of a supervisor that was stopped; no record */
 	FAMILY_STATE, /* what a child leaves for its next life */
 	FAMILY_REGISTRY,
+	FAMILY_LEASE,
 	FAMILY_REPLY, /* what was answered to an Idempotency-Key */
 	FAMILY_COUNT
 };
@@ -119,6 +123,14 @@ struct reply_record {
 	int64_t expires_ms; /* wall */
 };
 
+struct lease_record {
+	int64_t ttl_ms;
+	struct origin_id node;                    /* that holds it */
+	uint64_t epoch;                           /* grows with each takeover */
+	int64_t created_at_ms;                    /* wall */
+	unsigned char secret[LEASE_SECRET_BYTES]; /* SHA-256 of what its client was told */
+};
+
 struct entry_record {
 	enum owner_kind owner_kind;
 	uint32_t value_at; /* where the raw value stands in the entry's text */
@@ -142,6 +154,7 @@ struct record {
 		struct state_record state;
 		struct registry_record registry;
 		struct reply_record reply;
+		struct lease_record lease;
 		struct entry_record entry;
 	};
 };
@@ -165,10 +178,10 @@ void record_free(struct record *r);
 struct record *record_dup(const struct record *r);
 
 /*
- * Appends the JSON text of a member, assign, status or entry record; integers that may pass 2^53
- * (epoch excepted, it is in milliseconds) are strings of hex digits. An owner that has neither node
- * nor epoch is written without. `value` is the raw JSON value
- * of an entry, which stands last in its text, and is ignored for the others.
+ * Appends the JSON text of a member, assign, status, lease or entry record; integers that may pass
+ * 2^53 (epoch excepted, it is in milliseconds) are strings of hex digits. An owner that has neither
+ * node nor epoch is written without. `value` is the raw JSON value of an entry, which stands last
+ * in its text, and is ignored for the others.
  */
 void record_encode(const struct record *r, const char *value, size_t value_bytes, struct text *t);
 

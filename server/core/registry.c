@@ -18,6 +18,17 @@ static bool ended(enum child_state s)
 	return s == CHILD_EXITED || s == CHILD_FAILED || s == CHILD_STOPPED;
 }
 
+static enum err find_lease(const struct horde *h, const char *id, struct entry_record *ret)
+{
+	const struct lease_record *lease = lease_of(h, id);
+
+	if (!lease)
+		return ERR_OWNER_UNKNOWN;
+	ret->node = lease->node;
+	ret->epoch = lease->epoch;
+	return ERR_OK;
+}
+
 /* Fills who the owner is now. */
 static enum err find_owner(struct horde *h, const struct event *e, struct entry_record *ret)
 {
@@ -26,6 +37,8 @@ static enum err find_owner(struct horde *h, const struct event *e, struct entry_
 	ret->owner_kind = e->entry.owner_kind;
 	if (e->entry.owner_kind == OWNER_STATIC)
 		return ERR_OK;
+	if (e->entry.owner_kind == OWNER_LEASE)
+		return find_lease(h, e->entry.owner_id, ret);
 	horde_child(h, e->entry.owner_id, &view);
 	if (!view.spec)
 		return ERR_OWNER_UNKNOWN;
@@ -93,6 +106,21 @@ enum err registry_register(struct horde *h, const struct event *e)
 	fields.voted = e->entry.voted || (renewed && old.voted);
 	h->out->created = !renewed;
 	return put_entry(h, e, &fields, e->entry.owner_id);
+}
+
+enum err registry_own(struct horde *h, const struct entry *e, uint64_t epoch)
+{
+	struct event event = {.kind = EVENT_REGISTER};
+	struct entry_record fields;
+
+	if (!entry_name(e, &fields))
+		return ERR_OK;
+	event.entry.key = e->key;
+	event.entry.key_bytes = e->key_bytes;
+	event.entry.value = entry_raw(e, &event.entry.value_bytes);
+	fields.node = h->config.node_id;
+	fields.epoch = epoch;
+	return put_entry(h, &event, &fields, fields.owner_id);
 }
 
 /* The present entry, if it exists and the caller may change it. */

@@ -63,6 +63,8 @@ static int compare_records(const struct entry *a, const struct entry *b)
 			x->supervisor.created_at_ms != 0, y->supervisor.created_at_ms != 0);
 	case FAMILY_STATE:
 		return compare_u64(x->state.epoch, y->state.epoch);
+	case FAMILY_LEASE:
+		return compare_u64(x->lease.epoch, y->lease.epoch);
 	case FAMILY_SPEC:
 	case FAMILY_REGISTRY:
 	case FAMILY_META:

@@ -9,6 +9,7 @@
 #include "server/core/events.h"
 #include "server/core/held.h"
 #include "server/core/horde.h"
+#include "server/core/lease.h"
 #include "server/core/link_state.h"
 #include "server/core/placement.h"
 #include "server/core/times.h"
@@ -91,6 +92,13 @@ struct horde {
 	int64_t stranded_ms; /* when to look for names of registries that are gone; 0: at once */
 	struct tree locks;   /* locks.c */
 	int64_t locks_ms;    /* when to look at them */
+	/* lease.c */
+	struct tree leases;       /* that are held here, or marked */
+	struct tree lease_timers; /* of those held, by time */
+	uint64_t lease_serial;
+	struct lease *leases_marked;
+	bool leases_all;     /* every one is to be looked at */
+	uint32_t lease_work; /* in this step */
 	/* replies.c */
 	size_t replies_bytes;               /* of all values of the family */
 	int64_t replies_ms;                 /* when to look at them; INT64_MAX: there are none */

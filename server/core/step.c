@@ -42,6 +42,7 @@ enum err horde_new(const struct horde_config *config, struct horde **ret_horde)
 	h->children = TREE_INIT(struct child, node, ref);
 	locks_init(h);
 	h->withdraw_ms = INT64_MAX;
+	leases_init(h);
 	h->retry_ms = h->review_ms = h->expiry_ms = h->truncate_ms = INT64_MAX;
 	h->health_ms = h->replies_ms = INT64_MAX;
 	map_batch_set(h->map, h->batch);
@@ -62,6 +63,7 @@ void horde_free(struct horde *h)
 		sync_fini(&h->links[i]);
 	acks_fini(h);
 	locks_fini(h);
+	leases_fini(h);
 	held_free(h->held);
 	events_free(h->events);
 	text_fini(&h->telling);
@@ -326,6 +328,9 @@ static const struct {
 	[EVENT_PUT_STATE] = {on_put_state, true},
 	[EVENT_REMOVE_STATE] = {on_remove, true},
 	[EVENT_KEEP_REPLY] = {replies_keep, true},
+	[EVENT_PUT_LEASE] = {leases_put, true},
+	[EVENT_RENEW_LEASE] = {leases_renew, false},
+	[EVENT_REMOVE_LEASE] = {leases_remove, true},
 	[EVENT_MERGE] = {on_merge, true},
 	[EVENT_STOP] = {on_stop, false},
 };
@@ -362,6 +367,7 @@ static void try_sync(struct horde *h)
 		h->synced = true;
 		say(h, "node.synced", h->config.name, "runs what is assigned to it");
 		children_mark_all(h);
+		leases_look(h);
 		h->plan_now = true;
 	}
 	if (!h->announced && !h->stopping)
@@ -401,13 +407,14 @@ static void settle(struct horde *h)
 		supervise_tick(h);
 		registries_tick(h);
 		locks_tick(h);
+		leases_tick(h);
 		supervise(h);
 		probe_tick(h);
 		replies_tick(h);
 		if (h->plan_now || (h->orphans && h->now_ms >= h->plan_ms))
 			orphans_plan(h);
 		try_exit(h);
-	} while (h->dirty || h->members_stale || h->seen < h->out->changes.used);
+	} while (h->dirty || h->members_stale || leases_busy(h) || h->seen < h->out->changes.used);
 	links_tick(h);
 }
 
@@ -428,6 +435,7 @@ enum err horde_step(struct horde *h, const struct event *e, struct actions *out)
 	children_sweep(h);
 	h->out = out;
 	h->seen = h->told = 0;
+	h->lease_work = 0;
 	h->now_ms = e->now_ms;
 	h->wall_ms = e->wall_ms;
 	err = dispatch(h, e);
@@ -466,6 +474,7 @@ int64_t horde_deadline_ms(const struct horde *h)
 		if (h->synced)
 			at = least(at, h->stranded_ms);
 		at = least(at, h->locks_ms);
+		at = least(at, leases_deadline_ms(h));
 		at = least(at, h->replies_ms);
 	}
 	if (h->orphans && !h->stopping)

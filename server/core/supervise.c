@@ -352,9 +352,13 @@ void supervise_changes(struct horde *h)
 			registries_named(h, change);
 			locks_named(h, change);
 			registry_lost(h, change);
+			leases_named(h, change);
 			child_of_name(h, e);
 			if (change->kind == CHANGE_DROP)
 				registry_wake_standbys(h);
+			break;
+		case FAMILY_LEASE:
+			leases_changed(h, key_rest(e->key));
 			break;
 		case FAMILY_REGISTRY:
 			registries_changed(h, key_rest(e->key));

@@ -124,7 +124,11 @@ static const char *why_gone(const struct horde *h, const struct entry *e)
 	const struct status_record *s;
 	struct entry_record r;
 
-	if (!entry_name(e, &r) || r.owner_kind != OWNER_CHILD)
+	if (!entry_name(e, &r))
+		return "released";
+	if (r.owner_kind == OWNER_LEASE)
+		return get(h, "lease", r.owner_id) ? "released" : "expired";
+	if (r.owner_kind != OWNER_CHILD)
 		return "released";
 	spec = get(h, "spec", r.owner_id);
 	status = get(h, "status", r.owner_id);
@@ -393,6 +397,7 @@ void tell_key(struct horde *h, const struct entry *before, const struct entry *n
 		break;
 	case FAMILY_OTHER:
 	case FAMILY_REGISTRY:
+	case FAMILY_LEASE:
 	case FAMILY_REPLY:
 	case FAMILY_SUPERVISOR:
 	case FAMILY_HALT:

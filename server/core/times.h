@@ -31,7 +31,7 @@
 #define CONFLICT_STOP_MAX_MS 2000
 #define CONTEST_MS 3000      /* so long a winner that runs nothing waits for the loser to stop */
 #define RETAIN_LOOK_MS 60000 /* at least so often the wall clock is asked who was kept enough */
-#define REPLIES_MAX 100000 /* that are kept for idempotency keys, and their bytes */
+#define REPLIES_MAX 100000   /* that are kept for idempotency keys, and their bytes */
 #define REPLIES_BYTES_MAX (64u << 20)
 #define REPLIES_LOOK_MS 60000 /* between two looks at all of them, for those whose time is over */
 #define REPLIES_STEP 512      /* that are looked at in one step, */
@@ -40,6 +40,12 @@
 #define REGISTRY_REMOVE_MAX 1000 /* keys of a registry that ends, in one step */
 #define LOCKS_MAX 100000         /* keys that are held back for a while; the next ones are not */
 #define LOCKS_EVERY_MS 1000
+#define LEASE_TTL_MIN_MS 1000
+#define LEASE_TTL_MAX_MS 86400000
+#define LEASES_MAX 100000
+#define LEASES_A_STEP 1000     /* are looked at */
+#define LEASE_JITTER 10        /* one that is taken over has up to a tenth of its time more */
+#define LEASE_LOST_MAX 100     /* keys that it has lost, and is told of */
 #define STRANDED_EVERY_MS 1000 /* while names of a registry that is gone are left */
 #define DECISIONS_MAX 16       /* for one child in one step; more is a bug of the rules */
 #define EVENTS_MAX 16384       /* that are kept for those who listen; and their bytes */

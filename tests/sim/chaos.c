@@ -9,7 +9,7 @@
 
 #define SPEC_BYTES 1024
 
-static struct node *any_up(struct world *w)
+struct node *any_up(struct world *w)
 {
 	int start = (int)below(w, (uint64_t)w->count);
 
@@ -186,8 +186,10 @@ static void entry(struct world *w, struct node *n, enum event_kind kind, const c
 	e.entry.key = key;
 	e.entry.key_bytes = strlen(key);
 	e.entry.owner_given = percent(w, 50);
-	e.entry.owner_kind = percent(w, 50) ? OWNER_CHILD : OWNER_STATIC;
-	e.entry.owner_id = e.entry.owner_kind == OWNER_CHILD ? ref : "someone";
+	e.entry.owner_kind = (enum owner_kind)below(w, OWNER_KIND_COUNT);
+	e.entry.owner_id = e.entry.owner_kind == OWNER_CHILD   ? ref
+			   : e.entry.owner_kind == OWNER_LEASE ? leases_owner(w)
+							       : "someone";
 	e.entry.value = value;
 	e.entry.value_bytes = strlen(value);
 	node_step(w, n, &e);
@@ -234,7 +236,9 @@ void chaos_client(struct world *w)
 	child_ref((unsigned)below(w, CHILDREN), ref);
 	if (!n)
 		return;
-	if (what < 40)
+	if (percent(w, 15))
+		leases_client(w, n);
+	else if (what < 40)
 		put_spec(w, n, ref);
 	else if (what < 55)
 		remove_spec(w, n, ref);

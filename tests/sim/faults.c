@@ -118,7 +118,7 @@ int64_t faults_hold(const struct world *w, const struct happening *e)
 	const struct node *n = &w->nodes[e->node];
 	int64_t until_ms = 0;
 
-	if (e->what == AT_CLIENT || e->what == AT_FAULT)
+	if (e->what == AT_CLIENT || e->what == AT_RENEW || e->what == AT_FAULT)
 		return 0;
 	if (e->peer >= 0)
 		until_ms = w->clogged_ms[e->peer][e->node];

@@ -23,6 +23,7 @@ static void world_init(struct world *w, uint64_t seed, bool trace)
 		node_boot(w, i, (struct origin_id){0});
 	schedule(w, 500, AT_CLIENT, 0);
 	schedule(w, 1000, AT_FAULT, 0);
+	schedule(w, 700, AT_RENEW, 0);
 }
 
 static void stored(struct world *w, struct node *n)
@@ -119,6 +120,8 @@ static void happen(struct world *w, struct happening *e)
 
 	if (e->what == AT_CLIENT) {
 		chaos_client(w);
+	} else if (e->what == AT_RENEW) {
+		leases_keep(w);
 	} else if (e->what == AT_FAULT) {
 		faults_next(w);
 	} else if (n->up && n->life == e->life) {
@@ -190,7 +193,7 @@ static void world_fini(struct world *w)
 }
 
 struct result {
-	uint64_t hash, steps, starts, probes, sick, expired, tells, struck[FAULTS];
+	uint64_t hash, steps, starts, probes, sick, expired, leases_ended, tells, struck[FAULTS];
 	char failure[512];
 };
 
@@ -207,6 +210,7 @@ static struct result run(uint64_t seed, bool trace)
 		.probes = w.probes,
 		.sick = w.sick,
 		.expired = w.expired,
+		.leases_ended = w.leases_ended,
 		.tells = w.tells};
 	memcpy(r.struck, w.faults.struck, sizeof(r.struck));
 	memcpy(r.failure, w.failure, sizeof(r.failure));
@@ -222,6 +226,7 @@ static bool run_seed(uint64_t seed, bool trace, struct result *total)
 	total->steps += r.steps;
 	total->starts += r.starts;
 	total->expired += r.expired;
+	total->leases_ended += r.leases_ended;
 	total->tells += r.tells;
 	total->probes += r.probes;
 	total->sick += r.sick;
@@ -237,11 +242,11 @@ static bool run_seed(uint64_t seed, bool trace, struct result *total)
 static void report(uint64_t from, uint64_t to, const struct result *total, uint64_t failed)
 {
 	printf("sim: seeds %llu to %llu, %llu steps, %llu starts, %llu checks, %llu failed ones, "
-	       "%llu expired, %llu events",
+	       "%llu expired, %llu leases ended, %llu events",
 		(unsigned long long)from, (unsigned long long)to, (unsigned long long)total->steps,
 		(unsigned long long)total->starts, (unsigned long long)total->probes,
 		(unsigned long long)total->sick, (unsigned long long)total->expired,
-		(unsigned long long)total->tells);
+		(unsigned long long)total->leases_ended, (unsigned long long)total->tells);
 	for (int f = 0; f < FAULTS; f++)
 		printf(", %s %llu", fault_text(f), (unsigned long long)total->struck[f]);
 	printf(", %llu failed\n", (unsigned long long)failed);

@@ -292,6 +292,7 @@ void net_happened(struct world *w, struct happening *e)
 	case AT_EXITED:
 	case AT_PROBED:
 	case AT_CLIENT:
+	case AT_RENEW:
 	case AT_FAULT:
 		break;
 	}

@@ -440,6 +440,7 @@ enum err node_step(struct world *w, struct node *n, struct event *e)
 	if (grew)
 		oracle_step(w, n);
 	retains_check(w, n, e);
+	leases_check(w, n, e);
 	tells_step(w, n);
 	carry_out(w, n);
 	cut_batch(w, n);

@@ -463,6 +463,7 @@ void oracle_end(struct world *w)
 		retains_end(w, judge, ref);
 	}
 	check_names(w, judge);
+	leases_end(w, judge);
 	if (is_port_short(w, judge))
 		return;
 	if (w->now_ms - w->last_start_ms < QUIET_MS)

@@ -17,6 +17,7 @@
 #define CHILDREN 6  /* at most 10 */
 #define TEAM "team" /* the supervisor of every other one; the rest is under `default` */
 #define KEYS 4
+#define LEASES 3
 #define PORT 9000               /* that some children ask for by its number */
 #define CHAOS_MS 15000          /* faults and clients */
 #define HEAL_MS 30000           /* then everything is mended, and by its end all must agree */
@@ -126,6 +127,7 @@ enum what {
 	AT_EXITED,
 	AT_PROBED,
 	AT_CLIENT,
+	AT_RENEW,
 	AT_FAULT,
 	AT_GOODBYE
 };
@@ -157,6 +159,11 @@ struct happening { /* one entry of the event heap; owns `bytes` and `asked` */
 	struct event goodbye;
 };
 
+struct leased { /* a lease was renewed at a node, or came to it */
+	uint64_t life;
+	int64_t clock_ms; /* of that node */
+};
+
 struct world {
 	uint64_t random;
 	uint64_t seed;
@@ -179,16 +186,18 @@ struct world {
 	bool resumed; /* a life has begun again from a snapshot of its memory */
 	bool forked;  /* and has minted a dot again: it may name two events from now on */
 	int pids;
+	struct leased leased[NODES_MAX][LEASES];
 	struct first first[CHILDREN]; /* the last start of each temporary child */
 	int64_t last_start_ms;        /* of any process */
 	int64_t last_write_ms;        /* of any event of the map */
 	uint64_t steps;
 	uint64_t starts;
-	uint64_t probes;   /* tries of checks */
-	uint64_t sick;     /* of them failed */
-	uint64_t expired;  /* children that nodes have removed by themselves */
-	uint64_t tells;    /* events of names and children */
-	char failure[512]; /* empty while all is well */
+	uint64_t probes;       /* tries of checks */
+	uint64_t sick;         /* of them failed */
+	uint64_t expired;      /* children that nodes have removed by themselves */
+	uint64_t leases_ended; /* by nodes, because their time was over */
+	uint64_t tells;        /* events of names and children */
+	char failure[512];     /* empty while all is well */
 };
 
 /* ---- random.c: xorshift; the only source of chance ---- */
@@ -234,6 +243,7 @@ void net_forget(struct world *w, struct node *n); /* it crashed: polls at it and
 
 /* ---- chaos.c ---- */
 void chaos_client(struct world *w);
+struct node *any_up(struct world *w); /* that answers, or NULL */
 
 /* ---- clocks.c ---- */
 void clock_begin(struct world *w, struct node *n);             /* at its boot */
@@ -254,6 +264,13 @@ void oracle_end(struct world *w);
 /* ---- retains.c: what nodes remove by themselves ---- */
 void retains_check(struct world *w, struct node *n, const struct event *e); /* after its step */
 void retains_end(struct world *w, struct node *judge, const char *ref);
+
+/* ---- leases.c ---- */
+void leases_client(struct world *w, struct node *n);
+const char *leases_owner(struct world *w); /* the id of one */
+void leases_keep(struct world *w);         /* who renews one until the end */
+void leases_check(struct world *w, struct node *n, const struct event *e); /* after its step */
+void leases_end(struct world *w, struct node *judge);
 
 /* ---- tells.c: who listens knows what there is ---- */
 void tells_read_all(struct node *n);              /* at its boot */

@@ -350,3 +350,45 @@ Test(memory, a_node_joins_and_learns_everything)
 {
 	each_fails(join_story);
 }
+
+/* A lease is made, has a name, is renewed, and ends with it. */
+static bool lease_story(long fail_at)
+{
+	static const unsigned char secret[LEASE_SECRET_BYTES];
+	struct node n = node_make("n1", 0);
+	struct event put = {.kind = EVENT_PUT_LEASE}, renew = {.kind = EVENT_RENEW_LEASE};
+	struct event name = {.kind = EVENT_REGISTER};
+	bool failed;
+
+	put.lease.id = renew.lease.id = "l";
+	put.lease.ttl_ms = 2000;
+	put.lease.secret = secret;
+	name.entry.key = "entry/default/x";
+	name.entry.key_bytes = strlen(name.entry.key);
+	name.entry.owner_kind = OWNER_LEASE;
+	name.entry.owner_id = "l";
+	name.entry.value = "1";
+	name.entry.value_bytes = 1;
+	n.fail_at = fail_at;
+	if (node_step(&n, &put) != ERR_OK)
+		cr_expect_eq(node_step(&n, &put), ERR_OK, "%ld", fail_at);
+	if (node_step(&n, &name) != ERR_OK)
+		cr_expect_eq(node_step(&n, &name), ERR_OK, "%ld", fail_at);
+	node_wait(&n, 1500);
+	cr_expect_eq(node_step(&n, &renew), ERR_OK, "%ld", fail_at);
+	node_wait(&n, 1500);
+	cr_expect(node_get(&n, "lease/l") && node_get(&n, "entry/default/x"), "%ld", fail_at);
+	node_wait(&n, 1500);
+	failed = n.fail_at == 0;
+	n.fail_at = 0;
+	node_wait(&n, 1000);
+	cr_expect_null(node_get(&n, "lease/l"), "%ld", fail_at);
+	cr_expect_null(node_get(&n, "entry/default/x"), "%ld", fail_at);
+	node_free(&n);
+	return failed;
+}
+
+Test(memory, a_lease_ends_once_and_takes_its_name_along)
+{
+	each_fails(lease_story);
+}
