@@ -20,6 +20,8 @@ enum err owner_parse(const char *text, struct owner *ret_owner)
 		slash = strchr(o.id, '/');
 		if (!slash || slash == o.id || slash[1] == '\0' || strchr(slash + 1, '/'))
 			return ERR_MALFORMED;
+	} else if ((size_t)(colon - text) == strlen("lease") && memcmp(text, "lease", 5) == 0) {
+		o.kind = OWNER_LEASE;
 	} else if ((size_t)(colon - text) == strlen("static") && memcmp(text, "static", 6) == 0) {
 		o.kind = OWNER_STATIC;
 	} else {

@@ -12,7 +12,7 @@ struct owner {
 	const char *id;
 };
 
-/* "child:default/web" or "static:name"; the id is borrowed from `text`. Errors: MALFORMED. */
+/* "child:default/web", "lease:ID" or "static:name"; the id is borrowed from `text`. Errors: MALFORMED. */
 enum err owner_parse(const char *text, struct owner *ret_owner);
 /* The owner of a request body's `owner` object, whose shape was checked. */
 struct owner owner_of_json(const json_t *object);

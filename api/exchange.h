@@ -107,6 +107,9 @@ void exchange_fail(struct exchange *x, enum err e);
 /* What the request wants written has been written, whatever comes now: each problem from here on
  * says so, with `applied`. */
 void exchange_applied_set(struct exchange *x);
+/* The reply tells a secret, which is kept nowhere: with an Idempotency-Key too the request is
+ * carried out again when it is sent again. */
+void exchange_secret_set(struct exchange *x);
 
 /* In a PATCH: checks what its merge patch makes as if it were the body of a PUT there. False: a
  * problem was answered. */

@@ -61,6 +61,7 @@ struct once {
 	struct exchange **place;
 	const char *media; /* of the reply; NULL: it has no body */
 	bool whole;        /* `body` is all of it */
+	bool secret;       /* the reply tells one: it is not kept */
 	struct text body;
 	struct text value; /* what is kept */
 	uint64_t batch;

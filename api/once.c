@@ -213,7 +213,7 @@ void once_keep(struct exchange *x)
 
 	if (x->once.state != ONCE_FIRST || !x->response)
 		return;
-	if (is_temporary(x->status)) {
+	if (is_temporary(x->status) || x->once.secret) {
 		end(x);
 		return;
 	}

@@ -14,6 +14,7 @@
  *   if that leaves nothing to repeat. The first one goes on when its client hangs up.
  * - Kept is what a handler answers, but for 5xx and 429, after which one is to try again. What was
  *   refused before it got there (no JSON, a wrong shape) was not begun, and its key is free.
+ * - A reply that tells a secret is not kept: who repeats that request is told another one.
  * - A reply above REPLY_KEPT_BYTES_MAX, or of another type than JSON, is kept without its body: who
  *   repeats it gets 409 `reply-not-kept`, and nothing is done twice.
  * - The reply is kept once the request was carried out. A crash in between, or two nodes that are

@@ -1,4 +1,4 @@
-/* Server side of hello, call and goodbye. A body that does not fit changes nothing. */
+/* Server side of hello, call, renew and goodbye. A body that does not fit changes nothing. */
 #include "api/peer.h"
 
 #include <string.h>
@@ -225,11 +225,44 @@ static void peer_call(struct exchange *x)
 		reply_called(x, &call);
 }
 
+/* ---- renew ---- */
+
+static void peer_renew_lease(struct exchange *x)
+{
+	const char *id = json_string_value(json_object_get(exchange_body(x), "lease"));
+	struct event event = {.kind = EVENT_RENEW_LEASE};
+	struct command_result result;
+	const struct service *service = resource_service(x);
+	struct text lost = TEXT_INIT, body = TEXT_INIT;
+	enum err e;
+
+	event.lease.id = id;
+	event.lease.ret_lost = &lost;
+	e = service->command(service->node, &event, &result);
+	json_object(&body);
+	json_key(&body, "lost");
+	json_array(&body);
+	text_add(&body, lost.bytes, lost.used);
+	json_end_array(&body);
+	json_end_object(&body);
+	text_fini(&lost);
+	if (e == ERR_OK)
+		exchange_reply(x, 200, &body);
+	else if (e == ERR_NOT_FOUND)
+		exchange_problem(x, PROBLEM_LEASE_EXPIRED, "lease '%s' is over", id);
+	else if (e == ERR_ELSEWHERE)
+		exchange_problem(x, PROBLEM_WRONG_STATE, "lease '%s' is held elsewhere", id);
+	else
+		exchange_fail(x, e);
+	text_fini(&body);
+}
+
 const struct binding peer_bindings[] = {
 	{"peerHello", peer_hello},
 	{"peerDeltas", peer_deltas},
 	{"peerDigest", peer_digest},
 	{"peerCall", peer_call},
+	{"peerRenewLease", peer_renew_lease},
 	{"peerGoodbye", peer_goodbye},
 	{NULL, NULL},
 };

@@ -29,6 +29,7 @@
 	X(REGISTRY_NOT_FOUND, 404, "registry-not-found", "There is no such registry")              \
 	X(MEMBER_NOT_FOUND, 404, "member-not-found", "There is no such member")                    \
 	X(SNAPSHOT_NOT_FOUND, 404, "snapshot-not-found", "There is no such snapshot on this node") \
+	X(LEASE_NOT_FOUND, 404, "lease-not-found", "There is no such lease")                       \
 	X(METHOD_NOT_ALLOWED, 405, "method-not-allowed", "The method is not possible here")        \
 	X(NOT_ACCEPTABLE, 406, "not-acceptable", "The wanted media type is not offered")           \
 	X(ALREADY_REGISTERED, 409, "already-registered", "The key has another owner")              \

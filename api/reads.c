@@ -137,7 +137,8 @@ static bool parks(struct exchange *x)
 {
 	int64_t ms = reads_wait_ms(x, 0);
 
-	if (ms <= 0 || exchange_expired(x))
+	/* By the time: who parks for less than that comes again before. */
+	if (ms <= 0 || exchange_now_ms(x) >= exchange_started_ms(x) + ms)
 		return false;
 	exchange_park(x, exchange_started_ms(x) + ms);
 	return true;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/entry.h"
+#include "api/lease.h"
 #include "api/registry.h"
 
 /* The value as it was written; an absent one is null. */
@@ -69,7 +70,8 @@ static void not_own(struct exchange *x)
 		x, PROBLEM_FORBIDDEN, "child '%s' speaks for itself alone", exchange_child(x)->ref);
 }
 
-static void refuse(struct exchange *x, enum err e, const struct entry *present, const char *owner)
+static void refuse(
+	struct exchange *x, enum err e, const struct entry *present, const struct owner *owner)
 {
 	if (e == ERR_ALREADY_REGISTERED && present) {
 		already_registered(x, present);
@@ -80,10 +82,11 @@ static void refuse(struct exchange *x, enum err e, const struct entry *present, 
 	} else if (e == ERR_NOT_FOUND) {
 		key_not_found(x);
 	} else if (e == ERR_OWNER_UNKNOWN) {
-		exchange_fault(x, "/owner/id", "unknown-owner", "there is no child '%s'", owner);
+		exchange_fault(x, "/owner/id", "unknown-owner", "there is no %s '%s'",
+			owner_kind_name(owner->kind), owner->id);
 		exchange_problem(x, PROBLEM_INVALID_SPEC, "the owner does not exist");
 	} else if (e == ERR_WRONG_STATE) {
-		exchange_problem(x, PROBLEM_WRONG_STATE, "child '%s' has ended", owner);
+		exchange_problem(x, PROBLEM_WRONG_STATE, "child '%s' has ended", owner->id);
 	} else if (e == ERR_FORBIDDEN) {
 		not_own(x);
 	} else {
@@ -140,13 +143,14 @@ static struct write *begin_register(struct exchange *x, const struct owner *owne
 
 	if (present)
 		etag = entry_etag(resource_horde(x), present);
-	if (!writes_allowed(x, present ? &etag : NULL) || !(w = write_begin(x, WAIT_ACK_MS)))
+	if (!lease_owner_proved(x, owner) || !writes_allowed(x, present ? &etag : NULL) ||
+		!(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	event.entry.value = raw_value(x, &event.entry.value_bytes);
 	event.entry.voted = is_voted(w);
 	e = write_command(x, &event, w);
 	if (e != ERR_OK)
-		refuse(x, e, present, owner->id);
+		refuse(x, e, present, owner);
 	return e == ERR_OK ? w : NULL;
 }
 
@@ -225,7 +229,7 @@ static void register_key(struct exchange *x)
 	if (w->lost || e == ERR_NOT_FOUND || !is_owned(entry_present(x, "entry"), &owner))
 		conflict_lost(x, w);
 	else if (e != ERR_OK)
-		refuse(x, e, NULL, owner.id);
+		refuse(x, e, NULL, &owner);
 	else
 		reply_registered(x, w);
 }
@@ -244,19 +248,19 @@ bool registry_claim(struct exchange *x, struct event *event, struct owner *owner
 		*owner = (struct owner){.kind = OWNER_CHILD, .id = exchange_child(x)->ref};
 	} else if (owner_parse(text, owner) != ERR_OK) {
 		exchange_problem(x, PROBLEM_BAD_QUERY,
-			"owner must be child:<supervisor>/<id> or static:<name>");
+			"owner must be child:<supervisor>/<id>, lease:<id> or static:<name>");
 		return false;
 	}
 	event->entry.owner_kind = owner->kind;
 	event->entry.owner_id = owner->id;
-	return true;
+	return lease_owner_proved(x, owner);
 }
 
 static struct write *begin_update(struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_UPDATE};
-	struct owner owner;
+	struct owner owner = {.id = ""};
 	const struct entry *present = entry_present(x, "entry");
 	struct etag etag;
 	struct write *w;
@@ -280,7 +284,7 @@ static struct write *begin_update(struct exchange *x)
 	event.entry.value = raw_value(x, &event.entry.value_bytes);
 	e = write_command(x, &event, w);
 	if (e != ERR_OK)
-		refuse(x, e, present, "");
+		refuse(x, e, present, &owner);
 	return e == ERR_OK ? w : NULL;
 }
 
@@ -320,7 +324,7 @@ static struct write *begin_unregister(struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_UNREGISTER};
-	struct owner owner;
+	struct owner owner = {.id = ""};
 	const struct entry *present = entry_present(x, "entry");
 	struct write *w;
 	enum err e;
@@ -335,7 +339,7 @@ static struct write *begin_unregister(struct exchange *x)
 		return w;
 	}
 	if (e != ERR_OK)
-		refuse(x, e, present, "");
+		refuse(x, e, present, &owner);
 	return e == ERR_OK ? w : NULL;
 }
 

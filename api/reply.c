@@ -263,6 +263,11 @@ void exchange_applied_set(struct exchange *x)
 	x->applied = true;
 }
 
+void exchange_secret_set(struct exchange *x)
+{
+	x->once.secret = true;
+}
+
 void exchange_fail(struct exchange *x, enum err e)
 {
 	if (e == ERR_NO_MEMORY)

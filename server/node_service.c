@@ -13,6 +13,7 @@
 #include "api/registries.h"
 #include "api/registry.h"
 #include "api/replies.h"
+#include "api/lease.h"
 #include "api/logs.h"
 #include "api/snapshots.h"
 #include "api/state.h"
@@ -23,9 +24,9 @@ static const struct binding *const tables[] = {about_bindings, health_bindings, 
 	peer_bindings, supervisors_bindings, supervisors_delete_bindings, children_bindings,
 	children_write_bindings, children_many_bindings, children_call_bindings, logs_bindings,
 	logs_follow_bindings, events_bindings, events_follow_bindings, state_bindings,
-	registry_bindings, registry_write_bindings, registry_list_bindings, queries_bindings,
-	queries_write_bindings, meta_bindings, registries_bindings, snapshots_bindings,
-	restore_bindings, NULL};
+	lease_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
+	queries_bindings, queries_write_bindings, meta_bindings, registries_bindings,
+	snapshots_bindings, restore_bindings, NULL};
 
 /* Only what requests cause is held back; what peers and processes cause has happened already. */
 static bool is_write(enum event_kind kind)
@@ -35,7 +36,7 @@ static bool is_write(enum event_kind kind)
 	       kind == EVENT_REMOVE_META || kind == EVENT_PUT_STATE || kind == EVENT_REMOVE_STATE ||
 	       kind == EVENT_PUT_SUPERVISOR || kind == EVENT_REMOVE_SUPERVISOR ||
 	       kind == EVENT_START_SUPERVISOR || kind == EVENT_VACATE_SUPERVISOR ||
-	       kind == EVENT_MERGE;
+	       kind == EVENT_PUT_LEASE || kind == EVENT_REMOVE_LEASE || kind == EVENT_MERGE;
 }
 
 enum err node_command(void *node, struct event *e, struct command_result *ret)

@@ -63,7 +63,8 @@ struct actions { /* what a step gave; the caller empties it with actions_clear *
 	size_t used;
 	size_t size;
 	struct changes changes; /* of the map: for the store, the watchers, the parked polls */
-	bool created;           /* PUT_SPEC, REGISTER, PUT_META: the key was new; CONFIRM: it is */
+	bool created;           /* PUT_SPEC, REGISTER, PUT_META: the key was new; CONFIRM: it is;
+				   RENEW_LEASE: it was taken over */
 	enum applied applied;   /* PUT_SPEC */
 	struct dot dot;         /* the last dot that a command minted */
 };

@@ -455,6 +455,7 @@ static enum err take_now(struct horde *h, const char *id)
 
 	if (err == ERR_OK)
 		err = l ? take(h, l) : ERR_NO_MEMORY;
+	h->out->created = err == ERR_OK;
 	leases_changed(h, id);
 	return err;
 }

@@ -15,6 +15,7 @@
 #include "api/health.h"
 #include "api/http_glue.h"
 #include "api/json_read.h"
+#include "api/lease.h"
 #include "api/logs.h"
 #include "api/peer.h"
 #include "api/registries.h"
@@ -36,9 +37,9 @@ static const struct binding *const tables[] = {about_bindings, health_bindings, 
 	peer_bindings, supervisors_bindings, supervisors_delete_bindings, children_bindings,
 	children_write_bindings, children_many_bindings, children_call_bindings, logs_bindings,
 	logs_follow_bindings, events_bindings, events_follow_bindings, state_bindings,
-	registry_bindings, registry_write_bindings, registry_list_bindings, queries_bindings,
-	queries_write_bindings, meta_bindings, registries_bindings, snapshots_bindings,
-	restore_bindings, NULL};
+	lease_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
+	queries_bindings, queries_write_bindings, meta_bindings, registries_bindings,
+	snapshots_bindings, restore_bindings, NULL};
 static const char *const hosts[] = {"localhost", "127.0.0.1", "::1", NULL};
 
 /* How long it is from one request to the next. */

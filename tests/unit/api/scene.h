@@ -11,6 +11,7 @@
 #include "api/cluster.h"
 #include "api/events.h"
 #include "api/health.h"
+#include "api/lease.h"
 #include "api/logs.h"
 #include "api/peer.h"
 #include "api/registries.h"
@@ -29,9 +30,9 @@ static const struct binding *const scene_tables[] = {about_bindings, health_bind
 	cluster_bindings, peer_bindings, supervisors_bindings, supervisors_delete_bindings,
 	children_bindings, children_write_bindings, children_many_bindings, children_call_bindings,
 	logs_bindings, logs_follow_bindings, events_bindings, events_follow_bindings,
-	state_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
-	queries_bindings, queries_write_bindings, meta_bindings, registries_bindings,
-	snapshots_bindings, restore_bindings, NULL};
+	state_bindings, lease_bindings, registry_bindings, registry_write_bindings,
+	registry_list_bindings, queries_bindings, queries_write_bindings, meta_bindings,
+	registries_bindings, snapshots_bindings, restore_bindings, NULL};
 
 struct scene {
 	struct cluster c;

@@ -10,6 +10,9 @@ Test(entry, owners_are_read_from_their_texts)
 	cr_assert_eq(owner_parse("child:default/web", &o), ERR_OK);
 	cr_assert_eq(o.kind, OWNER_CHILD);
 	cr_assert_str_eq(o.id, "default/web");
+	cr_assert_eq(owner_parse("lease:1f", &o), ERR_OK);
+	cr_assert_eq(o.kind, OWNER_LEASE);
+	cr_assert_str_eq(o.id, "1f");
 	cr_assert_eq(owner_parse("static:db", &o), ERR_OK);
 	cr_assert_eq(o.kind, OWNER_STATIC);
 	cr_assert_str_eq(o.id, "db");
@@ -18,7 +21,7 @@ Test(entry, owners_are_read_from_their_texts)
 Test(entry, what_is_no_owner_is_malformed)
 {
 	static const char *const bad[] = {"", "child", "child:", "child:web", "child:/web",
-		"child:default/", "child:default/a/b", "static:", "lease:1", ":x",
+		"child:default/", "child:default/a/b", "static:", "lease:", "leases:1", ":x",
 		"Child:default/web", "childs:default/web"};
 	struct owner o;
 

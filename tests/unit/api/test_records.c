@@ -227,7 +227,7 @@ Test(records, what_is_not_understood_has_no_record)
 		{"status/d/a", "{\"state\":\"failed\",\"reason\":\"none\",\"node\":\"" HEX
 			       "\",\"incarnation\":\"" HEX
 			       "\",\"epoch\":1,\"spec_hash\":\"1\",\"pid\":4294967296}"},
-		{"entry/d/a", "{\"owner\":{\"kind\":\"lease\",\"id\":\"x\",\"node\":\"" ZERO
+		{"entry/d/a", "{\"owner\":{\"kind\":\"ghost\",\"id\":\"x\",\"node\":\"" ZERO
 			      "\",\"epoch\":0},\"created\":\"1\",\"value\":1}"},
 		{"entry/d/a", "{\"owner\":{\"kind\":\"static\",\"id\":\"x\",\"node\":\"" ZERO
 			      "\",\"epoch\":0},\"created\":\"1\"}"},
@@ -278,6 +278,44 @@ Test(records, what_is_not_understood_has_no_record)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		cr_assert_null(decode(rows[i].key, rows[i].json), "%s", rows[i].json);
+}
+
+#define LEASE(ttl, node, secret)                                                                   \
+	"{\"ttl_ms\":" ttl ",\"node\":\"" node                                                     \
+	"\",\"epoch\":3,\"created_at\":7,\"secret\":\"" secret "\"}"
+#define HASH "00ff102030405060708090a0b0c0d0e0f00112233445566778899aabbccddeef"
+
+Test(records, a_lease_is_decoded_and_written_as_it_was)
+{
+	static const char text[] = LEASE("1000", ZERO, HASH);
+	struct text again = TEXT_INIT;
+	struct record *r = decode("lease/x", text);
+
+	cr_assert_not_null(r);
+	cr_expect_eq(r->family, FAMILY_LEASE);
+	cr_expect_eq(r->lease.ttl_ms, 1000);
+	cr_expect_eq(r->lease.epoch, 3);
+	cr_expect_eq(r->lease.created_at_ms, 7);
+	cr_expect_eq(r->lease.secret[0], 0);
+	cr_expect_eq(r->lease.secret[1], 0xff);
+	cr_expect_eq(r->lease.secret[31], 0xef);
+	record_encode(r, NULL, 0, &again);
+	cr_expect_str_eq(text_cstr(&again), text);
+	text_fini(&again);
+	record_free(r);
+}
+
+Test(records, what_is_no_lease_has_no_record)
+{
+	static const char *const texts[] = {LEASE("0", ZERO, HASH), LEASE("-1", ZERO, HASH),
+		LEASE("86400001", ZERO, HASH), LEASE("1000", "", HASH), LEASE("1000", ZERO, ""),
+		LEASE("1000", ZERO, HASH "0"), LEASE("1000", ZERO, "0" HASH "0"),
+		LEASE("1000", ZERO,
+			"g0ff102030405060708090a0b0c0d0e0f00112233445566778899aabbccddeef"),
+		"{}"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		cr_expect_null(decode("lease/x", texts[i]), "%s", texts[i]);
 }
 
 Test(records, texts_from_outside_must_be_json_whatever_their_family)

@@ -8,6 +8,7 @@ TestSuite(writes, .timeout = 60);
 
 #define META "/v1/registries/default/meta"
 #define ENTRIES "/v1/registries/default/entries"
+#define LEASE_ID "01926f3e-7c1a-7b52-9d44-5a0c8e2f1b33"
 #define CHILDREN "/v1/supervisors/default/children"
 #define ALICE "\"owner\":{\"kind\":\"static\",\"id\":\"alice\"}"
 #define TEAM "/v1/supervisors/team"
@@ -40,6 +41,8 @@ static const struct {
 	{"patchSupervisor", "PATCH " TEAM, "{\"max_children\":2}", 200},
 	{"startSupervisor", "POST " TEAM "/start", NULL, 200},
 	{"deleteSupervisor", "DELETE " TEAM, NULL, 204},
+	{"createLease", "POST /v1/leases", "{\"ttl_ms\":86400000}", 201},
+	{"deleteLease", "DELETE /v1/leases/" LEASE_ID, NULL, 204},
 	{"putRegistry", "PUT /v1/registries/sessions", "{\"meta\":{\"a\":1}}", 201},
 	{"deleteRegistry", "DELETE /v1/registries/sessions", NULL, 204},
 };
@@ -69,6 +72,18 @@ static void put_found(void)
 	scene_flow();
 }
 
+static void put_lease(void)
+{
+	static const unsigned char secret[LEASE_SECRET_BYTES] = {1};
+	struct event e = {.kind = EVENT_PUT_LEASE};
+
+	e.lease.id = LEASE_ID;
+	e.lease.ttl_ms = 86400000;
+	e.lease.secret = secret;
+	cr_assert_eq(peer_does(&scene.c.peers[0], &e), ERR_OK);
+	scene_flow();
+}
+
 /* What an operation finds: startSupervisor one that its child has stopped. */
 static void prepare(size_t i)
 {
@@ -76,6 +91,8 @@ static void prepare(size_t i)
 
 	if (strcmp(writes[i].operation, "unregisterSelect") == 0)
 		put_found();
+	if (strcmp(writes[i].operation, "deleteLease") == 0)
+		put_lease();
 	if (strcmp(writes[i].operation, "startSupervisor") != 0)
 		return;
 	e.put.key = "halt/team";

@@ -25,14 +25,14 @@ static void put_some(struct map *m, uint64_t clock)
 	static const char *const owners[] = {"me", "default/web", "a\"b"};
 	char key[32], raw[1100];
 	unsigned owner = draw(3), size = draw(8) == 0 ? 800 + draw(250) : 1 + draw(40);
-	struct entry_record fields = {.owner_kind = draw(2) ? OWNER_CHILD : OWNER_STATIC,
+	struct entry_record fields = {.owner_kind = (enum owner_kind)draw(OWNER_KIND_COUNT),
 		.owner_id = owners[owner],
 		.created = draw(4)};
 	struct text text = TEXT_INIT;
 	struct changes c = {0};
 	struct record *r;
 
-	if (fields.owner_kind == OWNER_CHILD && draw(4)) {
+	if (fields.owner_kind != OWNER_STATIC && draw(4)) {
 		fields.node = origin(1 + draw(3));
 		fields.epoch = draw(3);
 	}

@@ -18,6 +18,7 @@ Test(record, the_first_segment_of_a_key_is_its_family)
 		{"status/default/web", FAMILY_STATUS, "default/web"},
 		{"entry/default/a/b", FAMILY_ENTRY, "default/a/b"},
 		{"meta/default/a", FAMILY_META, "default/a"},
+		{"lease/x", FAMILY_LEASE, "x"},
 		{"wanted/x", FAMILY_OTHER, "x"},
 		{"member", FAMILY_OTHER, ""},
 		{"members/x", FAMILY_OTHER, "x"},
