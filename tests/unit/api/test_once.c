@@ -505,6 +505,17 @@ Test(once, when_no_more_may_be_kept_nothing_is_begun)
 	scene_end();
 }
 
+Test(once, the_limits_are_those_that_the_contract_names)
+{
+	char texts[3][40];
+
+	snprintf(texts[0], sizeof(texts[0]), " %d replies, or ", REPLIES_MAX);
+	snprintf(texts[1], sizeof(texts[1]), " %u MiB of them", REPLIES_BYTES_MAX >> 20);
+	snprintf(texts[2], sizeof(texts[2]), "above %u KiB only", REPLY_KEPT_BYTES_MAX >> 10);
+	for (size_t i = 0; i < 3; i++)
+		cr_expect(strstr(document_openapi, texts[i]), "no '%s'", texts[i]);
+}
+
 /* ---- replies of all kinds ---- */
 
 static const char kinds_document[] =
