@@ -1,11 +1,14 @@
 #include "api/entry.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/child.h"
 #include "api/endpoint.h"
 #include "api/json_text.h"
 #include "server/core/owned.h"
+#include "server/core/shared.h"
 
 enum err owner_parse(const char *text, struct owner *ret_owner)
 {
@@ -45,21 +48,75 @@ size_t entry_map_key(const struct exchange *x, const char *family, char ret_key[
 	return resource_key(ret_key, family, exchange_path(x, "reg"), exchange_path(x, "key"));
 }
 
-const struct entry *entry_find(struct exchange *x, const char *family)
+const struct entry *meta_find(struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1];
-	size_t length = entry_map_key(x, family, key);
+	size_t length = entry_map_key(x, "meta", key);
 
 	exchange_watch_key(x, key, length);
 	return map_get(resource_map(x), key, length);
 }
 
-const struct entry *entry_present(const struct exchange *x, const char *family)
+const struct entry *meta_present(const struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1];
-	size_t length = entry_map_key(x, family, key);
+	size_t length = entry_map_key(x, "meta", key);
 
 	return map_get(resource_map(x), key, length);
+}
+
+bool entry_shared(const struct exchange *x)
+{
+	const struct entry *e;
+
+	return horde_registry(resource_horde(x), exchange_path(x, "reg"), &e) && e && e->record &&
+	       e->record->registry.keys == KEYS_DUPLICATE;
+}
+
+const char *entry_family(const struct exchange *x)
+{
+	return entry_shared(x) ? "dup" : "entry";
+}
+
+size_t entry_key_of(
+	const struct exchange *x, const struct owner *owner, char ret_key[KEY_BYTES_MAX + 1])
+{
+	const char *registry = exchange_path(x, "reg");
+	size_t bytes;
+
+	if (!entry_shared(x))
+		return entry_map_key(x, "entry", ret_key);
+	bytes = shared_key(ret_key, registry, strlen(registry), exchange_path(x, "key"),
+		owner->kind, owner->id);
+	assert(bytes > 0); /* all parts are within limits */
+	return bytes;
+}
+
+const struct entry *entry_present(const struct exchange *x, const struct owner *owner)
+{
+	char key[KEY_BYTES_MAX + 1];
+	size_t length = entry_key_of(x, owner, key);
+
+	return map_get(resource_map(x), key, length);
+}
+
+const struct entry *entry_first_of(
+	const struct exchange *x, const char *key, char ret_prefix[KEY_BYTES_MAX + 1])
+{
+	const struct entry *e;
+	int bytes = snprintf(ret_prefix, KEY_BYTES_MAX + 1, "dup/%s/%s" SHARED_MARK,
+		exchange_path(x, "reg"), key);
+
+	assert(bytes > 0 && bytes <= KEY_BYTES_MAX);
+	e = map_from(resource_map(x), ret_prefix, (size_t)bytes);
+	return e && strncmp(e->key, ret_prefix, (size_t)bytes) == 0 ? e : NULL;
+}
+
+const struct entry *entry_next_of(
+	const struct exchange *x, const char *prefix, const struct entry *e)
+{
+	e = map_after(resource_map(x), e->key, e->key_bytes);
+	return e && strncmp(e->key, prefix, strlen(prefix)) == 0 ? e : NULL;
 }
 
 const struct entry *entry_after(
@@ -81,9 +138,21 @@ const struct entry *entry_from(
 	return e ? e : entry_after(m, owner, key, key_bytes);
 }
 
-const char *entry_key(const struct entry *e)
+const char *entry_key(const struct entry *e, size_t *ret_bytes)
 {
-	return key_rest(key_rest(e->key));
+	const char *key = key_rest(key_rest(e->key));
+
+	*ret_bytes = shared_key_bytes(key);
+	return key;
+}
+
+void entry_put_key(struct text *out, const struct entry *e)
+{
+	size_t bytes;
+	const char *key = entry_key(e, &bytes);
+
+	json_key(out, "key");
+	json_string_n(out, key, bytes);
 }
 
 static void put_place(struct text *out, const struct entry *e)
@@ -92,7 +161,7 @@ static void put_place(struct text *out, const struct entry *e)
 
 	json_key(out, "registry");
 	json_string_n(out, registry, strcspn(registry, "/"));
-	json_put_string(out, "key", entry_key(e));
+	entry_put_key(out, e);
 }
 
 struct etag entry_etag(const struct horde *h, const struct entry *e)
@@ -196,10 +265,13 @@ const char *entry_part(struct text *room, const struct horde *h, const struct en
 	enum match_part part, size_t *ret_bytes)
 {
 	struct entry_record r;
+	const char *key;
+	size_t key_bytes;
 
 	text_clear(room);
 	if (part == MATCH_KEY) {
-		json_string(room, entry_key(e));
+		key = entry_key(e, &key_bytes);
+		json_string_n(room, key, key_bytes);
 		return all_of(room, ret_bytes);
 	}
 	if (!entry_name(e, &r))
@@ -241,6 +313,13 @@ void meta_open(struct text *out, const struct entry *e)
 	json_key(out, "value");
 	json_raw(out, entry_text(e, NULL), e->value_bytes);
 	json_put_time(out, "updated_at", clock_ms(e->clock));
+}
+
+void entry_needs_owner(struct exchange *x)
+{
+	exchange_problem(x, PROBLEM_BAD_QUERY,
+		"a key of registry '%s' may have many owners: name one with owner",
+		exchange_path(x, "reg"));
 }
 
 void key_not_found(struct exchange *x)

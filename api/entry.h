@@ -17,10 +17,12 @@ enum err owner_parse(const char *text, struct owner *ret_owner);
 /* The owner of a request body's `owner` object, whose shape was checked. */
 struct owner owner_of_json(const json_t *object);
 
-/* The entry of the path's key, or NULL; its changes wake the exchange. */
-const struct entry *entry_find(struct exchange *x, const char *family);
+/* The meta value of the path's key, or NULL; its changes wake the exchange. */
+const struct entry *meta_find(struct exchange *x);
 /* The same without watching it, for a write: it waits for the disk alone, which is cheaper. */
-const struct entry *entry_present(const struct exchange *x, const char *family);
+const struct entry *meta_present(const struct exchange *x);
+/* The entry of the path's key, of `owner` where there may be many. */
+const struct entry *entry_present(const struct exchange *x, const struct owner *owner);
 /* "FAMILY/REG/KEY" of the path into `ret_key`, NUL-terminated; its length. */
 size_t entry_map_key(const struct exchange *x, const char *family, char ret_key[KEY_BYTES_MAX + 1]);
 /*
@@ -31,8 +33,23 @@ const struct entry *entry_after(
 	const struct map *m, const struct owner *owner, const char *key, size_t key_bytes);
 const struct entry *entry_from(
 	const struct map *m, const struct owner *owner, const char *key, size_t key_bytes);
-/* The key within its registry. */
-const char *entry_key(const struct entry *e);
+/* The key within its registry; not terminated. */
+const char *entry_key(const struct entry *e, size_t *ret_bytes);
+/* May a key of the path's registry have many owners? Then who it is about has to be said. */
+bool entry_shared(const struct exchange *x);
+/* The first part of the map's keys of names in it. */
+const char *entry_family(const struct exchange *x);
+/* The map's key of the path's key, of this owner where there may be many; its length. */
+size_t entry_key_of(
+	const struct exchange *x, const struct owner *owner, char ret_key[KEY_BYTES_MAX + 1]);
+/*
+ * What all entries of one key of the path's registry begin with, where there may be many: their
+ * first, and the next one of the same key. NULL: there is none.
+ */
+const struct entry *entry_first_of(
+	const struct exchange *x, const char *key, char ret_prefix[KEY_BYTES_MAX + 1]);
+const struct entry *entry_next_of(
+	const struct exchange *x, const char *prefix, const struct entry *e);
 /* Of a name: its content, and of a child's name whether it is ready and where. */
 struct etag entry_etag(const struct horde *h, const struct entry *e);
 uint64_t entry_hash(const struct horde *h, const struct entry *e);
@@ -41,6 +58,8 @@ struct etag meta_etag(const struct entry *e);
 
 /* An entry's object without its end. */
 void entry_open(struct text *out, const struct horde *h, const struct entry *e);
+/* The member `key`. */
+void entry_put_key(struct text *out, const struct entry *e);
 /* The member `owner`. */
 void entry_put_owner(struct text *out, const struct horde *h, const struct entry_record *r);
 /*
@@ -54,5 +73,7 @@ const struct entry *entry_owner_spec(const struct horde *h, const struct entry *
 /* A meta value's object without its end. */
 void meta_open(struct text *out, const struct entry *e);
 void key_not_found(struct exchange *x);
+/* 400: the key may have many owners, and the request names none. */
+void entry_needs_owner(struct exchange *x);
 
 #endif

@@ -56,6 +56,7 @@
 /* Pages. */
 #define PAGE_LIMIT_DEFAULT 100
 #define PAGE_LIMIT_MAX 1000
+#define LOOKUP_ENTRIES_MAX 10000 /* of one lookup of many keys, or of one key with many owners */
 #define PAGE_KEY_BYTES_MAX 1024
 /* Human text that says why a start was refused. */
 #define HTTP_WHY_BYTES 256

@@ -12,7 +12,7 @@ static void get_meta(struct exchange *x)
 
 	if (!resource_registry(x))
 		return;
-	e = entry_find(x, "meta");
+	e = meta_find(x);
 	if (!e) {
 		reads_absent(x, PROBLEM_KEY_NOT_FOUND, "there is no key '%s' in registry '%s'",
 			exchange_path(x, "key"), exchange_path(x, "reg"));
@@ -30,7 +30,7 @@ static struct write *begin_put(struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_PUT_META};
-	const struct entry *present = entry_present(x, "meta");
+	const struct entry *present = meta_present(x);
 	struct etag etag;
 	struct write *w;
 	enum err e;
@@ -63,7 +63,7 @@ static void put_meta(struct exchange *x)
 		return;
 	if (!write_settled(x, w))
 		return;
-	e = entry_present(x, "meta");
+	e = meta_present(x);
 	if (!e) {
 		write_headers(x, w, NULL);
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the value was removed meanwhile");
@@ -88,7 +88,7 @@ static struct write *begin_delete(struct exchange *x)
 		return NULL;
 	event.put.key = key;
 	event.put.key_bytes = entry_map_key(x, "meta", key);
-	e = entry_present(x, "meta") ? write_command(x, &event, w) : ERR_NOT_FOUND;
+	e = meta_present(x) ? write_command(x, &event, w) : ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
 		write_missing(w);
 		return w;

@@ -76,7 +76,7 @@ static struct query *begin(struct exchange *x)
 		queries_refuse(x);
 		return NULL;
 	}
-	scan_begin(&q->scan, &q->match, exchange_path(x, "reg"), NULL, 0);
+	scan_begin(&q->scan, &q->match, entry_family(x), exchange_path(x, "reg"), NULL, 0);
 	return q;
 }
 
@@ -165,8 +165,8 @@ static struct query *begin_select(struct exchange *x)
 	if (!q || !page_begin(x, &q->page))
 		return NULL;
 	if (q->page.resumed)
-		scan_begin(&q->scan, &q->match, exchange_path(x, "reg"), q->page.after,
-			q->page.after_length);
+		scan_begin(&q->scan, &q->match, entry_family(x), exchange_path(x, "reg"),
+			q->page.after, q->page.after_length);
 	json_object(&q->body);
 	json_key(&q->body, "items");
 	json_array(&q->body);
@@ -240,12 +240,14 @@ static void count_select(struct exchange *x)
 
 /* ---- lookupKeys ---- */
 
-static const struct entry *entry_named(const struct exchange *x, const char *name)
+/* Its entry, or the first of several. */
+static const struct entry *entry_named(
+	const struct exchange *x, const char *name, char ret_prefix[KEY_BYTES_MAX + 1])
 {
-	char key[KEY_BYTES_MAX + 1];
-	size_t length = resource_key(key, "entry", exchange_path(x, "reg"), name);
-
-	return map_get(resource_map(x), key, length);
+	if (entry_shared(x))
+		return entry_first_of(x, name, ret_prefix);
+	return map_get(resource_map(x), ret_prefix,
+		resource_key(ret_prefix, "entry", exchange_path(x, "reg"), name));
 }
 
 static void put_found(
@@ -261,14 +263,30 @@ static void put_found(
 		unreachable_add(lost, horde_member_by_id(h, r.node));
 }
 
+/* All owners' entries of one key, up to `most`. */
+static size_t put_key(struct text *out, const struct exchange *x, const char *key, size_t most,
+	struct unreachable *lost)
+{
+	char prefix[KEY_BYTES_MAX + 1];
+	const struct entry *e = entry_named(x, key, prefix);
+	size_t count = 0;
+
+	for (; e && count < most; count++) {
+		put_found(out, resource_horde(x), e, lost);
+		e = entry_shared(x) ? entry_next_of(x, prefix, e) : NULL;
+	}
+	return count;
+}
+
 static void put_missing(struct text *out, const struct exchange *x, const json_t *keys)
 {
 	json_key(out, "missing");
 	json_array(out);
 	for (size_t i = 0; i < json_array_size(keys); i++) {
 		const char *key = json_string_value(json_array_get(keys, i));
+		char prefix[KEY_BYTES_MAX + 1];
 
-		if (!entry_named(x, key))
+		if (!entry_named(x, key, prefix))
 			json_string(out, key);
 	}
 	json_end_array(out);
@@ -279,19 +297,18 @@ static void lookup_keys(struct exchange *x)
 	const json_t *keys = json_object_get(exchange_body(x), "keys");
 	struct unreachable lost = {.count = 0};
 	struct text body = TEXT_INIT;
+	size_t left = LOOKUP_ENTRIES_MAX;
 
 	if (!resource_registry(x))
 		return;
 	json_object(&body);
 	json_key(&body, "items");
 	json_array(&body);
-	for (size_t i = 0; i < json_array_size(keys); i++) {
-		const struct entry *e = entry_named(x, json_string_value(json_array_get(keys, i)));
-
-		if (e)
-			put_found(&body, resource_horde(x), e, &lost);
-	}
+	for (size_t i = 0; i < json_array_size(keys); i++)
+		left -= put_key(&body, x, json_string_value(json_array_get(keys, i)), left, &lost);
 	json_end_array(&body);
+	if (left == 0)
+		json_put_bool(&body, "truncated", true);
 	put_missing(&body, x, keys);
 	unreachable_put(&body, &lost);
 	json_end_object(&body);

@@ -64,7 +64,7 @@ static struct write *begin(struct exchange *x)
 		free(p);
 		return NULL;
 	}
-	scan_begin(&p->scan, &p->match, exchange_path(x, "reg"), NULL, 0);
+	scan_begin(&p->scan, &p->match, entry_family(x), exchange_path(x, "reg"), NULL, 0);
 	p->scan.only = owned ? &p->owner : NULL;
 	w->kept = (char *)p; /* freed with the write */
 	return w;

@@ -155,7 +155,7 @@ static void write_entry(struct listing *l, const struct horde *h, const struct e
 static void write_key(struct listing *l, const struct horde *h, const struct entry *e)
 {
 	json_object(&l->body);
-	json_put_string(&l->body, "key", entry_key(e));
+	entry_put_key(&l->body, e);
 	json_end_object(&l->body);
 	add_row(l, h, e, 0);
 }
@@ -260,12 +260,12 @@ static void list_entries(struct exchange *x)
 {
 	bool keys = exchange_query_bool(x, "keys_only", false);
 
-	list(x, "entry", keys ? ROWS_KEYS : ROWS_ENTRIES, exchange_query(x, "owner"));
+	list(x, entry_family(x), keys ? ROWS_KEYS : ROWS_ENTRIES, exchange_query(x, "owner"));
 }
 
 static void list_owner_keys(struct exchange *x)
 {
-	list(x, "entry", ROWS_KEYS, exchange_path(x, "owner"));
+	list(x, entry_family(x), ROWS_KEYS, exchange_path(x, "owner"));
 }
 
 static void list_meta(struct exchange *x)
@@ -280,7 +280,8 @@ static void count_entries(struct exchange *x)
 	const struct entry *e;
 	struct etag etag;
 
-	if (!registry || !read_filter(x, &l.filter, "entry", registry, exchange_query(x, "owner")))
+	if (!registry ||
+		!read_filter(x, &l.filter, entry_family(x), registry, exchange_query(x, "owner")))
 		return;
 	watch(x, &l.filter, ROWS_KEYS);
 	e = entry_from(resource_map(x), of(&l.filter), l.filter.prefix, l.filter.length);

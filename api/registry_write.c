@@ -43,6 +43,7 @@ static void already_registered(struct exchange *x, const struct entry *e)
 		origin_is_zero(r.node) ? "no node" : horde_member_name(resource_horde(x), r.node));
 }
 
+/* Not where a key may have many owners. */
 static void held_back(struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1], seconds[24];
@@ -119,7 +120,7 @@ static struct event event_of(struct exchange *x, enum event_kind kind, const str
 	struct event event = {.kind = kind};
 
 	event.entry.key = key;
-	event.entry.key_bytes = entry_map_key(x, "entry", key);
+	event.entry.key_bytes = entry_key_of(x, owner, key);
 	event.entry.owner_given = true;
 	event.entry.owner_kind = owner->kind;
 	event.entry.owner_id = owner->id;
@@ -136,7 +137,7 @@ static struct write *begin_register(struct exchange *x, const struct owner *owne
 {
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = event_of(x, EVENT_REGISTER, owner, key);
-	const struct entry *present = entry_present(x, "entry");
+	const struct entry *present = entry_present(x, owner);
 	struct etag etag;
 	struct write *w;
 	enum err e;
@@ -181,9 +182,9 @@ static bool is_owned(const struct entry *e, const struct owner *owner)
 	       strcmp(r.owner_id, owner->id) == 0;
 }
 
-static void conflict_lost(struct exchange *x, const struct write *w)
+static void conflict_lost(struct exchange *x, const struct write *w, const struct owner *owner)
 {
-	const struct entry *e = entry_present(x, "entry");
+	const struct entry *e = entry_present(x, owner);
 
 	write_headers(x, w, NULL);
 	if (e)
@@ -192,9 +193,9 @@ static void conflict_lost(struct exchange *x, const struct write *w)
 		e ? "another owner has the key" : "the key was freed meanwhile");
 }
 
-static void reply_registered(struct exchange *x, struct write *w)
+static void reply_registered(struct exchange *x, struct write *w, const struct owner *owner)
 {
-	const struct entry *e = entry_present(x, "entry");
+	const struct entry *e = entry_present(x, owner);
 	struct text body = TEXT_INIT;
 	struct etag etag = entry_etag(resource_horde(x), e);
 
@@ -226,12 +227,12 @@ static void register_key(struct exchange *x)
 		e = confirm(x, w, &owner);
 	if (e == ERR_OK && !write_settled(x, w))
 		return;
-	if (w->lost || e == ERR_NOT_FOUND || !is_owned(entry_present(x, "entry"), &owner))
-		conflict_lost(x, w);
+	if (w->lost || e == ERR_NOT_FOUND || !is_owned(entry_present(x, &owner), &owner))
+		conflict_lost(x, w, &owner);
 	else if (e != ERR_OK)
 		refuse(x, e, NULL, &owner);
 	else
-		reply_registered(x, w);
+		reply_registered(x, w, &owner);
 }
 
 /* ---- updateKeyValue, unregisterKey ---- */
@@ -256,31 +257,44 @@ bool registry_claim(struct exchange *x, struct event *event, struct owner *owner
 	return lease_owner_proved(x, owner);
 }
 
+/* Whom the request is about, and that it says so where it must. False: 400 was answered. */
+static bool target(struct exchange *x, struct event *event, struct owner *owner)
+{
+	if (!registry_claim(x, event, owner))
+		return false;
+	if (event->entry.owner_given || !entry_shared(x))
+		return true;
+	entry_needs_owner(x);
+	return false;
+}
+
 static struct write *begin_update(struct exchange *x)
 {
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_UPDATE};
 	struct owner owner = {.id = ""};
-	const struct entry *present = entry_present(x, "entry");
+	const struct entry *present;
 	struct etag etag;
 	struct write *w;
 	const char *raw;
 	size_t bytes;
 	enum err e;
 
+	if (!target(x, &event, &owner))
+		return NULL;
+	present = entry_present(x, &owner);
 	if (!present || !entry_decoded(present)) {
 		key_not_found(x);
 		return NULL;
 	}
 	etag = entry_etag(resource_horde(x), present);
-	if (!writes_allowed(x, &etag) || !registry_claim(x, &event, &owner) ||
-		!(w = write_begin(x, WAIT_ACK_MS)))
+	if (!writes_allowed(x, &etag) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
 	raw = entry_raw(present, &bytes);
 	if (!write_keep(x, w, raw, bytes))
 		return NULL;
 	event.entry.key = key;
-	event.entry.key_bytes = entry_map_key(x, "entry", key);
+	event.entry.key_bytes = entry_key_of(x, &owner, key);
 	event.entry.value = raw_value(x, &event.entry.value_bytes);
 	e = write_command(x, &event, w);
 	if (e != ERR_OK)
@@ -291,6 +305,8 @@ static struct write *begin_update(struct exchange *x)
 static void update_key_value(struct exchange *x)
 {
 	struct write *w = exchange_state(x);
+	struct event event = {0};
+	struct owner owner = {0};
 	const struct entry *e;
 	struct text body = TEXT_INIT;
 	const char *value;
@@ -299,9 +315,9 @@ static void update_key_value(struct exchange *x)
 
 	if (!w && (!resource_registry(x) || !(w = begin_update(x))))
 		return;
-	if (!write_settled(x, w))
+	if (!write_settled(x, w) || (entry_shared(x) && !target(x, &event, &owner)))
 		return;
-	e = entry_present(x, "entry");
+	e = entry_present(x, &owner);
 	if (!e) {
 		write_headers(x, w, NULL);
 		exchange_problem(x, PROBLEM_CONFLICT_LOST, "the key was freed meanwhile");
@@ -325,14 +341,15 @@ static struct write *begin_unregister(struct exchange *x)
 	char key[KEY_BYTES_MAX + 1];
 	struct event event = {.kind = EVENT_UNREGISTER};
 	struct owner owner = {.id = ""};
-	const struct entry *present = entry_present(x, "entry");
+	const struct entry *present;
 	struct write *w;
 	enum err e;
 
-	if (!registry_claim(x, &event, &owner) || !(w = write_begin(x, WAIT_ACK_MS)))
+	if (!target(x, &event, &owner) || !(w = write_begin(x, WAIT_ACK_MS)))
 		return NULL;
+	present = entry_present(x, &owner);
 	event.entry.key = key;
-	event.entry.key_bytes = entry_map_key(x, "entry", key);
+	event.entry.key_bytes = entry_key_of(x, &owner, key);
 	e = present ? write_command(x, &event, w) : ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND && exchange_query_bool(x, "missing_ok", false)) {
 		write_missing(w);

@@ -4,14 +4,14 @@
 
 #include "api/json_read.h"
 
-void scan_begin(struct scan *s, const struct match *match, const char *registry, const char *after,
-	size_t after_bytes)
+void scan_begin(struct scan *s, const struct match *match, const char *family, const char *registry,
+	const char *after, size_t after_bytes)
 {
 	size_t room;
 
 	memset(s, 0, sizeof(*s));
 	s->match = match;
-	s->family = resource_key(s->prefix, "entry", registry, "");
+	s->family = resource_key(s->prefix, family, registry, "");
 	/* No key is as long as that, and the conditions are asked all the same. */
 	room = KEY_BYTES_MAX - s->family;
 	s->prefix_bytes = s->family + (match->prefix_bytes < room ? match->prefix_bytes : room);

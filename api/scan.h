@@ -32,8 +32,8 @@ struct scan {
 };
 
 /* Begins before the first key, or behind `after` (a key in the registry). */
-void scan_begin(struct scan *s, const struct match *match, const char *registry, const char *after,
-	size_t after_bytes);
+void scan_begin(struct scan *s, const struct match *match, const char *family, const char *registry,
+	const char *after, size_t after_bytes);
 /* The key in the registry that it has come to; not terminated. */
 const char *scan_key(const struct scan *s, size_t *ret_bytes);
 

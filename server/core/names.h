@@ -33,7 +33,7 @@
 	X(NONE, "none") X(NOTIFY, "notify") X(TCP, "tcp") X(HTTP, "http") X(EXEC, "exec")
 #define OWNER_KINDS(X) X(CHILD, "child") X(STATIC, "static") X(LEASE, "lease")
 #define TAKEN_RULES(X) X(FAIL, "fail") X(WAIT, "wait") X(RUN, "run")
-#define KEY_RULES(X) X(UNIQUE, "unique")
+#define KEY_RULES(X) X(UNIQUE, "unique") X(DUPLICATE, "duplicate")
 #define CONFLICT_RULES(X) X(LAST, "last_write_wins") X(FIRST, "first_write_wins")
 
 /* Why a process is told to end; what it finds in its stop_reason. */

@@ -56,6 +56,7 @@ enum family family_of(const char *key, size_t key_bytes)
 		{"assign/", 7, FAMILY_ASSIGN},
 		{"status/", 7, FAMILY_STATUS},
 		{"entry/", 6, FAMILY_ENTRY},
+		{"dup/", 4, FAMILY_ENTRY},
 		{"meta/", 5, FAMILY_META},
 		{"halt/", 5, FAMILY_HALT},
 		{"state/", 6, FAMILY_STATE},

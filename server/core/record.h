@@ -4,6 +4,7 @@
  *
  *   member/{node_id}         that node alone           spec/{sup}/{child}     the API alone
  *   assign/{sup}/{child}     the placement step        status/{sup}/{child}   the assigned node
+ *   dup/{reg}/{key}..{owner}  the API: an entry where a key may have many owners (shared.h)
  *   entry/{reg}/{key}        the API                   meta/{reg}/{key}       the API
  *   supervisor/{sup}         the API, and who runs a child of one that is not there
  *   registry/{reg}           the API

@@ -13,7 +13,7 @@
 
 #define DEFAULT_REGISTRY "default"
 
-static const char *const contents[] = {"entry", "meta"};
+static const char *const contents[] = {"entry", "dup", "meta"};
 #define CONTENTS (sizeof(contents) / sizeof(contents[0]))
 
 bool horde_registry(const struct horde *h, const char *name, const struct entry **ret_entry)

@@ -4,6 +4,7 @@
  * so that a loser's end never takes the winner's name.
  */
 #include "server/core/parts.h"
+#include "server/core/shared.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,32 @@ enum err registry_unregister(struct horde *h, const struct event *e)
 
 /* ---- what specs ask for ---- */
 
+/* Where in the map a name stands that a child's spec asks for: it depends on the registry. */
+struct place {
+	const char *key;
+	size_t bytes;
+	char room[KEY_BYTES_MAX + 1];
+};
+
+static struct place *place_of(
+	const struct horde *h, const char *ref, const struct claim *claim, struct place *p)
+{
+	const char *rest = key_rest(claim->key);
+
+	p->key = claim->key;
+	p->bytes = claim->key_bytes;
+	if (registries_rules(h, claim->key).keys != KEYS_DUPLICATE)
+		return p;
+	p->key = p->room;
+	p->bytes = shared_key(p->room, rest, strcspn(rest, "/"), key_rest(rest), OWNER_CHILD, ref);
+	return p;
+}
+
+static const struct entry *entry_at(const struct horde *h, const struct place *p)
+{
+	return p->bytes ? map_get(h->map, p->key, p->bytes) : NULL;
+}
+
 /* It is this child's, whatever its epoch. */
 static bool is_of(const struct entry *e, const char *ref)
 {
@@ -187,7 +214,8 @@ static bool is_held(const struct horde *h, const struct entry *e, const struct c
 
 static enum err hold_one(struct horde *h, const struct child *c, const struct claim *claim)
 {
-	const struct entry *present = map_get(h->map, claim->key, claim->key_bytes);
+	struct place place;
+	const struct entry *present = entry_at(h, place_of(h, c->ref, claim, &place));
 	struct entry_record fields = {.owner_kind = OWNER_CHILD,
 		.node = h->config.node_id,
 		.epoch = c->epoch,
@@ -195,14 +223,14 @@ static enum err hold_one(struct horde *h, const struct child *c, const struct cl
 	struct event e = {.kind = EVENT_REGISTER};
 	struct entry_record old;
 
-	if (is_held(h, present, claim, c))
+	if (place.bytes == 0 || is_held(h, present, claim, c))
 		return ERR_OK;
 	if (present && entry_name(present, &old)) {
 		fields.created = old.created;
 		fields.voted = old.voted;
 	}
-	e.entry.key = claim->key;
-	e.entry.key_bytes = claim->key_bytes;
+	e.entry.key = place.key;
+	e.entry.key_bytes = place.bytes;
 	e.entry.value = claim->value;
 	e.entry.value_bytes = strlen(claim->value);
 	fields.first = is_first(h, &e);
@@ -211,7 +239,8 @@ static enum err hold_one(struct horde *h, const struct child *c, const struct cl
 
 static const struct entry *taken(const struct horde *h, const char *ref, const struct claim *claim)
 {
-	const struct entry *e = map_get(h->map, claim->key, claim->key_bytes);
+	struct place place;
+	const struct entry *e = entry_at(h, place_of(h, ref, claim, &place));
 
 	return e && !is_of(e, ref) && registries_have(h, e->key) ? e : NULL;
 }
@@ -233,7 +262,10 @@ static const struct entry *missing(
 /* Nobody has it, but its last owner was lost just now. */
 static bool held_back(const struct horde *h, const char *ref, const struct claim *one)
 {
-	return locks_left_ms(h, one->key, one->key_bytes, OWNER_CHILD, ref) > 0;
+	struct place place;
+
+	place_of(h, ref, one, &place);
+	return locks_left_ms(h, place.key, place.bytes, OWNER_CHILD, ref) > 0;
 }
 
 static enum err are_free(const struct horde *h, const char *ref, const struct claims *claims)
@@ -385,7 +417,8 @@ static void unlist(
 
 	for (uint32_t i = 0; i < before->count; i++) {
 		const struct claim *claim = &before->items[i];
-		const struct entry *e = map_get(h->map, claim->key, claim->key_bytes);
+		struct place place;
+		const struct entry *e = entry_at(h, place_of(h, ref, claim, &place));
 
 		if (e && !(now && claims_have(now, claim->key)))
 			end_one(h, e, &all);

@@ -1,5 +1,6 @@
 /* What another winner of a key means to those who listen, family by family. */
 #include "server/core/parts.h"
+#include "server/core/shared.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,7 +71,9 @@ static struct text *open_name(struct horde *h, const char *type, const struct en
 
 	json_key(t, "registry");
 	json_string_n(t, scope, bytes);
-	json_put_string(t, "key", scope[bytes] ? scope + bytes + 1 : "");
+	json_key(t, "key");
+	scope += scope[bytes] ? bytes + 1 : bytes;
+	json_string_n(t, scope, shared_key_bytes(scope));
 	return t;
 }
 
@@ -78,7 +81,8 @@ static void close_of(struct horde *h, const char *kind, const struct entry *e)
 {
 	char topic[KEY_BYTES_MAX + sizeof "registry:"];
 
-	snprintf(topic, sizeof(topic), "%s:%s", kind, key_rest(e->key));
+	snprintf(topic, sizeof(topic), "%s:%.*s", kind, (int)shared_key_bytes(key_rest(e->key)),
+		key_rest(e->key));
 	tell_close(h, topic);
 }
 
