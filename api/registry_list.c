@@ -273,23 +273,50 @@ static void list_meta(struct exchange *x)
 	list(x, "meta", ROWS_META, NULL);
 }
 
+/* Nothing but a prefix is asked for. */
+static bool is_plain(const struct exchange *x, const struct filter *f)
+{
+	return !f->owned && !f->by_ready && !f->select && !exchange_query(x, "node");
+}
+
+/* Without a walk; so every member that is out of reach may be one that owns something. */
+static void count_at_once(const struct exchange *x, struct listing *l)
+{
+	const struct horde *h = resource_horde(x);
+
+	l->count = map_count_prefix(resource_map(x), l->filter.prefix, l->filter.length);
+	for (size_t i = 0; l->count > 0 && i < horde_member_count(h); i++) {
+		const struct member *m = horde_member_at(h, i);
+
+		if (!member_reachable(m) && strcmp(member_status(m), "left") != 0)
+			unreachable_add(&l->unreachable, m);
+	}
+}
+
+static void count_matching(const struct exchange *x, struct listing *l)
+{
+	const struct map *m = resource_map(x);
+	const struct entry *e = entry_from(m, of(&l->filter), l->filter.prefix, l->filter.length);
+
+	for (; within(e, &l->filter); e = entry_after(m, of(&l->filter), e->key, e->key_bytes))
+		if (matches(x, &l->filter, e))
+			add_row(l, resource_horde(x), e, entry_content(e));
+}
+
 static void count_entries(struct exchange *x)
 {
 	const char *registry = resource_registry(x);
 	struct listing l = {.sum = 0};
-	const struct entry *e;
 	struct etag etag;
 
 	if (!registry ||
 		!read_filter(x, &l.filter, entry_family(x), registry, exchange_query(x, "owner")))
 		return;
 	watch(x, &l.filter, ROWS_KEYS);
-	e = entry_from(resource_map(x), of(&l.filter), l.filter.prefix, l.filter.length);
-	for (; within(e, &l.filter);
-		e = entry_after(resource_map(x), of(&l.filter), e->key, e->key_bytes)) {
-		if (matches(x, &l.filter, e))
-			add_row(&l, resource_horde(x), e, entry_content(e));
-	}
+	if (is_plain(x, &l.filter))
+		count_at_once(x, &l);
+	else
+		count_matching(x, &l);
 	/* A count is the same however its entries changed. */
 	etag = etag_of(hash_pair(digest_content(l.filter.prefix, l.filter.length), l.count));
 	if (resource_settled(x, &etag, unreachable_hash(&l.unreachable)))
