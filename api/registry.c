@@ -94,8 +94,8 @@ static bool owner_asked(struct exchange *x, struct owner *owner, bool *ret_given
 	*ret_given = text && *text;
 	if (!*ret_given || owner_parse(text, owner) == ERR_OK)
 		return true;
-	exchange_problem(
-		x, PROBLEM_BAD_QUERY, "owner must be child:<supervisor>/<id> or static:<name>");
+	exchange_problem(x, PROBLEM_BAD_QUERY,
+		"owner must be child:<supervisor>/<id>, lease:<id> or static:<name>");
 	return false;
 }
 

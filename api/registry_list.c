@@ -56,7 +56,7 @@ static bool read_filter(struct exchange *x, struct filter *f, const char *family
 	f->owned = owner && *owner;
 	if (f->owned && owner_parse(owner, &f->owner) != ERR_OK) {
 		exchange_problem(x, PROBLEM_BAD_QUERY,
-			"owner must be child:<supervisor>/<id> or static:<name>");
+			"owner must be child:<supervisor>/<id>, lease:<id> or static:<name>");
 		return false;
 	}
 	if (f->length >= sizeof(f->prefix)) {
