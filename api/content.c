@@ -118,7 +118,7 @@ static bool check_parameters(struct exchange *x)
 
 	for (size_t i = 0; i < op->parameter_count; i++)
 		check_parameter(x, &v, &op->parameters[i]);
-	for (size_t i = 0; i < x->query_count; i++)
+	for (size_t i = 0; i < x->query_count && !op->any_query; i++)
 		check_query(x, &v, i);
 	if (v.bad)
 		exchange_problem(x, v.p,
@@ -149,11 +149,32 @@ static bool is_plain_curl(const struct exchange *x)
 	       (!given || same_media(given, "application/x-www-form-urlencoded"));
 }
 
+/* Of a page that this very node has sent, as it may when it passes replies on. */
+static bool is_own_page(const struct exchange *x)
+{
+	const char *host = strstr(x->heads.origin, "://");
+
+	return x->operation->rest && host && strcasecmp(host + 3, x->heads.host) == 0;
+}
+
+static bool check_any_media(struct exchange *x)
+{
+	const char *given = x->heads.content_type;
+
+	if (!x->heads.origin || is_own_page(x) || (given && same_media(given, "application/json")))
+		return true;
+	exchange_problem(x, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+		"a web page has to send Content-Type: application/json");
+	return false;
+}
+
 static bool check_media(struct exchange *x)
 {
 	const struct markup *content = x->operation->body_content;
 	const char *given = x->heads.content_type;
 
+	if (strcmp(content->members[0].name, "*/*") == 0)
+		return check_any_media(x);
 	for (size_t i = 0; given && i < content->count; i++)
 		if (same_media(given, content->members[i].name))
 			return true;
@@ -173,14 +194,7 @@ static bool check_media(struct exchange *x)
  */
 static bool check_page(struct exchange *x)
 {
-	const char *given = x->heads.content_type;
-
-	if (!x->heads.origin || x->method != METHOD_POST ||
-		(given && same_media(given, "application/json")))
-		return true;
-	exchange_problem(x, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
-		"a web page has to send Content-Type: application/json");
-	return false;
+	return x->method != METHOD_POST || check_any_media(x);
 }
 
 /* Without memory jansson blames the text ("string expected"), or says nothing: so we look. */

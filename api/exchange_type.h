@@ -80,6 +80,7 @@ struct exchange {
 	const struct operation *operation;
 	const char *segments[HTTP_SEGMENTS_MAX];
 	size_t segment_count;
+	const char *rest; /* what is left of the path behind them, from its slash on; else NULL */
 	struct pair *queries;
 	size_t query_count;
 	bool query_broken;
@@ -91,6 +92,8 @@ struct exchange {
 	size_t discarded;
 	size_t body_counted;  /* of the server's body_bytes */
 	uint64_t body_passed; /* to the operation's receiver */
+	bool body_refused;    /* the rest of it is thrown away */
+	bool held;            /* no more of it is taken until it is woken */
 	struct text body;
 	json_t *json;
 	int64_t started_ms;
@@ -107,6 +110,9 @@ struct exchange {
 	enum problem_code problem; /* that was answered last */
 	struct {                   /* a reply that goes on */
 		bool begun;
+		bool counted; /* of HTTP_FOLLOWS_MAX */
+		bool passed;  /* it is somebody else's: what hinders it cuts it off */
+		bool cut;
 		bool queued; /* its head is on its way: `response` is none of it any more */
 		bool ended;
 		struct text out; /* a piece of it */

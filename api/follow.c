@@ -37,6 +37,11 @@ void exchange_follow_end(struct exchange *x)
 	x->follow.ended = true;
 }
 
+void exchange_follow_cut(struct exchange *x)
+{
+	x->follow.ended = x->follow.cut = true;
+}
+
 void exchange_follow_renew(struct exchange *x)
 {
 	x->started_ms = loop_now_ms(x->http->config.loop);
@@ -64,6 +69,8 @@ bool follow_settled(struct exchange *x)
 		return false;
 	if (x->response || !text_ok(&x->follow.out))
 		x->follow.ended = true;
+	if (x->response && x->follow.passed)
+		x->follow.cut = true;
 	if (x->response)
 		reply_forget(x);
 	return follow_ready(x);
@@ -71,7 +78,7 @@ bool follow_settled(struct exchange *x)
 
 void follow_release(struct exchange *x)
 {
-	if (x->follow.begun)
+	if (x->follow.counted)
 		x->http->follows--;
 	if (x->follow.free_data)
 		x->follow.free_data(x->follow.data);
@@ -102,7 +109,7 @@ static ssize_t read_piece(void *data, uint64_t at, char *bytes, size_t size)
 		x->suspended = true;
 		return 0;
 	}
-	if (!text_ok(&x->follow.out))
+	if (x->follow.cut || !text_ok(&x->follow.out))
 		return MHD_CONTENT_READER_END_WITH_ERROR; /* a piece is missing */
 	left = x->follow.out.used - x->follow.sent;
 	if (left == 0)
@@ -126,28 +133,65 @@ static void ask_whether_alive(struct exchange *x)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
 }
 
-bool exchange_follow(struct exchange *x, const char *media_type)
+/* Takes `r`, which is NULL without memory. */
+static bool begin(
+	struct exchange *x, unsigned status, struct MHD_Response *r, const char *media_type)
 {
-	struct MHD_Response *r;
-
-	if (x->http->follows == HTTP_FOLLOWS_MAX) {
-		exchange_problem(x, PROBLEM_WATCH_SLOTS, "%u replies are followed already",
-			HTTP_FOLLOWS_MAX);
-		return false;
-	}
-	r = MHD_create_response_from_callback(
-		MHD_SIZE_UNKNOWN, HTTP_SOURCE_BYTES, read_piece, x, NULL);
 	if (!r || !text_ok(&x->follow.out)) {
 		if (r)
 			MHD_destroy_response(r);
 		exchange_fail(x, ERR_NO_MEMORY);
 		return false;
 	}
-	reply_install(x, 200, r, media_type);
+	reply_install(x, status, r, media_type);
 	if (x->response != r)
 		return false;
 	ask_whether_alive(x);
 	x->follow.begun = true;
+	return true;
+}
+
+bool exchange_follow(struct exchange *x, const char *media_type)
+{
+	if (x->http->follows == HTTP_FOLLOWS_MAX) {
+		exchange_problem(x, PROBLEM_WATCH_SLOTS, "%u replies are followed already",
+			HTTP_FOLLOWS_MAX);
+		return false;
+	}
+	if (!begin(x, 200,
+		    MHD_create_response_from_callback(
+			    MHD_SIZE_UNKNOWN, HTTP_SOURCE_BYTES, read_piece, x, NULL),
+		    media_type))
+		return false;
+	x->follow.counted = true;
 	x->http->follows++;
 	return true;
+}
+
+static bool add_headers(struct MHD_Response *r, const struct follow_head *head)
+{
+	const char *at = head->headers, *end = at + head->headers_bytes;
+
+	while (at < end) {
+		const char *value = at + strlen(at) + 1;
+
+		if (MHD_add_response_header(r, at, value) != MHD_YES)
+			return false;
+		at = value + strlen(value) + 1;
+	}
+	return true;
+}
+
+bool exchange_follow_pass(struct exchange *x, const struct follow_head *head)
+{
+	struct MHD_Response *r = MHD_create_response_from_callback(
+		head->length == FOLLOW_UNKNOWN ? MHD_SIZE_UNKNOWN : head->length, HTTP_SOURCE_BYTES,
+		read_piece, x, NULL);
+
+	if (r && !add_headers(r, head)) {
+		MHD_destroy_response(r);
+		r = NULL;
+	}
+	x->follow.passed = begin(x, head->status, r, NULL);
+	return x->follow.passed;
 }

@@ -18,6 +18,23 @@
 /* Begins it, with what is in exchange_follow_out by then. False: 503 was answered, for there are
  * HTTP_FOLLOWS_MAX already, or no memory. */
 bool exchange_follow(struct exchange *x, const char *media_type);
+
+/* The head of somebody else's reply that is passed on. */
+struct follow_head {
+	unsigned status;
+	uint64_t length; /* of its body; FOLLOW_UNKNOWN */
+	/* Names and values in turn, each with its NUL; none of those that libmicrohttpd makes. */
+	const char *headers;
+	size_t headers_bytes;
+};
+#define FOLLOW_UNKNOWN UINT64_MAX
+
+/* The same for such a reply. It is not one of HTTP_FOLLOWS_MAX; a problem behind its head cuts it
+ * off, for its reader has to know that it is not whole. */
+bool exchange_follow_pass(struct exchange *x, const struct follow_head *head);
+/* Cuts it off, as it is without memory for a piece. */
+void exchange_follow_cut(struct exchange *x);
+
 bool exchange_following(const struct exchange *x);
 struct text *exchange_follow_out(struct exchange *x);
 /* After what is in exchange_follow_out. */

@@ -52,18 +52,40 @@ static void make_room(struct exchange *x, size_t count)
 	x->body.size = length + 1;
 }
 
-/* To the operation's own receiver, which keeps it somewhere else or not at all. */
-static void pass_on(struct exchange *x, const char *bytes, size_t count)
+/* No more of the body is read until it is woken; libmicrohttpd keeps what is not taken. */
+static bool hold(struct exchange *x)
 {
-	if (x->body_passed == 0 && !content_check_first(x))
-		return;
-	x->body_passed += count;
-	x->operation->receive(x, bytes, count);
+	if (!wait_hold(x))
+		return false;
+	MHD_suspend_connection(x->connection);
+	x->suspended = true;
+	return true;
 }
 
-static enum MHD_Result read_more(struct exchange *x, const char *bytes, size_t count)
+/* To the operation's own receiver, which keeps it somewhere else or not at all. False: it is held,
+ * and the piece was not taken. */
+static bool pass_on(struct exchange *x, const char *bytes, size_t count)
 {
-	if (x->response) {
+	if (x->body_passed == 0 && !content_check_first(x))
+		return true;
+	if (x->body_passed == 0 && !min_dot_covered(x))
+		return x->response || !hold(x);
+	x->body_passed += count;
+	x->operation->receive(x, bytes, count);
+	hold(x);
+	return true;
+}
+
+static enum MHD_Result read_more(struct exchange *x, const char *bytes, size_t *count_left)
+{
+	size_t count = *count_left;
+
+	if (x->gone)
+		return MHD_NO;
+	if (x->held)
+		return MHD_YES;
+	*count_left = 0;
+	if (x->response || x->body_refused) {
 		x->discarded += count;
 		return x->discarded <= HTTP_DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
 	}
@@ -74,7 +96,8 @@ static enum MHD_Result read_more(struct exchange *x, const char *bytes, size_t c
 		return MHD_YES;
 	}
 	if (x->operation->receive) {
-		pass_on(x, bytes, count);
+		if (!pass_on(x, bytes, count))
+			*count_left = count;
 		return MHD_YES;
 	}
 	if (x->http->body_bytes + count > HTTP_BODIES_BYTES_MAX) {
@@ -115,16 +138,13 @@ enum MHD_Result http_access(void *data, struct MHD_Connection *connection, const
 	void **con_cls)
 {
 	struct exchange *x = *con_cls;
-	enum MHD_Result result;
 
 	(void)version;
 	if (!x)
 		return begin(data, connection, url, method, con_cls);
 	if (*upload_size == 0)
 		return complete(x);
-	result = read_more(x, upload, *upload_size);
-	*upload_size = 0;
-	return result;
+	return read_more(x, upload, upload_size);
 }
 
 void http_completed(void *data, struct MHD_Connection *connection, void **con_cls,
@@ -158,7 +178,10 @@ size_t http_unescape(void *data, struct MHD_Connection *connection, char *text)
 /* Back to libmicrohttpd: with a reply, or, for a client that has gone, to be closed. */
 static void resume(struct exchange *x)
 {
-	if (x->response && !x->gone)
+	bool held = x->held; /* its body has not ended yet */
+
+	x->held = false;
+	if (x->response && !x->gone && !held)
 		reply_queue(x);
 	x->suspended = false;
 	MHD_resume_connection(x->connection);
@@ -179,6 +202,10 @@ static void run_woken(struct http *h)
 		if (x->gone && !once_goes_on(x)) {
 			wait_leave(x);
 			exchange_state_set(x, NULL, NULL);
+			resume(x);
+		} else if (x->held) {
+			wait_leave(x);
+			arena_rewind(&x->arena, x->run_mark);
 			resume(x);
 		} else {
 			wait_run(x);

@@ -28,7 +28,8 @@ struct binding {
 	void (*handle)(struct exchange *x);
 };
 
-/*
+/* Tables end with a NULL operation_id.
+ *
  * Takes the body of one operation piece by piece, as it comes, so that it is never held. It is
  * called once parameters and media type have been checked, in the loop's thread, before the handler
  * of that operation; it may answer a problem and is not called again then, nor is the handler.
@@ -61,8 +62,8 @@ struct http_config {
 	enum err (*credential)(void *service, const char *token, struct child_credential *ret);
 	bool cgroup;   /* this node can limit what children have together (schema.h) */
 	void *service; /* exchange_service() */
-	const struct binding *const *tables; /* tables of bindings; ends with NULL */
-	const struct receiver *receivers;    /* NULL, or these; ends with a NULL operation_id */
+	const struct binding *const *tables;     /* tables of bindings; ends with NULL */
+	const struct receiver *const *receivers; /* NULL, or tables of them; ends with NULL */
 	/* NULL: the two embedded documents; else these (tests). Ends with a NULL yaml. */
 	const struct http_document *documents;
 	/* Does this node have all these dots (the text of Horde-Min-Dot)? Errors: MALFORMED.

@@ -117,6 +117,9 @@ bool once_replayed(struct exchange *x);
 
 /* wait.c: runs the handler once; afterwards there is a response or the exchange is parked. */
 void wait_run(struct exchange *x);
+/* Between two pieces of its body: it waits for what it watches, if its receiver asked for that, as
+ * one that has parked. False: it did not, or there was no memory, and that was answered. */
+bool wait_hold(struct exchange *x);
 /* Takes it out of everything it waits in. */
 void wait_leave(struct exchange *x);
 /* To be run (again) in this turn. */

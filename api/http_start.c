@@ -70,21 +70,30 @@ static enum err bind_handlers(struct http *h, char why[HTTP_WHY_BYTES])
 	return ERR_OK;
 }
 
+static enum err bind_receiver(struct http *h, const struct receiver *r, char why[HTTP_WHY_BYTES])
+{
+	struct operation *op = find_operation(h, r->operation_id);
+
+	if (!op || op->receive || op->body_kind != BODY_BYTES) {
+		snprintf(why, HTTP_WHY_BYTES, "the receiver '%s' has %s", r->operation_id,
+			!op           ? "no operation in the documents"
+			: op->receive ? "a double"
+				      : "an operation without a body of bytes");
+		return ERR_NOT_FOUND;
+	}
+	op->receive = r->receive;
+	return ERR_OK;
+}
+
 static enum err bind_receivers(struct http *h, char why[HTTP_WHY_BYTES])
 {
-	for (const struct receiver *r = h->config.receivers; r && r->operation_id; r++) {
-		struct operation *op = find_operation(h, r->operation_id);
+	const struct receiver *const *table = h->config.receivers;
+	enum err e = ERR_OK;
 
-		if (!op || op->receive || op->body_kind != BODY_BYTES) {
-			snprintf(why, HTTP_WHY_BYTES, "the receiver '%s' has %s", r->operation_id,
-				!op           ? "no operation in the documents"
-				: op->receive ? "a double"
-					      : "an operation without a body of bytes");
-			return ERR_NOT_FOUND;
-		}
-		op->receive = r->receive;
-	}
-	return ERR_OK;
+	for (; table && *table; table++)
+		for (const struct receiver *r = *table; r->operation_id && e == ERR_OK; r++)
+			e = bind_receiver(h, r, why);
+	return e;
 }
 
 /* Every operation has its handler by now, or the start ends here. */

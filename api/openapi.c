@@ -81,6 +81,24 @@ static int segment_of(const char *path, const char *name)
 	return -1;
 }
 
+static bool is_last(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	size_t length = strlen(name);
+
+	return slash && slash[1] == '{' && strncmp(slash + 2, name, length) == 0 &&
+	       strcmp(slash + 2 + length, "}") == 0;
+}
+
+/* What takes parameters of any name (style form, explode). */
+static bool is_any_query(struct reader *r, const struct markup *m)
+{
+	const struct markup *schema = resolve(r, markup_get(m, "schema"));
+	const char *in = markup_string(m, "in"), *type = markup_string(schema, "type");
+
+	return in && type && strcmp(in, "query") == 0 && strcmp(type, "object") == 0;
+}
+
 static enum err read_parameter(struct reader *r, const struct operation *op,
 	const struct markup *from, struct parameter *ret)
 {
@@ -103,6 +121,10 @@ static enum err read_parameter(struct reader *r, const struct operation *op,
 	ret->error_status =
 		(unsigned)markup_int(m, "x-error-status", ret->place == PARAMETER_PATH ? 422 : 400);
 	ret->segment = segment_of(op->path, ret->name);
+	ret->rest = markup_bool(m, "x-rest", false);
+	if (ret->rest && !is_last(op->path, ret->name))
+		return refuse(
+			r, m->line, "not the last of the path, as x-rest has to be:", ret->name);
 	if ((ret->place == PARAMETER_PATH) != (ret->segment >= 0))
 		return refuse(r, m->line, "the path does not have the parameter", ret->name);
 	if (!markup_get(m, "schema"))
@@ -125,10 +147,17 @@ static enum err read_parameters(struct reader *r, const struct markup *path,
 	op->parameters = all;
 	for (int l = 0; l < 2; l++) {
 		for (size_t i = 0; lists[l] && i < lists[l]->count; i++) {
-			e = read_parameter(
-				r, op, lists[l]->members[i].value, &all[op->parameter_count]);
+			const struct markup *one = lists[l]->members[i].value;
+			struct parameter *p = &all[op->parameter_count];
+
+			if (is_any_query(r, resolve(r, one))) {
+				op->any_query = true;
+				continue;
+			}
+			e = read_parameter(r, op, one, p);
 			if (e != ERR_OK)
 				return e;
+			op->rest = op->rest || p->rest;
 			op->parameter_count++;
 		}
 	}

@@ -3,7 +3,7 @@
  * compiled schemas. What the document cannot mean is an error that names its line.
  *
  * Understood: paths, the operations of a path, operationId, parameters (path, query, header; of a
- * path and of an operation; $ref; x-error-status), requestBody ($ref; required; content;
+ * path and of an operation; $ref; x-error-status; x-rest), requestBody ($ref; required; content;
  * x-max-bytes), security: [] (an operation anybody may call) and a
  * scheme `child` (one that a child may call with its own token), servers (a first url that is a
  * path stands before all paths).
@@ -46,6 +46,7 @@ struct parameter {
 	bool required;
 	bool joined;           /* explode: false, one text with commas */
 	int segment;           /* of a path parameter: which segment of the path it is, from 0 */
+	bool rest;             /* it is the last one, and all that is left of the path, undecoded */
 	unsigned error_status; /* x-error-status: 400 or 422 */
 	const struct schema *schema;
 };
@@ -60,9 +61,11 @@ struct operation {
 	const char *id;
 	const char *path; /* with the server's path before it */
 	enum method method;
-	bool peers;    /* it asks for the peers' secret */
-	bool open;     /* it asks for nothing */
-	bool children; /* a child may call it with its own token */
+	bool peers;     /* it asks for the peers' secret */
+	bool open;      /* it asks for nothing */
+	bool children;  /* a child may call it with its own token */
+	bool rest;      /* its last path parameter has x-rest */
+	bool any_query; /* it takes any query parameters, by one that is an object */
 	const struct parameter *parameters;
 	size_t parameter_count;
 	enum body_kind body_kind;

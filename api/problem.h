@@ -76,7 +76,8 @@
 	X(NOT_YET_REPLICATED, 504, "not-yet-replicated",                                           \
 		"The write has not come as far as was asked for")                                  \
 	X(WAIT_TIMEOUT, 504, "wait-timeout", "It did not happen in time")                          \
-	X(STORAGE_FULL, 507, "storage-full", "No space is left for the store")
+	X(STORAGE_FULL, 507, "storage-full", "No space is left for the store")                     \
+	X(LOOP_DETECTED, 508, "loop-detected", "The request goes round in circles")
 
 enum problem_code {
 #define X(name, status, code, title) PROBLEM_##name,

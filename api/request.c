@@ -188,6 +188,23 @@ static bool read_query(struct exchange *x)
 	return !exchange_replied(x);
 }
 
+/* All that is left may be one parameter, as it was sent; but nothing that would end a line. */
+static bool read_rest(struct exchange *x, const char *rest)
+{
+	if (!router_rest(&x->http->router, x->segments, x->segment_count))
+		return true;
+	for (const char *p = rest; *p; p++) {
+		if (*p > ' ' && *p < '\x7f')
+			continue;
+		exchange_problem(x, PROBLEM_BAD_ESCAPE,
+			"the path has characters that have to be written as escapes");
+		return false;
+	}
+	x->rest = rest;
+	x->segments[x->segment_count++] = *rest ? rest + 1 : rest;
+	return true;
+}
+
 /* Splits the path at its slashes first and decodes then: %2F stays inside of a segment. */
 static bool read_path(struct exchange *x)
 {
@@ -195,9 +212,12 @@ static bool read_path(struct exchange *x)
 	bool starved = false;
 
 	while (*p == '/') {
-		size_t length = strcspn(++p, "/");
+		size_t length = strcspn(p + 1, "/");
 		char *out;
 
+		if (router_rest(&x->http->router, x->segments, x->segment_count))
+			break;
+		p++;
 		if (x->segment_count == HTTP_SEGMENTS_MAX) {
 			exchange_problem(
 				x, PROBLEM_NO_SUCH_ROUTE, "the path has too many segments");
@@ -221,7 +241,7 @@ static bool read_path(struct exchange *x)
 		}
 		x->segment_count++;
 	}
-	return true;
+	return read_rest(x, p);
 }
 
 static bool find_route(struct exchange *x)

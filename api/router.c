@@ -10,6 +10,7 @@ struct router_node {
 	struct router_node *parameter; /* the child for any segment */
 	const char *name;
 	size_t length;
+	bool rest; /* what comes behind is one parameter */
 	const struct operation *operations[METHOD_COUNT];
 };
 
@@ -57,10 +58,15 @@ enum err router_add(struct router *r, const struct operation *op)
 {
 	struct router_node *n = r->root;
 	const char *p = op->path;
+	unsigned segments = 0;
 
-	while (*p == '/') {
+	for (; *p == '/'; segments++) {
 		size_t length = strcspn(++p, "/");
 
+		if (op->rest && p[length] == '\0') {
+			n->rest = true;
+			r->rests |= 1u << segments;
+		}
 		n = make_child(r, n, p, length);
 		if (!n)
 			return ERR_NO_MEMORY;
@@ -97,6 +103,29 @@ static void walk(const struct router_node *n, enum method method, const char *co
 		walk(child, method, segments + 1, count - 1, route);
 	if (n->parameter && !route->operation)
 		walk(n->parameter, method, segments + 1, count - 1, route);
+}
+
+/* The node of these segments, by parameters where none is written out. */
+static const struct router_node *descend(
+	const struct router_node *n, const char *const *segments, size_t count)
+{
+	const struct router_node *child;
+
+	for (size_t i = 0; n && i < count; i++) {
+		child = child_named(n, segments[i], strlen(segments[i]));
+		n = child ? child : n->parameter;
+	}
+	return n;
+}
+
+bool router_rest(const struct router *r, const char *const *segments, size_t count)
+{
+	const struct router_node *n;
+
+	if (!(r->rests & (1u << count)))
+		return false;
+	n = descend(r->root, segments, count);
+	return n && n->rest;
 }
 
 struct route router_find(

@@ -5,6 +5,7 @@
 #ifndef HORDE_API_SERVICE_H
 #define HORDE_API_SERVICE_H
 
+#include "api/dispatch_service.h"
 #include "api/logs_service.h"
 #include "api/snapshot_service.h"
 #include "server/core/horde.h"
@@ -40,6 +41,7 @@ struct service {
 		const char **ret_body, size_t *ret_bytes);
 	void (*call_end)(void *node, uint64_t ticket);
 	const struct snapshot_service *snapshots;
+	const struct dispatch_service *dispatch;
 	logs_read_fn *logs;
 	/*
 	 * A full difference in pieces (server/core/stream.h); `sums` may be NULL. It is to be freed

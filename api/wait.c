@@ -408,6 +408,28 @@ void wait_leave(struct exchange *x)
 		loop_unwatch(loop, &x->io);
 }
 
+bool wait_hold(struct exchange *x)
+{
+	bool wanted = x->wants_park && !x->response && !x->body_refused;
+
+	x->wants_park = false;
+	if (wanted && x->http->draining) {
+		exchange_problem(x, PROBLEM_SHUTTING_DOWN, NULL);
+		wanted = false;
+	}
+	if (!wanted) {
+		leave_watches(x);
+		return false;
+	}
+	if (settle_down(x) != ERR_OK) {
+		wait_leave(x);
+		exchange_fail(x, ERR_NO_MEMORY);
+		return false;
+	}
+	x->held = true;
+	return true;
+}
+
 /* ---- running ---- */
 
 void wait_run(struct exchange *x)

@@ -120,6 +120,7 @@ static int node_turn(void *data)
 	waits = node_commit(n) || waits;
 	peers_turn(n->peers);
 	probes_turn(n->probes);
+	dispatches_turn(n->dispatches);
 	waits = node_commit(n) || waits;
 	waits = run_dirs_sweep(n->run_dirs) || waits;
 	if (n->exiting)
@@ -369,6 +370,8 @@ static enum err make_all(struct node *n, char why[NODE_WHY_BYTES])
 	if (!e)
 		e = make_notify(n, why);
 	if (!e)
+		e = node_make_dispatches(n);
+	if (!e)
 		e = await_processes(n, why);
 	if (!e)
 		e = node_serve(n, why);
@@ -426,6 +429,7 @@ void node_free(struct node *n)
 	node_snapshots_fini(n);
 	peers_free(n->peers);
 	probes_free(n->probes);
+	dispatches_free(n->dispatches);
 	if (n->processes)
 		processes_free(n->processes);
 	log_lines_free(n->lines);

@@ -5,6 +5,7 @@
 #include "api/http.h"
 #include "api/service.h"
 #include "server/core/horde.h"
+#include "server/dispatches.h"
 #include "server/node.h"
 #include "server/notify.h"
 #include "server/peers.h"
@@ -53,6 +54,7 @@ struct node {
 	struct run_dirs *run_dirs; /* NULL: there is no place for them */
 	struct probes *probes;
 	struct notify *notify;
+	struct dispatches *dispatches;
 	struct writer *writer;
 	struct loop_io stored_io;
 	struct actions actions; /* of the step under way */
@@ -109,6 +111,10 @@ void node_begin_declared(struct node *n);
 /* A turn's share of what is to be done; when to be called again, or INT64_MAX. */
 int64_t node_declare(struct node *n);
 void node_declared_fini(struct node *n);
+
+/* ---- node_dispatch.c ---- */
+extern const struct dispatch_service node_dispatch;
+enum err node_make_dispatches(struct node *n);
 
 /* ---- node_dump.c ---- */
 /* Keeps both sides of a divergence from `peer` in a file of the data directory, for people. */

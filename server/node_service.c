@@ -7,6 +7,7 @@
 #include "api/about.h"
 #include "api/children.h"
 #include "api/cluster.h"
+#include "api/dispatch.h"
 #include "api/events.h"
 #include "api/health.h"
 #include "api/peer.h"
@@ -26,7 +27,9 @@ static const struct binding *const tables[] = {about_bindings, health_bindings, 
 	logs_follow_bindings, events_bindings, events_follow_bindings, state_bindings,
 	lease_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
 	queries_bindings, queries_write_bindings, meta_bindings, registries_bindings,
-	snapshots_bindings, restore_bindings, NULL};
+	dispatch_bindings, snapshots_bindings, restore_bindings, NULL};
+
+static const struct receiver *const receivers[] = {snapshots_receivers, dispatch_receivers, NULL};
 
 /* Only what requests cause is held back; what peers and processes cause has happened already. */
 static bool is_write(enum event_kind kind)
@@ -144,7 +147,7 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 		.cgroup = n->config.options->cgroup,
 		.service = &n->service,
 		.tables = tables,
-		.receivers = snapshots_receivers,
+		.receivers = receivers,
 		.covered = covered,
 		.keeper = &replies_keeper,
 		.answered = log_wants(LOG_LEVEL_DEBUG) ? answered : NULL,
@@ -159,6 +162,7 @@ enum err node_serve(struct node *n, char why[NODE_WHY_BYTES])
 		.call_result = call_result,
 		.call_end = call_end,
 		.snapshots = &node_snapshots,
+		.dispatch = &node_dispatch,
 		.logs = node_logs,
 		.stream = stream,
 		.started_wall_ms = loop_wall_ms(),

@@ -52,10 +52,11 @@ struct options { /* zero, or filled by options_load; texts belong to it */
 	char *secret; /* what peers must show, or NULL */
 	bool insecure_plain_http;
 	struct option_list allow_host;
-	struct option_list inherit_env; /* variables that children see as the daemon does */
-	struct option_list secrets_dir; /* below them are the secrets of children */
-	char *cgroup;                   /* a directory of cgroup v2 (cgroup.h), or NULL */
-	struct option_list exec_user;   /* whom children may run as, beside the daemon's own */
+	struct option_list dispatch_hosts; /* where the values of names may send dispatches */
+	struct option_list inherit_env;    /* variables that children see as the daemon does */
+	struct option_list secrets_dir;    /* below them are the secrets of children */
+	char *cgroup;                      /* a directory of cgroup v2 (cgroup.h), or NULL */
+	struct option_list exec_user;      /* whom children may run as, beside the daemon's own */
 	int64_t startup_grace_ms;
 	int64_t restart_grace_ms;
 	int64_t back_within_ms;

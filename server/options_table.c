@@ -56,6 +56,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	{"exec-user", OPTION_LIST, AT(exec_user), SOURCE_ALL, NULL, "USER",
 		"a user that children may run as, beside the daemon's own; may be repeated", 0, 0,
 		NULL},
+	{"dispatch-hosts", OPTION_LIST, AT(dispatch_hosts), SOURCE_ALL, NULL, "HOST[:PORT]",
+		"a host to which the value of a name may send dispatches by its `url` or `host`, "
+		"beside the owner's own node; may be repeated",
+		0, 0, NULL},
 	{"inherit-env", OPTION_LIST, AT(inherit_env), SOURCE_ALL, NULL, "NAME",
 		"a variable of the daemon that children see too, beside LANG and TZ; may be "
 		"repeated",

@@ -37,7 +37,7 @@ struct option_row {
 	const char *const *choices; /* CHOICE; ends with NULL */
 };
 
-#define OPTION_COUNT 30
+#define OPTION_COUNT 31
 #define OPTION_NAME_BYTES 40 /* any of the three names */
 extern const struct option_row option_rows[OPTION_COUNT];
 

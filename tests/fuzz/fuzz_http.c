@@ -11,6 +11,7 @@
 #include "api/children.h"
 #include "api/cluster.h"
 #include "api/http_inside.h"
+#include "api/dispatch.h"
 #include "api/events.h"
 #include "api/health.h"
 #include "api/http_glue.h"
@@ -39,7 +40,8 @@ static const struct binding *const tables[] = {about_bindings, health_bindings, 
 	logs_follow_bindings, events_bindings, events_follow_bindings, state_bindings,
 	lease_bindings, registry_bindings, registry_write_bindings, registry_list_bindings,
 	queries_bindings, queries_write_bindings, meta_bindings, registries_bindings,
-	snapshots_bindings, restore_bindings, NULL};
+	dispatch_bindings, snapshots_bindings, restore_bindings, NULL};
+static const struct receiver *const receivers[] = {snapshots_receivers, dispatch_receivers, NULL};
 static const char *const hosts[] = {"localhost", "127.0.0.1", "::1", NULL};
 
 /* How long it is from one request to the next. */
@@ -57,7 +59,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		.hosts = hosts,
 		.service = node_service(),
 		.tables = tables,
-		.receivers = snapshots_receivers,
+		.receivers = receivers,
 		.covered = node_covered,
 		.keeper = &replies_keeper,
 	};

@@ -9,6 +9,7 @@
 #include "api/about.h"
 #include "api/children.h"
 #include "api/cluster.h"
+#include "api/dispatch.h"
 #include "api/events.h"
 #include "api/health.h"
 #include "api/lease.h"
@@ -32,7 +33,7 @@ static const struct binding *const scene_tables[] = {about_bindings, health_bind
 	logs_bindings, logs_follow_bindings, events_bindings, events_follow_bindings,
 	state_bindings, lease_bindings, registry_bindings, registry_write_bindings,
 	registry_list_bindings, queries_bindings, queries_write_bindings, meta_bindings,
-	registries_bindings, snapshots_bindings, restore_bindings, NULL};
+	registries_bindings, dispatch_bindings, snapshots_bindings, restore_bindings, NULL};
 
 struct scene {
 	struct cluster c;
@@ -103,11 +104,13 @@ static inline void scene_flow(void)
 static void scene_start(size_t nodes)
 {
 	static const char *const hosts[] = {"127.0.0.1", NULL};
+	static const struct receiver *const receivers[] = {
+		snapshots_receivers, dispatch_receivers, NULL};
 	struct http_config c = {.node_name = "n1",
 		.hosts = hosts,
 		.service = &scene.service,
 		.tables = scene_tables,
-		.receivers = snapshots_receivers,
+		.receivers = receivers,
 		.keeper = &replies_keeper};
 	char why[HTTP_WHY_BYTES];
 

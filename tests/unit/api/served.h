@@ -27,8 +27,8 @@ struct served {
 	struct http *http;
 	pthread_t thread;
 	int port;
-	int runs;  /* of the waiting handler */
-	int freed; /* handler states */
+	int runs;      /* of the waiting handler */
+	int freed;     /* handler states */
 	int value;     /* what /value answers */
 	int encodings; /* and how often it was written */
 	bool present;
@@ -303,7 +303,8 @@ static const struct binding served_bindings[] = {
 	{NULL, NULL},
 };
 
-static const struct receiver served_receivers[] = {{"putBlob", receive_blob}, {NULL, NULL}};
+static const struct receiver served_receiver[] = {{"putBlob", receive_blob}, {NULL, NULL}};
+static const struct receiver *const served_receivers[] = {served_receiver, NULL};
 
 static int served_turn(void *data)
 {
