@@ -13,6 +13,7 @@
 
 #include "tests/lib/check.h"
 #include "tests/lib/children.h"
+#include "tests/lib/owner.h"
 
 #define SCRIPT "HORDE_TEST_SCRIPT"
 #define LOOK_US 5000 /* between two looks for a file */
@@ -164,6 +165,8 @@ static void do_step(const char *step)
 		listen_at(number);
 	else if (sscanf(step, "http %d %4095s", &number, word) == 2)
 		serve(number, word);
+	else if (sscanf(step, "owner %d %4095s", &number, word) == 2)
+		owner_serve(number, word);
 	else if (sscanf(step, "notify %1023[^;]", text) == 1)
 		send_to(getenv("NOTIFY_SOCKET"), text);
 	else if (sscanf(step, "fork %1023[^;]", text) == 1)

@@ -6,6 +6,7 @@
  *	touch FILE       makes one
  *	tcp PORT         listens; nobody accepts
  *	http PORT FILE   answers with the status that FILE holds, or 200; for ever
+ *	owner PORT DIR	answers as owner.h says; for ever
  *	notify TEXT      sends it to NOTIFY_SOCKET, '|' for a newline
  *	fork TEXT        the same from a child that leaves its session
  *	tell FILE        writes NOTIFY_SOCKET and WATCHDOG_USEC there
