@@ -203,31 +203,45 @@ static void access_handler(struct MHD_Connection *c, const char *bytes, size_t *
 		c->closed = true;
 }
 
+/* Goes on with its body, as far as it is taken. */
+static void feed(struct MHD_Connection *c, uint64_t *random)
+{
+	size_t none = 0;
+
+	while (c->body_at < c->body_count && !c->closed && !c->response && !c->suspended) {
+		size_t left = c->body_count - c->body_at, piece = 1 + fuzz_draw(random, left);
+		size_t given = piece;
+
+		access_handler(c, c->body + c->body_at, &piece);
+		must(piece == 0 || c->suspended, "each piece is taken, or it waits");
+		c->body_at += given - piece;
+	}
+	if (!c->closed && !c->response && !c->suspended)
+		access_handler(c, NULL, &none);
+}
+
 static void begin(struct MHD_Connection *c, uint64_t *random)
 {
-	size_t none = 0, at = 0;
+	size_t none = 0;
 
 	access_handler(c, NULL, &none);
 	c->begun = c->context != NULL;
 	must(c->begun && !c->closed, "there is memory");
 	check_begun(c->context);
-	while (at < c->body_count && !c->closed && !c->response) {
-		size_t left = c->body_count - at, piece = 1 + fuzz_draw(random, left);
-
-		at += piece;
-		access_handler(c, c->body + at - piece, &piece);
-		must(piece == 0, "each piece is taken");
-	}
-	if (!c->closed && !c->response)
-		access_handler(c, NULL, &none);
+	feed(c, random);
 }
 
 static void turn(struct MHD_Connection *c, size_t count)
 {
+	uint64_t random = count;
+
 	node_turn(http);
 	http_turn(http);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		if (!c[i].closed && !c[i].response && !c[i].suspended)
+			feed(&c[i], &random); /* it was held between two pieces */
 		must(c[i].closed || c[i].response || c[i].suspended, "it waits or is answered");
+	}
 }
 
 /* Time goes on from deadline to deadline until it is answered. */

@@ -129,7 +129,11 @@ const char *MHD_lookup_connection_value(
 const union MHD_ConnectionInfo *MHD_get_connection_info(
 	struct MHD_Connection *c, enum MHD_ConnectionInfoType what, ...)
 {
-	must(what == MHD_CONNECTION_INFO_CONNECTION_FD, "only the descriptor is asked for");
+	static const union MHD_ConnectionInfo nobody; /* it has no address */
+
+	if (what == MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+		return &nobody;
+	must(what == MHD_CONNECTION_INFO_CONNECTION_FD, "else only the descriptor is asked for");
 	return &c->info;
 }
 

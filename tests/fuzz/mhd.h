@@ -37,6 +37,7 @@ struct MHD_Connection {
 	char *url;    /* without the query */
 	char *body;   /* exactly `body_count` bytes, so that a read beyond them is seen */
 	size_t body_count;
+	size_t body_at; /* how much of it was taken */
 	struct mhd_field headers[MHD_FIELDS_MAX];
 	size_t header_count;
 	struct mhd_field arguments[MHD_FIELDS_MAX];

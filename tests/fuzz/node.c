@@ -166,6 +166,27 @@ enum err node_covered(void *service, const char *dots, bool *ret_covered)
 	return ERR_OK;
 }
 
+static bool allowed(void *service, const char *host, uint16_t port)
+{
+	(void)service;
+	return host[0] != 'x' && port != 1;
+}
+
+/* There is nobody to send anything to. */
+static enum err begin_dispatch(
+	void *service, const struct dispatch_request *r, struct dispatch **ret_dispatch)
+{
+	(void)service;
+	(void)ret_dispatch;
+	must(r->target[0] == '/' && !strpbrk(r->target, " \r\n"), "a target is one word");
+	for (size_t at = 0; at < r->headers_bytes; at += strlen(r->headers + at) + 1)
+		must(!strpbrk(r->headers + at, "\r\n"), "a header is one line");
+	return ERR_LIMIT;
+}
+
+static const struct dispatch_service dispatch_nowhere = {
+	.allowed = allowed, .begin = begin_dispatch};
+
 struct service *node_service(void)
 {
 	return &node.service;
@@ -225,6 +246,7 @@ void node_reset(const struct loop *loop)
 		.call_result = call_result,
 		.call_end = call_end,
 		.snapshots = &snapshots_service,
+		.dispatch = &dispatch_nowhere,
 		.logs = read_logs,
 		.stream = stream,
 		.started_wall_ms = CLOCK_WALL_MS,

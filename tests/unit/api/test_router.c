@@ -10,6 +10,7 @@ static struct operation operations[] = {
 	{.id = "put", .path = "/keys/{key}", .method = METHOD_PUT},
 	{.id = "count", .path = "/keys/count", .method = METHOD_GET},
 	{.id = "value", .path = "/keys/{key}/value", .method = METHOD_GET},
+	{.id = "pass", .path = "/to/{key}/{path}", .method = METHOD_POST, .rest = true},
 };
 
 static struct arena arena;
@@ -74,4 +75,18 @@ Test(router, the_same_method_and_path_twice_is_refused)
 	static const struct operation again = {.path = "/keys/{id}", .method = METHOD_GET};
 
 	cr_expect_eq(router_add(&router, &again), ERR_EXISTS);
+}
+
+Test(router, a_rest_begins_behind_the_segment_before_it)
+{
+	static const char *const segments[] = {"to", "a", "b"};
+	static const char *const others[] = {"keys", "a", "b"};
+
+	cr_assert(!router_rest(&router, segments, 0));
+	cr_assert(!router_rest(&router, segments, 1));
+	cr_assert(router_rest(&router, segments, 2));
+	cr_assert(!router_rest(&router, segments, 3));
+	cr_assert(!router_rest(&router, others, 2));
+	cr_assert_str_eq(router_find(&router, METHOD_POST, segments, 3).operation->id, "pass");
+	cr_assert_null(router_find(&router, METHOD_POST, segments, 2).operation);
 }

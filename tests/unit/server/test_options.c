@@ -183,7 +183,7 @@ Test(options, every_option_can_be_a_key_of_the_file)
 		   "both\nexec_user: [www, "
 		   "nobody]\ninherit_env: "
 		   "[A]\nsecrets_dir: "
-		   "[/a, /b]\n");
+		   "[/a, /b]\ndispatch_hosts: ['a:1', b]\n");
 	snprintf(variable, sizeof variable, "HORDE_CONFIG=%s", path);
 	loads("", variable);
 	cr_assert_str_eq(o.name, "a");
@@ -201,6 +201,8 @@ Test(options, every_option_can_be_a_key_of_the_file)
 	cr_assert_eq(o.exec_user.count, 2);
 	cr_assert_eq(o.inherit_env.count, 1);
 	cr_assert_eq(o.secrets_dir.count, 2);
+	cr_assert_eq(o.dispatch_hosts.count, 2);
+	cr_assert_str_eq(o.dispatch_hosts.items[0], "a:1");
 	cr_assert_eq(o.kill_log_hours, 1);
 	cr_assert_eq(o.logs_total, 1048577);
 	cr_assert_eq(o.logs, LOGS_BOTH);
