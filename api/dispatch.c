@@ -164,6 +164,13 @@ static void give_head(
 	struct follow_head head = {.status = v->status};
 	struct dispatch_reply_head r;
 
+	if (v->head_bytes > pass_head_room(x)) {
+		exchange_problem(x, PROBLEM_OWNER_UNREACHABLE,
+			"the owner, at %s: the head of its reply is too large beside that of the "
+			"request",
+			s->name);
+		return;
+	}
 	dispatch_reply_head(x, v, s->name, &r);
 	head.length = r.length;
 	head.headers = r.headers.bytes;

@@ -22,8 +22,8 @@
 #define DISPATCH_TOTAL_MS (60 * 60 * 1000)
 /* Bytes on their way that are held in each direction, give or take a piece. */
 #define DISPATCH_HELD_BYTES 65536u
-/* Bytes of the head of an owner's reply; a larger one is a 502. With the head of the request it has
- * to fit HTTP_CONNECTION_BYTES. */
+/* Bytes of the head of an owner's reply; a larger one is a 502, and so is one that does not fit
+ * beside the head of the request (pass_head_room). */
 #define DISPATCH_HEAD_BYTES_MAX 8192u
 /* Nodes that a request may come through by dispatch; one more is a 508. */
 #define DISPATCH_HOPS_MAX 3

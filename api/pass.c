@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/http_inside.h"
 #include "api/wait.h"
@@ -89,6 +90,42 @@ int64_t pass_length(const struct exchange *x)
 {
 	return x->heads.content_length ? (int64_t)strtoull(x->heads.content_length, NULL, 10)
 				       : PASS_LENGTH_UNKNOWN;
+}
+
+/* As libmicrohttpd 0.9.75 uses its memory: half of it to read into, and somewhat more than a larger
+ * head needs; what Cookie says once more; so many bytes for each header and parameter. */
+#define READ_SLACK 4096u
+#define FIELD_BYTES 80u
+#define OWN_BYTES 1024u /* of the headers that every reply has */
+
+struct measure {
+	size_t raw, beside;
+};
+
+static enum MHD_Result measure(
+	void *data, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct measure *m = data;
+	size_t bytes = value ? strlen(value) : 0;
+
+	m->raw += strlen(name) + bytes + 4;
+	m->beside += FIELD_BYTES;
+	if (kind == MHD_HEADER_KIND && strcasecmp(name, "Cookie") == 0)
+		m->beside += bytes + 1;
+	return MHD_YES;
+}
+
+size_t pass_head_room(const struct exchange *x)
+{
+	struct measure m = {.raw = strlen(x->url), .beside = OWN_BYTES};
+	size_t taken;
+
+	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, measure, &m);
+	MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, measure, &m);
+	taken = m.raw + READ_SLACK > HTTP_CONNECTION_BYTES / 2 ? m.raw + READ_SLACK
+							       : HTTP_CONNECTION_BYTES / 2;
+	taken += m.beside;
+	return taken < HTTP_CONNECTION_BYTES ? HTTP_CONNECTION_BYTES - taken : 0;
 }
 
 void pass_hold(struct exchange *x)

@@ -20,6 +20,9 @@ void pass_target(const struct exchange *x, struct text *out);
 void pass_client(const struct exchange *x, char ret_client[PASS_CLIENT_BYTES]);
 /* How long its body is said to be, or PASS_LENGTH_UNKNOWN. */
 int64_t pass_length(const struct exchange *x);
+/* How long the head of its reply may be at least: the connection's memory (HTTP_CONNECTION_BYTES)
+ * holds both heads, and one that does not fit would end the connection without a word. */
+size_t pass_head_room(const struct exchange *x);
 
 /*
  * In a receiver (http.h), having taken a piece: no more comes before something that it watches

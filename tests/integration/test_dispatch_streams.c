@@ -196,8 +196,8 @@ CLUSTER_TEST(dispatch_streams, an_owner_that_dies_on_the_way_is_a_502_or_a_reply
 {
 	struct cluster *c = cluster_start(3, NULL);
 	const char *files = text_of("%s/files", c->dir);
-	struct http_request requests[3] = {{0}};
-	struct http_reply *replies[3], *r;
+	struct http_request requests[4] = {{0}};
+	struct http_reply *replies[4], *r;
 	struct http_flight *flight;
 	size_t at = 0;
 	pid_t pid;
@@ -208,14 +208,19 @@ CLUSTER_TEST(dispatch_streams, an_owner_that_dies_on_the_way_is_a_502_or_a_reply
 	requests[1].url = node_url(&c->nodes[1], DISPATCH "/web/stall");
 	requests[2] = (struct http_request){
 		.url = node_url(&c->nodes[2], DISPATCH "/web/stall"), .body = "some"};
-	flight = http_begin(requests, 3);
+	requests[3].url = node_url(&c->nodes[0], DISPATCH "/web/torn/%d", 100000);
+	flight = http_begin(requests, 4);
 	CHECK(http_comes(flight, 0, "ahov", &at, check_ms(5000)), "it began");
+	at = 0;
+	CHECK(http_comes(flight, 3, "ahov", &at, check_ms(5000)), "it began");
 	until_stalled(flight, text_of("%s/stalled", files), 2);
 	CHECK(http_parked(flight, 50), "they wait");
 	kill(pid, SIGKILL);
 	http_finish(flight, replies);
-	CHECK_INT(replies[0]->status, 0); /* libcurl says that it is not whole */
-	CHECK(replies[0]->body_size > 0 && replies[0]->body_size <= 100000, "a part of it");
+	for (int i = 0; i < 4; i += 3) {
+		CHECK_INT(replies[i]->status, 0); /* libcurl says that it is not whole */
+		CHECK(replies[i]->body_size > 0 && replies[i]->body_size <= 100000, "a part");
+	}
 	hordes(replies[1], 502, "owner-unreachable");
 	hordes(replies[2], 502, "owner-unreachable");
 	/* The next one is as good as the first. */
@@ -253,6 +258,41 @@ CLUSTER_TEST(dispatch_streams, who_hangs_up_ends_it)
 	file_wait(left, check_ms(5000));
 }
 
+/* A request with a head of this size, and its reply with the largest. */
+static struct http_reply *with_heads(const struct node *n, int url_bytes, int cookie_bytes)
+{
+	char *url = NULL, *cookie = NULL, fill[16384];
+	struct http_request q = {.url = NULL};
+	struct http_reply *r;
+
+	memset(fill, 'f', sizeof fill);
+	CHECK(asprintf(&url, "%s?%.*s", node_url(n, DISPATCH "/web/heads/8192"), url_bytes, fill) >
+				0 &&
+			asprintf(&cookie, "Cookie: %.*s", cookie_bytes, fill) > 0,
+		"out of memory");
+	q.url = url;
+	q.headers[0] = cookie;
+	r = http_send(&q);
+	free(url);
+	free(cookie);
+	return r;
+}
+
+/* What does not fit beside the request's head is a problem, and never a connection that ends. */
+static void large_heads(const struct node *n)
+{
+	CHECK_INT(with_heads(n, 7900, 10)->status, 200);
+	CHECK_INT(with_heads(n, 10, 4000)->status, 200);
+	for (int url = 100; url < 8000; url += 1500)
+		for (int cookie = 1; cookie < 15000; cookie += 1000) {
+			struct http_reply *r = with_heads(n, url, cookie);
+
+			CHECK(r->status == 200 || r->status == 431 || r->status == 502,
+				"%d and %d gave %ld %s", url, cookie, r->status, r->error);
+		}
+	hordes(with_heads(n, 10, 14000), 502, "owner-unreachable");
+}
+
 CLUSTER_TEST(dispatch_streams, its_limits_are_answers)
 {
 	static struct http_request requests[257];
@@ -270,6 +310,7 @@ CLUSTER_TEST(dispatch_streams, its_limits_are_answers)
 	r = owners(ask(n, "GET", "/web/heads/8192"), n, 200);
 	CHECK(http_header(r, "X-Fill"), "with all of it");
 	hordes(ask(n, "GET", "/web/heads/8193"), 502, "owner-unreachable");
+	large_heads(n);
 	/* Bodies. */
 	head = head_of(
 		"POST", "/web/count", "Expect: 100-continue\r\nContent-Length: 68719476736\r\n");

@@ -191,7 +191,7 @@ static bool give(const struct request *r, uint64_t count, bool chunked)
 		snprintf(line, sizeof line, "%020llu", (unsigned long long)out);
 		add_to("sent", line, 0);
 	}
-	return !chunked || say(r->fd, "0\r\n\r\n", 5);
+	return true;
 }
 
 static void give_big(const struct request *r, uint64_t count, bool chunked, uint64_t says)
@@ -204,8 +204,8 @@ static void give_big(const struct request *r, uint64_t count, bool chunked, uint
 	else
 		snprintf(head, sizeof head, "HTTP/1.1 200 ok\r\nContent-Length: %llu\r\n\r\n",
 			(unsigned long long)says);
-	if (say(r->fd, head, strlen(head)))
-		give(r, count, chunked);
+	if (say(r->fd, head, strlen(head)) && give(r, count, chunked) && chunked && says == count)
+		say(r->fd, "0\r\n\r\n", 5);
 }
 
 /* "Content-Length: 0" and an end, and X-Fill with the rest. */
@@ -277,6 +277,8 @@ static void act(struct request *r)
 		give_big(r, n, true, n);
 	else if (is(r, "/half", &n))
 		give_big(r, n, false, 2 * n), until_left(r);
+	else if (is(r, "/torn", &n))
+		give_big(r, n, true, n + 1), until_left(r);
 	else if (is(r, "/stall", &n))
 		until_left(r);
 	else if (is(r, "/heads", &n))

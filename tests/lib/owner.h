@@ -10,6 +10,7 @@
  *	/big/N		answers with N bytes (owner_byte); how many are out is in DIR/sent
  *	/chunked/N	the same in chunks
  *	/half/N		says 2N, gives N and stays; DIR/left once the other side has gone
+ *	/torn/N		gives N in chunks, and stays before the last one
  *	/stall		reads on and says nothing; DIR/left the same, DIR/stalled when it begins
  *	/heads/N	answers with a head whose lines have N bytes, each with one for its end
  *	/hop		answers with headers that go no further, and X-Kept
