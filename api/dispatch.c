@@ -25,6 +25,18 @@ static void free_dispatching(void *state)
 
 /* ---- the beginning ---- */
 
+/* Of several owners of one key: the first that is ready, else the first. */
+static const struct entry *first_ready(struct exchange *x)
+{
+	char prefix[KEY_BYTES_MAX + 1];
+	const struct entry *first = entry_first_of(x, exchange_path(x, "key"), prefix), *e = first;
+
+	for (size_t n = 0; e && n < DISPATCH_OWNERS_MAX; n++, e = entry_next_of(x, prefix, e))
+		if (horde_entry_ready(resource_horde(x), e))
+			return e;
+	return first;
+}
+
 /* The entry of the path's key; NULL: there is none, and that was answered. */
 static const struct entry *find_entry(struct exchange *x)
 {
@@ -32,7 +44,7 @@ static const struct entry *find_entry(struct exchange *x)
 
 	if (!resource_registry(x))
 		return NULL;
-	e = entry_present(x, "entry");
+	e = entry_shared(x) ? first_ready(x) : entry_present(x, NULL);
 	if (!e)
 		key_not_found(x);
 	return e;

@@ -27,6 +27,8 @@
 #define DISPATCH_HEAD_BYTES_MAX 8192u
 /* Nodes that a request may come through by dispatch; one more is a 508. */
 #define DISPATCH_HOPS_MAX 3
+/* Owners of one key that are looked at for one that is ready. */
+#define DISPATCH_OWNERS_MAX 1000
 /* Of a host, and of a path that stands before all others (a value's url). */
 #define DISPATCH_HOST_BYTES_MAX 255
 #define DISPATCH_BASE_BYTES_MAX 1023

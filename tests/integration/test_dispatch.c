@@ -132,6 +132,7 @@ CLUSTER_TEST(dispatch, an_owner_that_is_not_ready_or_has_no_place_is_a_409)
 	file_write(text_of("%s/go", c->dir), "", 0, 0600);
 	http_until_status(node_url(n, DISPATCH "/late/hit"), 201, check_ms(5000));
 	child_start(&c->nodes[0], "mute", SLEEPER);
+	child_start(&c->nodes[0], "asleep", helper_spec("await /nowhere", NOTIFY));
 	expect_status(
 		node_call(n, "PUT",
 			"{\"owner\":{\"kind\":\"child\",\"id\":\"default/mute\"},\"value\":1}",
@@ -147,6 +148,24 @@ CLUSTER_TEST(dispatch, an_owner_that_is_not_ready_or_has_no_place_is_a_409)
 			ENTRIES "/far"),
 		201);
 	hordes(ask(n, "GET", "/far"), 409, "no-endpoint");
+	/* Of several owners, who is ready. */
+	expect_status(node_call(n, "PUT", "{\"keys\":\"duplicate\"}", "/v1/registries/many"), 201);
+	for (int i = 0; i < 2; i++)
+		expect_status(node_call(n, "PUT",
+				      text_of("{\"owner\":{\"kind\":\"child\",\"id\":"
+					      "\"default/%s\"},\"value\":{\"port\":%d}}",
+					      i ? "asleep" : "late", port),
+				      "/v1/registries/many/entries/both"),
+			201);
+	owners(node_call(n, "GET", NULL, "/v1/registries/many/dispatch/both/hit"), n, 201);
+	expect_success(node_call(
+		n, "DELETE", NULL, "/v1/registries/many/entries/both?owner=child:default/late"));
+	hordes(node_call(n, "GET", NULL, "/v1/registries/many/dispatch/both/hit"), 409,
+		"no-endpoint");
+	expect_success(node_call(
+		n, "DELETE", NULL, "/v1/registries/many/entries/both?owner=child:default/asleep"));
+	hordes(node_call(n, "GET", NULL, "/v1/registries/many/dispatch/both/hit"), 404,
+		"key-not-found");
 	/* A port where nobody listens. */
 	expect_status(node_call(n, "PUT",
 			      text_of("{\"owner\":{\"kind\":\"child\",\"id\":\"default/mute\"},"
