@@ -130,7 +130,7 @@ double floor_join_ms(const char *directory, long bytes);
 
 /* ---- the rows ---- */
 
-void bench_throughput(bool get, bool put);
+void bench_throughput(bool get, bool put, bool list, bool get1m);
 void bench_visible(struct cluster *cluster);
 void bench_visible_under_load(struct cluster *cluster);
 void bench_watch(void);

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 256, REQUEST_BYTES = 4096, RESPONSE_BYTES = 16384, EVENTS = 64 };
+enum { CONNECTIONS_MAX = 256, REQUEST_BYTES = 4096, RESPONSE_BYTES = 512 * 1024, EVENTS = 64 };
 
 struct connection {
 	int fd;

@@ -12,7 +12,9 @@ static struct row_name {
 	bool wanted;
 } rows[] = {
 	{.name = "get"},
+	{.name = "list"},
 	{.name = "put"},
+	{.name = "get1m", .asked_only = true},
 	{.name = "idle"},
 	{.name = "visible"},
 	{.name = "load"},
@@ -100,8 +102,8 @@ int main(int argc, char **argv)
 	long seconds = choose(argc, argv);
 
 	table_head();
-	if (wanted("get") || wanted("put"))
-		bench_throughput(wanted("get"), wanted("put"));
+	if (wanted("get") || wanted("put") || wanted("list") || wanted("get1m"))
+		bench_throughput(wanted("get"), wanted("put"), wanted("list"), wanted("get1m"));
 	if (wanted("idle") || wanted("visible") || wanted("load") || wanted("children") ||
 		wanted("children300") || wanted("restart") || wanted("starts"))
 		bench_cluster();
