@@ -216,6 +216,8 @@ static const struct field fields[] = {
 	/* ---- its ports and names ---- */
 	{"name", PORT, TEXT, .needed = true, PORT_NAME, .good = {"\"a\"", "\"@32\"", "\"a-9\""}},
 	{"port", PORT, WHOLE, BETWEEN(1, 65535)},
+	{"on_taken", CLAIM, TEXT, .bad = {{"\"stop\""}, {"\"Wait\""}},
+		.good = {"\"fail\"", "\"wait\"", "\"run\""}},
 	{"registry", CLAIM, TEXT, .bad = {{"\"\""}, {"\"@129\""}, {"\"-a\""}, {"\"a/b\""}},
 		.odd = {{"\"other\""}, {"\"@128\""}}, .good = {"\"default\""}},
 	{"key", CLAIM, TEXT, .needed = true,
@@ -247,6 +249,7 @@ static const struct field fields[] = {
 		.good = {"\"TERM\"", "\"INT\"", "\"QUIT\"", "\"HUP\"", "\"USR1\"", "\"USR2\"",
 			"\"KILL\""}},
 	{"timeout_ms", SHUTDOWN, WHOLE, BETWEEN(0, DAY_MS)},
+	{"delay_ms", SHUTDOWN, WHOLE, BETWEEN(0, 3600000)},
 	{"max_bytes", LOGS, WHOLE, BETWEEN(4096, 1073741824)},
 	{"max_files", LOGS, WHOLE, BETWEEN(1, 100)},
 };
