@@ -294,11 +294,13 @@ static void shown(const struct node *at, const char *value)
 		value);
 }
 
+/* On another disk too, since the node may be killed next. */
 static void writes(const char *token, const struct node *at, const char *value, long status)
 {
-	expect_status(as(token, at, "PUT", ENTRIES "/name", text_of("{\"value\":\"%s\"}", value)),
+	expect_status(
+		as(token, at, "PUT", ENTRIES "/name?ack=one", text_of("{\"value\":\"%s\"}", value)),
 		status);
-	expect_status(as(token, at, "PUT", CHILDREN "/web/state", value), 204);
+	expect_status(as(token, at, "PUT", CHILDREN "/web/state?ack=one", value), 204);
 }
 
 /* Where it runs now, and not on `lost`. */
