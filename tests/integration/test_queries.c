@@ -589,7 +589,7 @@ CLUSTER_TEST(queries, a_dead_nodes_entries_are_shown_stale_in_every_view)
 	child_start_on(c, lost, "pinned", SLEEPER, id, sizeof id);
 	put(lost, "theirs", text_of("child:default/%s", id), "1");
 	put(n, "ours", "static:a", "1");
-	reply = expect_status(ask(n, "/entries/theirs", NULL), 200);
+	http_until_status(node_url(n, R "/entries/theirs"), 200, check_ms(CLUSTER_SOON_MS));
 	node_kill(lost);
 	http_until_str(node_url(n, "/v1/registries/default/count?owner=child:default/%s", id),
 		"unreachable_nodes.0", lost->name, check_ms(CLUSTER_FAIL_MS));
