@@ -48,7 +48,7 @@
 #define LEASE_LOST_MAX 100     /* keys that it has lost, and is told of */
 #define STRANDED_EVERY_MS 1000 /* while names of a registry that is gone are left */
 #define DECISIONS_MAX 16       /* for one child in one step; more is a bug of the rules */
-#define EVENTS_MAX 16384       /* that are kept for those who listen; and their bytes */
-#define EVENTS_BYTES_MAX (16u << 20)
+#define EVENTS_MAX 8192        /* that are kept for those who listen; and their bytes */
+#define EVENTS_BYTES_MAX (4u << 20)
 
 #endif

@@ -145,6 +145,9 @@ CLUSTER_TEST(watches, the_end_of_a_node_wakes_those_whose_owner_it_had)
 			      ENTRIES "/watch-0"),
 		201);
 	write_key(&c->nodes[0], 1, 1);
+	/* That the owner is ready is part of what is waited for. */
+	http_until_int(node_url(&c->nodes[0], "/v1/registries/default/count?ready=true"), "count",
+		2, check_ms(CLUSTER_SOON_MS));
 	etags[0] = etag_of(&c->nodes[0], 0);
 	etags[1] = etag_of(&c->nodes[0], 1);
 	crowd = crowd_open(c->nodes[0].port, 2);
