@@ -235,6 +235,7 @@ Test(match, a_part_that_cannot_be_read_is_no_answer)
 		cr_expect_eq(match_holds(&m, &s, &yes), ERR_NO_MEMORY, "%s", specs[i]);
 		cr_expect(yes);
 		json_decref(json);
+		faults_fini(&faults);
 	}
 }
 
@@ -411,5 +412,6 @@ Test(match, the_keys_of_all_that_match_have_a_common_begin)
 		cr_expect(
 			memcmp(m.prefix, rows[i].prefix, m.prefix_bytes) == 0, "%s", rows[i].spec);
 		json_decref(json);
+		faults_fini(&faults);
 	}
 }
