@@ -179,7 +179,7 @@ ASAN := B=build/asan OPT=-O1 \
 asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) built
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) unit
-	@$(MAKE) --no-print-directory $(ASAN) SEEDS_horde-sim=1000 SEEDS_horde-replicas=4000 sim
+	@$(MAKE) --no-print-directory $(ASAN) SEEDS_horde-sim=500 SEEDS_horde-replicas=2000 sim
 
 INTEGRATION := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
 $(B)/tests/integration/%: $(B)/tests/integration/%.o $(TESTLIB)
